@@ -1,0 +1,254 @@
+import { assert } from './assert.ts';
+import { utf8Decode, utf8Encode, utf8Length } from './text.ts';
+
+/** Thrown by {@link ByteReader} when bytes do not hold what was asked for. An operating failure: the bytes are bad. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+}
+
+export const emptyBytes: Uint8Array = new Uint8Array(0);
+
+/** Grows as needed. Integers are big-endian, so that encoded fields sort like their values. */
+export class ByteWriter {
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
+  #length = 0;
+
+  constructor(capacityBytes = 256) {
+    this.#bytes = new Uint8Array(capacityBytes);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): this {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#reserve(2);
+    this.#view.setUint16(this.#length, value);
+    this.#length += 2;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#reserve(4);
+    this.#view.setUint32(this.#length, value);
+    this.#length += 4;
+    return this;
+  }
+
+  /** 6 bytes: 0 to 2^48-1. */
+  u48(value: number): this {
+    this.#reserve(6);
+    this.#view.setUint16(this.#length, Math.floor(value / 2 ** 32));
+    this.#view.setUint32(this.#length + 2, value >>> 0);
+    this.#length += 6;
+    return this;
+  }
+
+  /** LEB128 of a safe non-negative integer: 1 to 8 bytes. */
+  varint(value: number): this {
+    assert(Number.isSafeInteger(value) && value >= 0, 'varint takes a safe non-negative integer', { value });
+    this.#reserve(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes[this.#length++] = rest;
+    return this;
+  }
+
+  bool(value: boolean): this {
+    return this.u8(value ? 1 : 0);
+  }
+
+  /** The bytes as they are, without a length. */
+  raw(value: Uint8Array): this {
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  /** A varint length and the bytes. */
+  bytes(value: Uint8Array): this {
+    return this.varint(value.length).raw(value);
+  }
+
+  /** A varint byte length and UTF-8. */
+  text(value: string): this {
+    // Short ASCII, the usual key or name, is written without a detour through an encoder.
+    if (value.length < 64) {
+      this.#reserve(value.length + 1);
+      const start = this.#length;
+      this.#bytes[start] = value.length;
+      let i = 0;
+      for (; i < value.length; i++) {
+        const unit = value.charCodeAt(i);
+        if (unit >= 0x80) break;
+        this.#bytes[start + 1 + i] = unit;
+      }
+      if (i === value.length) {
+        this.#length = start + 1 + i;
+        return this;
+      }
+    }
+    this.varint(utf8Length(value));
+    return this.raw(utf8Encode(value));
+  }
+
+  /** What was written, as a copy of its own. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+}
+
+/** Reads what {@link ByteWriter} wrote. Every method throws {@link DecodeError} rather than read past the end. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  get offset(): number {
+    return this.#at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  u48(): number {
+    const at = this.#take(6);
+    return this.#view.getUint16(at) * 2 ** 32 + this.#view.getUint32(at + 2);
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i++) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (!Number.isSafeInteger(value)) break;
+        return value;
+      }
+      scale *= 128;
+    }
+    throw new DecodeError('varint is too long');
+  }
+
+  bool(): boolean {
+    const value = this.u8();
+    if (value > 1) throw new DecodeError(`not a boolean: ${value}`);
+    return value === 1;
+  }
+
+  /** A view of the next `count` bytes; it shares memory with the input. */
+  raw(count: number): Uint8Array {
+    const at = this.#take(count);
+    return this.#bytes.subarray(at, at + count);
+  }
+
+  /** A view; copy it before the input is reused. */
+  bytes(): Uint8Array {
+    return this.raw(this.varint());
+  }
+
+  text(): string {
+    const bytes = this.bytes();
+    if (bytes.length < 32) {
+      let ascii = '';
+      let i = 0;
+      for (; i < bytes.length; i++) {
+        const byte = bytes[i] as number;
+        if (byte >= 0x80) break;
+        ascii += String.fromCharCode(byte);
+      }
+      if (i === bytes.length) return ascii;
+    }
+    const text = utf8Decode(bytes);
+    if (text === null) throw new DecodeError('text is not UTF-8');
+    return text;
+  }
+
+  /** A count of elements that follow, each at least `elementBytesMin` bytes long; bounds allocation by the input. */
+  count(elementBytesMin = 1): number {
+    const count = this.varint();
+    if (count * elementBytesMin > this.remaining) throw new DecodeError(`count ${count} exceeds the input`);
+    return count;
+  }
+
+  /** Throws unless everything was read. */
+  end(): void {
+    if (this.remaining !== 0) throw new DecodeError(`${this.remaining} bytes left over`);
+  }
+
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#bytes.length - at) throw new DecodeError(`need ${count} bytes, have ${this.#bytes.length - at}`);
+    this.#at = at + count;
+    return at;
+  }
+}
+
+/** Lexicographic order of bytes: negative, zero or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && compareBytes(a, b) === 0;
+}
+
+/** Lower-case hex. */
+export function toHex(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  return text;
+}
+
+/** Bytes of lower- or upper-case hex, or null if `text` is not that. */
+export function fromHex(text: string): Uint8Array<ArrayBuffer> | null {
+  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return null;
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
