@@ -1,1 +1,14 @@
-export {};
+export { MemoryStorage } from './ports/memory-storage.ts';
+export {
+  StorageCorruptError, StorageFailedError, storageKeyBytesMax,
+  type Storage, type StorageEvents, type StorageRange, type StorageReader, type StorageRecord, type StorageSource,
+  type StorageView, type StorageWrite,
+} from './ports/storage.ts';
+export type * from './requests.ts';
+export {
+  defaultLimits, defaultTiming,
+  type DirectoryEntry, type Effects, type Now, type ReplicaLimits, type ReplicaOptions, type ReplicaTiming,
+  type RequestHandle,
+} from './replica-api.ts';
+export { Replica } from './replica.ts';
+export { decodePeerFrame, encodePeerFrame, type PeerMessage } from './peer-message.ts';

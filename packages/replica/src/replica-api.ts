@@ -1,0 +1,131 @@
+import type { NodeId, Random, RegionId, ReplicaId } from '@skerry/base';
+import type { PeerMessage } from './peer-message.ts';
+import type { StorageWrite } from './ports/storage.ts';
+import type { Answer } from './requests.ts';
+
+/** Both clocks, read once per turn by the owner. */
+export interface Now {
+  /** Milliseconds since 1970; may jump either way. Used for stamps only. */
+  readonly wallMs: number;
+  /** Milliseconds from any origin; never goes back. Used for deadlines. */
+  readonly monoMs: number;
+}
+
+/** Names an open client request; chosen by the owner, unique while the request is open. */
+export type RequestHandle = number;
+
+/**
+ * What a turn came to. The owner submits the batch to storage, sends the messages (in order per peer, one frame per
+ * peer and turn) and answers. Whatever had to wait for durability is held back by the replica itself and comes out of
+ * a later turn, after the owner said {@link Replica.durable}. So the owner's only duties are: submit batches in order,
+ * report each when it is durable, keep the order of messages per peer.
+ */
+export interface Effects {
+  readonly batch: { readonly id: number; readonly writes: readonly StorageWrite[] } | null;
+  readonly messages: ReadonlyMap<NodeId, readonly PeerMessage[]>;
+  readonly answers: readonly { readonly handle: RequestHandle; readonly answer: Answer }[];
+  /** The member directory, when it changed: whom to dial, what to tell clients. */
+  readonly directory: readonly DirectoryEntry[] | null;
+}
+
+export interface DirectoryEntry {
+  readonly node: NodeId;
+  readonly role: 'voter' | 'learner';
+  /** '' while the node has not yet announced itself. */
+  readonly peerUrl: string;
+  readonly clientUrl: string;
+  readonly adminUrl: string;
+  /** null while the node has not yet announced itself. */
+  readonly replica: ReplicaId | null;
+}
+
+export interface ReplicaOptions {
+  readonly node: NodeId;
+  readonly region: RegionId;
+  readonly replica: ReplicaId;
+  readonly partitionCount: number;
+  /** Voters of a cluster that is made now; null on a node that joins one. Ignored when the storage has a state. */
+  readonly bootstrap: readonly NodeId[] | null;
+  /** What this node announces to the others. */
+  readonly urls: { readonly peerUrl: string; readonly clientUrl: string; readonly adminUrl: string };
+  readonly random: Random;
+  readonly timing: ReplicaTiming;
+  readonly limits: ReplicaLimits;
+}
+
+export interface ReplicaTiming {
+  readonly tickMs: number;
+  readonly heartbeatTicks: number;
+  readonly electionTicksMin: number;
+  readonly electionTicksMax: number;
+  /** How long after its deadline a call waits for its fence before it is answered `undecided`. */
+  readonly fenceGraceMs: number;
+  /** A forwarded request that was not seen to commit is forwarded again after this long. */
+  readonly forwardRetryMs: number;
+  /** A batch that is not durable after this long makes a leader step down. */
+  readonly storageStallMs: number;
+  readonly maxClockSkewMs: number;
+  /** How long a holder leaves promotion to the origin of a pending write. */
+  readonly promotionGraceMs: number;
+  /** A session idle for longer is forgotten. */
+  readonly sessionIdleMs: number;
+  /** The same for a session with quorum-less writes, of which a cut-off node may still hold copies. */
+  readonly sessionIdleQuorumlessMs: number;
+}
+
+export interface ReplicaLimits {
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  readonly txnOperationsMax: number;
+  /** Commands and bytes in one log entry. */
+  readonly batchCommandsMax: number;
+  readonly batchBytesMax: number;
+  /** Client requests open at one node; more are refused with OVERLOADED. */
+  readonly requestsOpenMax: number;
+  /** Bytes of commands that the leader has put in the log and not yet committed. */
+  readonly uncommittedBytesMax: number;
+  /** Pending writes held by one node and partition; more are refused with PENDING_FULL. */
+  readonly pendingCountMax: number;
+  /** Log entries and bytes kept behind the applied index, for followers that lag and for watch cursors. */
+  readonly logKeepEntries: number;
+  readonly logKeepBytes: number;
+  readonly ledgerCountMax: number;
+  readonly ledgerAgeMs: number;
+  readonly receiptCountMax: number;
+  readonly snapshotChunkBytes: number;
+  readonly watchersMax: number;
+  readonly listLimitMax: number;
+}
+
+export const defaultTiming: ReplicaTiming = {
+  tickMs: 10,
+  heartbeatTicks: 5,
+  electionTicksMin: 20,
+  electionTicksMax: 40,
+  fenceGraceMs: 500,
+  forwardRetryMs: 1_000,
+  storageStallMs: 500,
+  maxClockSkewMs: 500,
+  promotionGraceMs: 1_000,
+  sessionIdleMs: 24 * 3_600_000,
+  sessionIdleQuorumlessMs: 30 * 24 * 3_600_000,
+};
+
+export const defaultLimits: ReplicaLimits = {
+  keyBytesMax: 1_024,
+  valueBytesMax: 512 * 1_024,
+  txnOperationsMax: 512,
+  batchCommandsMax: 1_024,
+  batchBytesMax: 1_024 * 1_024,
+  requestsOpenMax: 20_000,
+  uncommittedBytesMax: 64 * 1_024 * 1_024,
+  pendingCountMax: 100_000,
+  logKeepEntries: 10_000,
+  logKeepBytes: 32 * 1_024 * 1_024,
+  ledgerCountMax: 10_000,
+  ledgerAgeMs: 30 * 24 * 3_600_000,
+  receiptCountMax: 100_000,
+  snapshotChunkBytes: 256 * 1_024,
+  watchersMax: 10_000,
+  listLimitMax: 1_000,
+};
