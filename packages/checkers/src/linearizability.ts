@@ -1,0 +1,167 @@
+import { assert } from '@skerry/base';
+import { ConfigurationCache, LinearizedSet } from './configurations.ts';
+import { entryList, lift, unlift, type Entry } from './entry-list.ts';
+import { Budget, type LimitReason, type Limits } from './limits.ts';
+import { outputOf, partitionOperations, type Model, type Operation } from './model.ts';
+
+/**
+ * `ok` carries a witness, `violated` the furthest that any order got. `partition` names the object at fault.
+ * Operations are listed in the order in which they took, or would have taken, effect.
+ */
+export type Linearizability<Input, Output> =
+  | { readonly verdict: 'ok'; readonly steps: number; readonly orders: ReadonlyMap<string, readonly Operation<Input, Output>[]> }
+  | {
+      readonly verdict: 'violated';
+      readonly steps: number;
+      readonly partition: string;
+      readonly longest: readonly Operation<Input, Output>[];
+      /** The operation whose return no order of the longest attempt could explain. */
+      readonly blocked: Operation<Input, Output>;
+    }
+  | { readonly verdict: 'unknown'; readonly steps: number; readonly partition: string; readonly reason: LimitReason };
+
+/**
+ * Judges whether each operation can have taken effect at one instant between its call and its return, in an order
+ * that the model allows (Herlihy & Wing 1990). The search is that of Wing & Gong 1993 with the undo stack and the
+ * cache of configurations of Lowe 2017, on each partition apart (Horn & Kroening 2015).
+ */
+export function checkLinearizability<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+  limits: Limits = {},
+): Linearizability<Input, Output> {
+  const budget = new Budget(limits);
+  const orders = new Map<string, readonly Operation<Input, Output>[]>();
+  let gaveUp: { partition: string; reason: LimitReason } | null = null;
+  for (const [partition, part] of partitionOperations(model, operations)) {
+    const result = new Search(model, part, budget).run();
+    switch (result.kind) {
+      case 'ok':
+        orders.set(partition, result.order);
+        break;
+      case 'violated':
+        return { verdict: 'violated', steps: budget.steps, partition, longest: result.longest, blocked: result.blocked };
+      case 'unknown':
+        // Another partition may still hold a violation that is cheaper to find.
+        gaveUp ??= { partition, reason: result.reason };
+        break;
+    }
+  }
+  if (gaveUp !== null) return { verdict: 'unknown', steps: budget.steps, ...gaveUp };
+  return { verdict: 'ok', steps: budget.steps, orders };
+}
+
+type SearchResult<Input, Output> =
+  | { kind: 'ok'; order: Operation<Input, Output>[] }
+  | { kind: 'violated'; longest: Operation<Input, Output>[]; blocked: Operation<Input, Output> }
+  | { kind: 'unknown'; reason: LimitReason };
+
+interface Placed<State> {
+  readonly entry: Entry;
+  readonly stateBefore: State;
+  /** True if nothing is gained by placing another operation here instead. */
+  readonly forced: boolean;
+}
+
+class Search<State, Input, Output> {
+  readonly #model: Model<State, Input, Output>;
+  readonly #operations: readonly Operation<Input, Output>[];
+  readonly #budget: Budget;
+  readonly #end: Entry;
+  readonly #linearized: LinearizedSet;
+  readonly #cache: ConfigurationCache<State>;
+  readonly #placed: Placed<State>[] = [];
+  #state: State;
+  /** Returned operations that are not placed yet. The others may stay out for ever. */
+  #required: number;
+  #longest: { readonly indexes: readonly number[]; readonly blocked: number } | null = null;
+
+  constructor(model: Model<State, Input, Output>, operations: readonly Operation<Input, Output>[], budget: Budget) {
+    this.#model = model;
+    this.#operations = operations;
+    this.#budget = budget;
+    this.#end = entryList(operations);
+    this.#linearized = new LinearizedSet(operations.length);
+    this.#cache = new ConfigurationCache(model);
+    this.#state = model.init();
+    this.#required = operations.filter((operation) => operation.completion.kind === 'returned').length;
+  }
+
+  run(): SearchResult<Input, Output> {
+    let entry = this.#end.next;
+    while (this.#required > 0) {
+      const spent = this.#budget.spend();
+      if (spent !== null) return { kind: 'unknown', reason: spent };
+      if (this.#cache.size > this.#budget.configurationsMax) return { kind: 'unknown', reason: 'configurations' };
+      assert(entry.kind !== 'end', 'a returned operation has its return in the list', { required: this.#required });
+
+      const tried = entry.kind === 'call' ? this.#place(entry) : this.#block(entry);
+      if (tried === 'placed') entry = this.#end.next;
+      else if (tried === 'next') entry = entry.next;
+      else {
+        const undone = this.#undo();
+        if (undone === null) return this.#violated();
+        entry = undone.next;
+      }
+    }
+    return { kind: 'ok', order: this.#placed.map(({ entry: { index } }) => this.#operation(index)) };
+  }
+
+  /** Lets the operation of a call entry take effect now, if the model allows it and the outcome is not known to fail. */
+  #place(entry: Entry): 'placed' | 'next' | 'undo' {
+    const operation = this.#operation(entry.index);
+    const step = this.#model.step(this.#state, operation.input, outputOf(operation));
+    if (!step.ok) return 'next';
+    const pure = this.#model.equal(step.state, this.#state);
+    const optional = entry.match === null;
+    // Without an effect, an operation that need not have happened only makes configurations more.
+    if (pure && optional) return 'next';
+    this.#linearized.toggle(entry.index);
+    if (!this.#cache.add(this.#linearized, step.state)) {
+      this.#linearized.toggle(entry.index);
+      return pure ? 'undo' : 'next';
+    }
+    // A legal operation without effect may as well come first: in any order that goes on from here it can be moved to
+    // the front, where it changes nothing for the others. So there is no second choice to come back to.
+    this.#placed.push({ entry, stateBefore: this.#state, forced: pure });
+    this.#state = step.state;
+    lift(entry);
+    if (!optional) this.#required--;
+    return 'placed';
+  }
+
+  /** A return whose call is not placed: whatever comes after it is too late. */
+  #block(entry: Entry): 'undo' {
+    if (this.#longest === null || this.#placed.length > this.#longest.indexes.length) {
+      this.#longest = { indexes: this.#placed.map((placed) => placed.entry.index), blocked: entry.index };
+    }
+    return 'undo';
+  }
+
+  /** Takes back the last choice; null if there was none left. */
+  #undo(): Entry | null {
+    for (;;) {
+      const last = this.#placed.pop();
+      if (last === undefined) return null;
+      this.#linearized.toggle(last.entry.index);
+      this.#state = last.stateBefore;
+      unlift(last.entry);
+      if (last.entry.match !== null) this.#required++;
+      if (!last.forced) return last.entry;
+    }
+  }
+
+  #violated(): SearchResult<Input, Output> {
+    const longest = this.#longest;
+    assert(longest !== null, 'a search that fails was blocked at least once');
+    return {
+      kind: 'violated',
+      longest: longest.indexes.map((index) => this.#operation(index)),
+      blocked: this.#operation(longest.blocked),
+    };
+  }
+
+  #operation(index: number): Operation<Input, Output> {
+    return this.#operations[index] as Operation<Input, Output>;
+  }
+}
