@@ -5,6 +5,11 @@ const shared = {
   ssr: { resolve: { conditions: ['skerry:source', 'node', 'import', 'module', 'default'] } },
 };
 
+const common = { retry: 0, setupFiles: ['./test/setup/no-stray-output.ts'] };
+
+/** Real processes and disks: one file at a time, with time to start and stop them. */
+const processes = { ...common, fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 };
+
 /** Tests run on the sources: the private export condition `skerry:source` points every package at its `src`. */
 export default defineConfig({
   ...shared,
@@ -12,11 +17,15 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'test/tidy/**/*.test.ts'], retry: 0 },
+        test: { ...common, name: 'unit', include: ['packages/*/src/**/*.test.ts', 'test/tidy/**/*.test.ts'] },
       },
       {
         ...shared,
-        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], retry: 0, testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false },
+        test: { ...processes, name: 'integration', include: ['test/integration/**/*.test.ts'] },
+      },
+      {
+        ...shared,
+        test: { ...processes, name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: 600_000 },
       },
     ],
   },

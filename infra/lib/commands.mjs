@@ -1,0 +1,84 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { install } from './install.mjs';
+import { expected, root, run, runTool } from './process.mjs';
+import { checkSteps, runTests, testSteps } from './test.mjs';
+
+const commands = { start, test, build, check, faults, sim, bench };
+
+/** Resolves to the exit code. */
+export function runCommand(name, args) {
+  if (!Object.hasOwn(commands, name ?? '')) {
+    throw expected(`usage: node infra/run.mjs ${Object.keys(commands).join('|')} [ARGS]`);
+  }
+  return commands[name](args);
+}
+
+/** `skerry dev`: three regions of three nodes on this machine, until interrupted. */
+async function start(args) {
+  await installAndBuild();
+  // In this process, so that a signal sent to it reaches the supervisor of the nodes directly.
+  const entry = join(root, 'packages', 'cli', 'bin', 'skerry.mjs');
+  process.argv = [process.execPath, entry, 'dev', ...args];
+  await import(pathToFileURL(entry).href);
+  return process.exitCode ?? 0;
+}
+
+async function test(args) {
+  return runTests(testSteps(args));
+}
+
+async function check() {
+  return runTests(checkSteps());
+}
+
+async function build() {
+  await installAndBuild();
+  return 0;
+}
+
+/** The long tests: crashes, power cuts and hung disks on real processes. */
+async function faults(args) {
+  await installAndBuild();
+  if (!hasTests(join(root, 'test', 'faults'))) throw expected('there are no fault tests in test/faults');
+  return runTool('vitest/vitest.mjs', ['run', '--project', 'faults', ...args]);
+}
+
+async function sim(args) {
+  return runProgram(join(root, 'packages', 'simulator', 'bin', 'sim.mjs'), args);
+}
+
+/** `npm run bench` lists the benchmarks; `npm run bench -- NAME ARGS` runs `test/bench/NAME.mjs`. */
+async function bench([name, ...args]) {
+  const folder = join(root, 'test', 'bench');
+  const names = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((file) => file.endsWith('.mjs'))
+        .map((file) => file.slice(0, -'.mjs'.length))
+    : [];
+  if (name === undefined || !names.includes(name)) {
+    throw expected(
+      names.length === 0
+        ? 'there are no benchmarks in test/bench'
+        : `usage: npm run bench -- ${names.join('|')} [ARGS]`,
+    );
+  }
+  return runProgram(join(folder, `${name}.mjs`), args);
+}
+
+async function runProgram(file, args) {
+  if (!existsSync(file)) throw expected(`${file.slice(root.length + 1)} is not in this version`);
+  await installAndBuild();
+  return run(process.execPath, [file, ...args]);
+}
+
+async function installAndBuild() {
+  await install();
+  const code = await runTool('typescript/bin/tsc', ['-b']);
+  if (code !== 0) throw expected('the build failed; the errors are above');
+}
+
+function hasTests(folder) {
+  return existsSync(folder) && readdirSync(folder, { recursive: true }).some((file) => file.endsWith('.test.ts'));
+}
