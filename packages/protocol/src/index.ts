@@ -1,1 +1,12 @@
-export {};
+export {
+  errorCodes, errorEntry, errorTable, isErrorCode, ProtocolError, type ErrorCode, type ErrorEntry, type RetryAdvice,
+} from './errors.ts';
+export type * from './operations.ts';
+export {
+  frameBytesMaxDefault, protocolVersion,
+  type AnswerMessage, type CancelMessage, type ClientLimits, type ClientMessage, type GoodbyeMessage, type HelloMessage, type Member,
+  type MembersMessage, type PingMessage, type PongMessage, type RefusedRequest, type RequestId, type RequestMessage, type ServerMessage,
+  type WelcomeMessage,
+} from './messages.ts';
+export { decodeClientFrame, decodeServerFrame, encodeFrame, isWrite } from './codec.ts';
+export { partitionOf } from './partition.ts';
