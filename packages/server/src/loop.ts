@@ -1,0 +1,173 @@
+import type { NodeId } from '@skerry/base';
+import type {
+  ClientRequest, DirectoryEntry, Effects, Now, PeerMessage, RequestHandle, Storage,
+} from '@skerry/replica';
+import { fatalOf, type Fatal } from './fatal.ts';
+import type { ReadClocks, ReplicaLike } from './replica-like.ts';
+
+export interface TurnLoopOptions {
+  readonly replica: ReplicaLike;
+  readonly storage: Pick<Storage, 'submit'>;
+  readonly readClocks: ReadClocks;
+  readonly tickMs: number;
+  /** One frame for one peer. */
+  readonly send: (to: NodeId, messages: readonly PeerMessage[]) => void;
+  /** All answers of a turn. */
+  readonly answer: (answers: Effects['answers']) => void;
+  readonly onDirectory: (entries: readonly DirectoryEntry[]) => void;
+  /** Called once; the loop has stopped by then. */
+  readonly onFatal: (fatal: Fatal) => void;
+}
+
+/**
+ * The turns of one node: events of the sockets, the disk and the clock go into the replica as they come; once per turn
+ * of the event loop, after all of its events, what they came to is carried out. Thus one turn makes one storage batch
+ * (group commit), one frame per peer and one per client.
+ *
+ * Whatever the replica throws, and every failure of storage, stops the loop for good before anything else is sent.
+ */
+export class TurnLoop {
+  readonly #options: TurnLoopOptions;
+  readonly #replica: ReplicaLike;
+  /** The clocks as read by the first event of this turn; null between turns. */
+  #now: Now | null = null;
+  #flushScheduled = false;
+  #stopped = false;
+  #ticker: NodeJS.Timeout | null = null;
+  #turns = 0;
+  #ticks = 0;
+  /** Batches submitted and not yet durable. */
+  #batchesOpen = 0;
+
+  constructor(options: TurnLoopOptions) {
+    this.#options = options;
+    this.#replica = options.replica;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  get turns(): number {
+    return this.#turns;
+  }
+
+  get ticks(): number {
+    return this.#ticks;
+  }
+
+  get batchesOpen(): number {
+    return this.#batchesOpen;
+  }
+
+  start(): void {
+    // After a pause of the process Node fires an interval once, not once per missed period: a tick that was missed is
+    // not made up for, so a pause alone does not look like an election timeout to this node.
+    this.#ticker = setInterval(() => this.#tick(), this.#options.tickMs);
+    this.#schedule();
+  }
+
+  /** Nothing more is sent or answered. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#ticker !== null) clearInterval(this.#ticker);
+    this.#ticker = null;
+  }
+
+  request(handle: RequestHandle, request: ClientRequest): void {
+    this.#event((now) => this.#replica.request(handle, request, now));
+  }
+
+  cancel(handle: RequestHandle): void {
+    this.#event(() => this.#replica.cancel(handle));
+  }
+
+  receive(from: NodeId, messages: readonly PeerMessage[]): void {
+    this.#event((now) => {
+      for (const message of messages) this.#replica.receive(from, message, now);
+    });
+  }
+
+  peerUp(node: NodeId): void {
+    this.#event((now) => this.#replica.peerUp(node, now));
+  }
+
+  peerDown(node: NodeId, reset: boolean): void {
+    this.#event((now) => this.#replica.peerDown(node, reset, now));
+  }
+
+  setStorageFull(full: boolean): void {
+    this.#event((now) => this.#replica.setStorageFull(full, now));
+  }
+
+  /** Stops the loop as if the replica had thrown `cause`. */
+  fail(cause: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#options.onFatal(fatalOf(cause));
+  }
+
+  #tick(): void {
+    this.#ticks++;
+    this.#guard(() => {
+      this.#now ??= this.#options.readClocks();
+      this.#replica.tick(this.#now);
+      // An idle tick ends here: no callback is scheduled for it. If events of this turn are waiting for their flush,
+      // what the tick came to goes with them.
+      if (!this.#flushScheduled) this.#flush();
+    });
+  }
+
+  #event(handle: (now: Now) => void): void {
+    this.#guard(() => {
+      this.#now ??= this.#options.readClocks();
+      handle(this.#now);
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#flushScheduled || this.#stopped) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      this.#guard(() => this.#flush());
+    });
+  }
+
+  #flush(): void {
+    this.#turns++;
+    const now = this.#now ?? this.#options.readClocks();
+    this.#now = null;
+    const effects = this.#replica.flush(now);
+    if (effects !== null) this.#carryOut(effects);
+  }
+
+  #carryOut({ batch, messages, answers, directory }: Effects): void {
+    // The disk first: it takes longest. The replica holds back whatever must not be sent before the disk is done.
+    if (batch !== null) this.#submit(batch.id, batch.writes);
+    for (const [to, list] of messages) this.#options.send(to, list);
+    if (directory !== null) this.#options.onDirectory(directory);
+    if (answers.length > 0) this.#options.answer(answers);
+  }
+
+  #submit(id: number, writes: Parameters<Storage['submit']>[0]): void {
+    this.#batchesOpen++;
+    this.#options.storage.submit(writes).then(
+      () => {
+        this.#batchesOpen--;
+        this.#event((now) => this.#replica.durable(id, now));
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  #guard(run: () => void): void {
+    if (this.#stopped) return;
+    try {
+      run();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import type { Now, Replica } from '@skerry/replica';
+
+/** What the server needs of a replica; tests put a scripted one in its place. */
+export type ReplicaLike = Pick<
+  Replica,
+  | 'request' | 'cancel' | 'receive' | 'peerUp' | 'peerDown' | 'tick' | 'durable' | 'setStorageFull' | 'flush' | 'status'
+  | 'metrics'
+>;
+
+/** Reads both clocks. */
+export type ReadClocks = () => Now;
+
+export function readClocks(): Now {
+  return { wallMs: Date.now(), monoMs: performance.now() };
+}

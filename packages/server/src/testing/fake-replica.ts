@@ -1,0 +1,126 @@
+import type { NodeId } from '@skerry/base';
+import type {
+  Answer, ClientRequest, DirectoryEntry, Effects, NodeStatus, Now, PeerMessage, RequestHandle, StorageWrite,
+} from '@skerry/replica';
+import type { ReplicaLike } from '../replica-like.ts';
+
+export type FakeEvent =
+  | { readonly kind: 'request'; readonly handle: RequestHandle; readonly request: ClientRequest }
+  | { readonly kind: 'cancel'; readonly handle: RequestHandle }
+  | { readonly kind: 'receive'; readonly from: NodeId; readonly message: PeerMessage }
+  | { readonly kind: 'peerUp'; readonly node: NodeId }
+  | { readonly kind: 'peerDown'; readonly node: NodeId; readonly reset: boolean }
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'durable'; readonly id: number }
+  | { readonly kind: 'storageFull'; readonly full: boolean }
+  | { readonly kind: 'flush' };
+
+/** A replica that writes down what it is told and answers as scripted. Ticks and flushes are counted, not written. */
+export class FakeReplica implements ReplicaLike {
+  readonly events: FakeEvent[] = [];
+  ticks = 0;
+  flushes = 0;
+  /** What a request is answered with in the same turn; null: nothing yet, see {@link answer}. */
+  onRequest: (request: ClientRequest, handle: RequestHandle) => Answer | null = () => null;
+  /** Thrown by the next call of any method. */
+  failure: Error | null = null;
+  nodeStatus: NodeStatus = { node: 'fake' as NodeId, partitions: [], storageFull: false, peers: [] };
+  numbers: Record<string, number> = {};
+  #batches: Effects['batch'][] = [];
+  #messages = new Map<NodeId, PeerMessage[]>();
+  #answers: { handle: RequestHandle; answer: Answer }[] = [];
+  #directory: readonly DirectoryEntry[] | null = null;
+  #lastBatch = 0;
+
+  request(handle: RequestHandle, request: ClientRequest): void {
+    this.#note({ kind: 'request', handle, request });
+    const answer = this.onRequest(request, handle);
+    if (answer !== null) this.answer(handle, answer);
+  }
+
+  cancel(handle: RequestHandle): void {
+    this.#note({ kind: 'cancel', handle });
+  }
+
+  receive(from: NodeId, message: PeerMessage): void {
+    this.#note({ kind: 'receive', from, message });
+  }
+
+  peerUp(node: NodeId): void {
+    this.#note({ kind: 'peerUp', node });
+  }
+
+  peerDown(node: NodeId, reset: boolean): void {
+    this.#note({ kind: 'peerDown', node, reset });
+  }
+
+  tick(): void {
+    this.#throwIfTold();
+    this.ticks++;
+  }
+
+  durable(id: number): void {
+    this.#note({ kind: 'durable', id });
+  }
+
+  setStorageFull(full: boolean): void {
+    this.#note({ kind: 'storageFull', full });
+  }
+
+  flush(_now: Now): Effects | null {
+    this.#throwIfTold();
+    this.flushes++;
+    const batch = this.#batches.shift() ?? null;
+    const effects: Effects = { batch, messages: this.#messages, answers: this.#answers, directory: this.#directory };
+    const idle = batch === null && this.#messages.size === 0 && this.#answers.length === 0 && this.#directory === null;
+    this.#messages = new Map();
+    this.#answers = [];
+    this.#directory = null;
+    return idle ? null : effects;
+  }
+
+  status(): NodeStatus {
+    return this.nodeStatus;
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    return this.numbers;
+  }
+
+  // What the next flush brings.
+
+  answer(handle: RequestHandle, answer: Answer): void {
+    this.#answers.push({ handle, answer });
+  }
+
+  write(writes: readonly StorageWrite[]): number {
+    this.#batches.push({ id: ++this.#lastBatch, writes });
+    return this.#lastBatch;
+  }
+
+  sendTo(node: NodeId, message: PeerMessage): void {
+    const list = this.#messages.get(node) ?? [];
+    list.push(message);
+    this.#messages.set(node, list);
+  }
+
+  announce(directory: readonly DirectoryEntry[]): void {
+    this.#directory = directory;
+  }
+
+  /** Events of one kind, in order. */
+  of<Kind extends FakeEvent['kind']>(kind: Kind): Extract<FakeEvent, { kind: Kind }>[] {
+    return this.events.filter((event): event is Extract<FakeEvent, { kind: Kind }> => event.kind === kind);
+  }
+
+  #note(event: FakeEvent): void {
+    this.#throwIfTold();
+    this.events.push(event);
+  }
+
+  #throwIfTold(): void {
+    const failure = this.failure;
+    this.failure = null;
+    if (failure !== null) throw failure;
+  }
+}
