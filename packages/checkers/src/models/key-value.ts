@@ -1,7 +1,8 @@
 import { hashText } from '@skerry/base';
-import { illegal, outputOf, type Model, type Step } from '../model.ts';
+import { illegal, outputOf, type Model, type Operation, type Step } from '../model.ts';
 import { compareVersions, type Version } from '../version.ts';
-import { isBlind, registerEffect, registerStep, show, type Effect, type RegisterInput } from './register.ts';
+import { isDroppable, timed, type TimedEffect } from './effects.ts';
+import { registerEffect, registerStep, show, type RegisterInput } from './register.ts';
 
 /** The calls of section 2 of the design, and `append`, which the histories of the porcupine project use. */
 export type KeyValueInput =
@@ -43,8 +44,7 @@ export function keyValueModel(options: { readonly initial: string | null } = { i
     equal: (a, b) => a.value === b.value && a.version === b.version && a.above === b.above,
     hash: (state) => hashOf(state.value) ^ Math.imul(hashOf(state.version), 31) ^ Math.imul(hashOf(state.above), 17),
     describe: describeKeyValue,
-    droppable: (operation, rest) =>
-      isBlind(keyValueEffect(operation.input, outputOf(operation)), rest.map((other) => keyValueEffect(other.input, outputOf(other)))),
+    droppable: (operation, rest) => isDroppable(effectOf(operation), rest.map(effectOf)),
   };
 }
 
@@ -92,9 +92,10 @@ function registerInput(input: Exclude<KeyValueInput, { op: 'append' }>): Registe
   }
 }
 
-function keyValueEffect(input: KeyValueInput, output: KeyValueOutput | null): Effect {
-  if (input.op === 'append') return { observes: 'any', leaves: input.value };
-  return registerEffect(registerInput(input), output);
+function effectOf(operation: Operation<KeyValueInput, KeyValueOutput>): TimedEffect {
+  const { input } = operation;
+  if (input.op === 'append') return timed(operation, { observes: 'any', leaves: 'any' });
+  return timed(operation, registerEffect(registerInput(input), outputOf(operation)));
 }
 
 /** One line: `get("a") -> "1" @7`. */

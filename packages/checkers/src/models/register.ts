@@ -1,5 +1,6 @@
 import { hashText } from '@skerry/base';
 import { illegal, outputOf, type Model, type Operation, type Step } from '../model.ts';
+import { isDroppable, timed, type Effect, type TimedEffect } from './effects.ts';
 
 /** Null is the empty register. */
 export type RegisterInput =
@@ -31,7 +32,7 @@ export const registerModel: Model<string | null, RegisterInput, RegisterOutput> 
         return `cas(${show(input.oldValue)}, ${show(input.newValue)}) -> ${output?.outcome ?? '?'}`;
     }
   },
-  droppable: (operation, rest) => isBlind(effectOf(operation), rest.map(effectOf)),
+  droppable: (operation, rest) => isDroppable(effectOf(operation), rest.map(effectOf)),
 };
 
 /** The step of a register; the key-value model is this per key. */
@@ -56,44 +57,20 @@ export function registerStep(
   }
 }
 
-/** What an operation needs of the state and does to it: all that {@link isBlind} has to know. */
-export interface Effect {
-  /** The value it must find; undefined if it does not matter, `any` if it depends on it in a way that no value names. */
-  readonly observes: { readonly value: string | null } | 'any' | 'nothing';
-  /** The value it leaves; undefined if it leaves what it finds. */
-  readonly leaves: string | null | undefined;
-}
-
-/**
- * True if an operation of `effect` can leave any linearization without harm to the `rest`.
- *
- * One that leaves no value changes nothing, so the others go on as before. One that leaves a value v is blind if none
- * of the rest observes v: in a linearization, between it and the next operation that leaves a value there is then
- * nothing that needs v, so nothing there misses it; after that the state is as before. Optional operations that
- * would now find their old value are left out of the linearization, as they may be. What observes `any` (an append, a
- * refusal that does not say what it found) could stand in between and is never safe.
- */
-export function isBlind(effect: Effect, rest: readonly Effect[]): boolean {
-  if (effect.leaves === undefined) return true;
-  // An append leaves what it finds and more; which value that is depends on all that came before.
-  if (effect.observes === 'any') return false;
-  return rest.every(({ observes }) => observes === 'nothing' || (observes !== 'any' && observes.value !== effect.leaves));
-}
-
-function effectOf(operation: Operation<RegisterInput, RegisterOutput>): Effect {
-  return registerEffect(operation.input, outputOf(operation));
+function effectOf(operation: Operation<RegisterInput, RegisterOutput>): TimedEffect {
+  return timed(operation, registerEffect(operation.input, outputOf(operation)));
 }
 
 /** The {@link Effect} of a read, write or compare-and-swap with this output. */
 export function registerEffect(input: RegisterInput, output: RegisterOutput | null): Effect {
   switch (input.op) {
     case 'read':
-      return { observes: output?.outcome === 'read' ? { value: output.value } : 'nothing', leaves: undefined };
+      return { observes: output?.outcome === 'read' ? { value: output.value } : 'nothing', leaves: 'nothing' };
     case 'write':
-      return { observes: 'nothing', leaves: input.value };
+      return { observes: 'nothing', leaves: { value: input.value } };
     case 'cas':
-      if (output?.outcome !== 'refused') return { observes: { value: input.oldValue }, leaves: input.newValue };
-      return { observes: output.current === undefined ? 'any' : { value: output.current }, leaves: undefined };
+      if (output?.outcome !== 'refused') return { observes: { value: input.oldValue }, leaves: { value: input.newValue } };
+      return { observes: output.current === undefined ? 'any' : { value: output.current }, leaves: 'nothing' };
   }
 }
 
