@@ -1,4 +1,4 @@
-import { isClientId, type ClientId, type NodeId, type RegionId } from '@skerry/base';
+import { isClientId, replicaIdMax, type ClientId, type NodeId, type RegionId, type ReplicaId } from '@skerry/base';
 import { isErrorCode, type ErrorCode } from './errors.ts';
 import {
   binary, bool, checkedText, integer, keyText, list, name, nullable, oneOf, optional, record, text, union,
@@ -15,6 +15,7 @@ const leasePattern = /^[A-Za-z0-9._-]{1,64}$/;
 const nodeName: Field<NodeId> = name('node');
 const uint = integer(0);
 const positive = integer(1);
+const replica = integer(0, replicaIdMax) as Field<number> as unknown as Field<ReplicaId>;
 const lease: Field<string> = checkedText('lease id', (value) => leasePattern.test(value));
 const errorCode: Field<ErrorCode> = checkedText('error code', isErrorCode);
 const bytesOrNil = nullable(binary);
@@ -33,7 +34,7 @@ const txnOperation: Field<TxnOperation> = union<TxnOperation>('transaction opera
 });
 
 const memberSpec: Field<MemberSpec> = record<MemberSpec>('member', {
-  node: nodeName, peerUrl: text, clientUrl: text, adminUrl: text, learner: bool,
+  node: nodeName, peerUrl: text, clientUrl: text, adminUrl: text, learner: bool, replica: nullable(replica),
 });
 
 export const operationLayout: UnionField<Operation | ControlOperation> = union<Operation | ControlOperation>(
@@ -60,7 +61,7 @@ export const operationLayout: UnionField<Operation | ControlOperation> = union<O
 );
 
 export const writeIdLayout: Field<WriteId> = record<WriteId>('write id', {
-  client: checkedText<ClientId>('client id', isClientId), sequence: positive, answeredBelow: positive,
+  client: checkedText<ClientId>('client id', isClientId), sequence: positive, answeredBelow: positive, retry: bool,
 });
 
 const listEntry: Field<ListEntry> = record<ListEntry>('entry', { key: text, value: bytesOrNil, version: text });

@@ -1,4 +1,4 @@
-import type { ClientId, NodeId } from '@skerry/base';
+import type { ClientId, NodeId, ReplicaId } from '@skerry/base';
 import type { ErrorCode } from './errors.ts';
 
 /**
@@ -69,6 +69,11 @@ export interface WriteId {
   readonly sequence: number;
   /** Every sequence of this session and partition below this one has been answered to the client. */
   readonly answeredBelow: number;
+  /**
+   * False only if no node was ever sent this write before. A node that cannot reach the quorum may call a first attempt
+   * `notApplied`; of a retry it cannot know what the first node did with it.
+   */
+  readonly retry: boolean;
 }
 
 export interface ClientRequest {
@@ -107,6 +112,8 @@ export interface MemberSpec {
   readonly adminUrl: string;
   /** Joins as a non-voting learner and stays one. */
   readonly learner: boolean;
+  /** The incarnation to admit; another one than that recorded replaces the member. null: as recorded. */
+  readonly replica: ReplicaId | null;
 }
 
 export type Outcome = 'applied' | 'refused' | 'notApplied' | 'undecided';

@@ -44,7 +44,8 @@ class WireReader {
   at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    // Callers get plain views, also of a Buffer.
+    this.#bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   value(depth: number): Wire {
