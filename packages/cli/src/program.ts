@@ -1,0 +1,66 @@
+import { Command, CommanderError } from 'commander';
+import type { CliContext } from './command.ts';
+import { chaosCommand } from './commands/chaos.ts';
+import { devCommand } from './commands/dev.ts';
+import { CliError, exitCode, type ExitCode } from './exit-code.ts';
+import { visible } from './output.ts';
+import { processTerminal, type Terminal } from './terminal.ts';
+
+/** The whole command line, parsed and described by commander. */
+export function buildProgram(context: CliContext): Command {
+  const program = new Command('skerry')
+    .description('Skerry: a key-value and configuration store for systems that run in several datacenters')
+    .version('0.1.0', '-V, --version')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 valid; 1 usage or failure; 2 not found, mismatch or refused; 3 timeout.
+Settings: a flag wins over the environment, the environment over the file named by --config.`,
+    );
+  for (const make of [devCommand, chaosCommand]) program.addCommand(make(context));
+  for (const command of allCommands(program)) {
+    command.exitOverride().showHelpAfterError('(add --help for what there is)');
+    command.configureOutput({
+      writeOut: (text) => {
+        context.terminal.out(text);
+      },
+      writeErr: (text) => {
+        context.terminal.err(text);
+      },
+    });
+  }
+  return program;
+}
+
+function allCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((child) => allCommands(child))];
+}
+
+/** Runs one command line, without the program's name, and resolves to the exit code. Never throws. */
+export async function runCli(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const context: CliContext = { terminal, exit: exitCode.valid };
+  try {
+    await buildProgram(context).parseAsync(args, { from: 'user' });
+    return context.exit;
+  } catch (error) {
+    return report(error, terminal);
+  }
+}
+
+function report(error: unknown, terminal: Terminal): ExitCode {
+  // Commander has printed it; help and version that were asked for are no failure.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.valid : exitCode.failure;
+  if (error instanceof CliError) {
+    terminal.err(`skerry: ${error.message}\n`);
+    return error.code;
+  }
+  if (terminal.interrupted.aborted) return exitCode.failure;
+  const text = error instanceof Error ? (terminal.env['SKERRY_DEBUG'] ? error.stack : error.message) : String(error);
+  terminal.err(`skerry: ${visible(text ?? '')}\n`);
+  return exitCode.failure;
+}
+
+/** The program's entry: runs what the process was called with. */
+export async function main(): Promise<void> {
+  process.exitCode = await runCli(process.argv.slice(2), processTerminal());
+}
