@@ -1,1 +1,1 @@
-export {};
+export { describeStorage, memoryHarness, type StorageHarness } from './storage-suite.ts';

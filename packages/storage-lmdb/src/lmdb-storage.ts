@@ -1,0 +1,181 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Transaction } from 'lmdb';
+import type {
+  Storage, StorageCorruptError, StorageEvents, StorageRange, StorageRecord, StorageView, StorageWrite,
+} from '@skerry/replica';
+import { commitGroup, dataFileName, environmentStats, errorNumber, errorNumberOf, type Environment } from './environment.ts';
+import { GroupCommit, type GroupCommitLimits } from './group-commit.ts';
+import type { StorageIdentity } from './identity.ts';
+import { LmdbReader } from './lmdb-reader.ts';
+import { encodeBatch } from './record.ts';
+import { Scrubber, type ScrubProgress } from './scrub.ts';
+import { freeBytes, SpaceWatch } from './space-watch.ts';
+
+export interface StorageStats {
+  readonly recordCount: number;
+  /** Bytes of pages in use; the file is larger by what is free for reuse. */
+  readonly bytesUsed: number;
+  readonly fileBytes: number;
+  /** Address space that is mapped; costs no memory. */
+  readonly mapBytes: number;
+  readonly syncCount: number;
+  readonly lastSyncMs: number;
+  readonly bytesWritten: number;
+  readonly batchesWaiting: number;
+}
+
+export interface LmdbStorageParts {
+  readonly folder: string;
+  readonly environment: Environment;
+  readonly identity: StorageIdentity;
+  readonly events: StorageEvents;
+  readonly mapBytesMax: number;
+  readonly reserveBytes: number;
+  readonly spacePollMs: number;
+  readonly groupCommitLimits: GroupCommitLimits;
+  /** Where the check at opening stopped; the scrubber goes on from there. */
+  readonly scrubFrom: string;
+  readonly unlock: () => void;
+}
+
+/** A retry of a group is worth it when this many times its size is free: pages are copied, and the free list with them. */
+const spacePerGroupByte = 2;
+const spacePerGroupBytesMin = 64 * 1_024;
+
+/** The replica's storage port on LMDB; made by `openStorage`. */
+export class LmdbStorage implements Storage {
+  readonly identity: StorageIdentity;
+  readonly folder: string;
+  readonly #parts: LmdbStorageParts;
+  readonly #reader: LmdbReader;
+  readonly #commits: GroupCommit;
+  readonly #spaceWatch: SpaceWatch;
+  readonly #scrubber: Scrubber;
+  /** Transactions of open views; LMDB must not be closed under them. */
+  readonly #views: Set<Transaction> = new Set();
+  /** A group waits for space. */
+  #stalled = false;
+  /** Less than the reserve is left, on the disk or below `mapBytesMax`. */
+  #nearlyFull = false;
+  #reportedFull = false;
+  #closed: Promise<void> | null = null;
+
+  constructor(parts: LmdbStorageParts) {
+    this.#parts = parts;
+    this.identity = parts.identity;
+    this.folder = parts.folder;
+    this.#reader = new LmdbReader(parts.environment, this.#onCorrupt, null);
+    this.#scrubber = new Scrubber(this.#reader, parts.scrubFrom);
+    this.#commits = new GroupCommit({
+      commit: (group) => commitGroup(parts.environment, group),
+      isOutOfSpace: (error, groupBytes) => this.#isOutOfSpace(error, groupBytes),
+      mayFit: (groupBytes) => this.#mayFit(groupBytes),
+      onStalled: (stalled) => {
+        this.#stalled = stalled;
+        this.#reportFull();
+      },
+      limits: parts.groupCommitLimits,
+    });
+    this.#spaceWatch = new SpaceWatch({
+      folder: parts.folder,
+      reserveBytes: parts.reserveBytes,
+      pollMs: parts.spacePollMs,
+      onFree: (free) => this.#onFree(free),
+    });
+    const free = freeBytes(parts.folder);
+    if (free !== null) this.#onFree(free);
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.#reader.get(key);
+  }
+
+  scan(range: StorageRange): Iterable<StorageRecord> {
+    return this.#reader.scan(range);
+  }
+
+  view(): StorageView {
+    const transaction = this.#parts.environment.useReadTransaction();
+    this.#views.add(transaction);
+    const reader = new LmdbReader(this.#parts.environment, this.#onCorrupt, transaction);
+    return { get: (key) => reader.get(key), scan: (range) => reader.scan(range), close: () => this.#closeView(transaction) };
+  }
+
+  submit(batch: readonly StorageWrite[]): Promise<void> {
+    return this.#commits.submit(encodeBatch(batch));
+  }
+
+  /** For how long the oldest submit has been waiting for its sync: grows when the disk hangs or is full. 0: none waits. */
+  pendingForMs(): number {
+    return this.#commits.pendingForMs();
+  }
+
+  async stats(): Promise<StorageStats> {
+    const { pageBytes, pagesUsed, recordCount, mapBytes } = environmentStats(this.#parts.environment);
+    const { size } = await stat(join(this.folder, dataFileName));
+    return { recordCount, bytesUsed: pagesUsed * pageBytes, fileBytes: size, mapBytes, ...this.#commits.stats() };
+  }
+
+  /**
+   * Checks the next records for at most about `budgetMs`, going on where the last call stopped; called in the
+   * background over and over. A record that is damaged is reported to the events and thrown, as on any read.
+   */
+  scrub(options: { readonly budgetMs: number }): ScrubProgress {
+    return this.#scrubber.scrub(options.budgetMs);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#spaceWatch.close();
+    await this.#commits.close();
+    for (const transaction of this.#views) this.#closeView(transaction);
+    await this.#parts.environment.close();
+    this.#parts.unlock();
+  }
+
+  #closeView(transaction: Transaction): void {
+    if (this.#views.delete(transaction)) transaction.done();
+  }
+
+  readonly #onCorrupt = (problem: StorageCorruptError): void => {
+    this.#parts.events.onCorrupt(problem);
+  };
+
+  /**
+   * LMDB reports a write that the disk took only in part as EIO, which is usual for the write that fills the disk; so
+   * EIO counts as a full disk when the disk is full. Even if it was the sync that failed: nothing of the transaction
+   * is referred to by then, and the retry writes all its pages anew.
+   */
+  #isOutOfSpace(error: unknown, groupBytes: number): boolean {
+    const number = errorNumberOf(error);
+    if (number === errorNumber.enospc || number === errorNumber.edquot || number === errorNumber.mapFull) return true;
+    return number === errorNumber.eio && !this.#mayFit(groupBytes);
+  }
+
+  #mayFit(groupBytes: number): boolean {
+    const free = freeBytes(this.folder);
+    return free === null || free >= Math.max(groupBytes * spacePerGroupByte, spacePerGroupBytesMin);
+  }
+
+  #onFree(free: number): void {
+    const { pageBytes, pagesUsed } = environmentStats(this.#parts.environment);
+    const left = Math.min(free, this.#parts.mapBytesMax - pagesUsed * pageBytes);
+    const { reserveBytes } = this.#parts;
+    // It takes a quarter more to be over, so that one write does not switch to and fro.
+    this.#nearlyFull = left < (this.#nearlyFull ? reserveBytes * 1.25 : reserveBytes);
+    if (this.#stalled && !this.#nearlyFull) this.#commits.retryNow();
+    this.#reportFull();
+  }
+
+  #reportFull(): void {
+    const full = this.#stalled || this.#nearlyFull;
+    if (full === this.#reportedFull) return;
+    this.#reportedFull = full;
+    this.#parts.events.onFull(full);
+  }
+}
