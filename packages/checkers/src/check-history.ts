@@ -4,7 +4,7 @@ import { linearizableOperations, regionsOf, type KeyValueOperation } from './his
 import { parseHistory } from './history/parse.ts';
 import { checkLinearizability } from './linearizability.ts';
 import type { LimitReason, Limits } from './limits.ts';
-import { keyValueModel, type KeyValueModel } from './models/key-value.ts';
+import { describeKeyValue, keyValueModel, type KeyValueModel } from './models/key-value.ts';
 import { outputOf } from './model.ts';
 import { shrinkViolation } from './shrink.ts';
 
@@ -74,13 +74,13 @@ export function judgeHistory(history: History, limits: Limits = {}): HistoryVerd
 /** `operations` are of one key and not linearizable. */
 function explain(model: KeyValueModel, operations: readonly KeyValueOperation[], limits: Limits): Counterexample {
   const shrunk = shrinkViolation(model, operations, limits);
-  const drawing = { ...shrunk, describe: model.describe };
+  const drawing = { ...shrunk, describe: describeKeyValue };
   const { blocked, operations: left } = shrunk;
   return {
     ...shrunk,
     explanation:
       `${left.length} of ${operations.length} operations of the key cannot be put in any order that their times allow: ` +
-      `nothing explains ${model.describe(blocked.input, outputOf(blocked))} by ${blocked.process}`,
+      `nothing explains ${describeKeyValue(blocked.input, outputOf(blocked))} by ${blocked.process}`,
     text: drawText(drawing),
     svg: drawSvg(drawing),
   };

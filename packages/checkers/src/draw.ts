@@ -1,8 +1,8 @@
-import { outputOf, returnAt, type Model, type Operation } from './model.ts';
+import { outputOf, returnAt, type Operation } from './model.ts';
 
 /** What to draw: operations that overlap, and the one that cannot be explained. */
 export interface Drawing<Input, Output> {
-  readonly describe: Model<unknown, Input, Output>['describe'];
+  readonly describe: (input: Input, output: Output | null) => string;
   readonly operations: readonly Operation<Input, Output>[];
   readonly blocked?: Operation<Input, Output> | undefined;
 }

@@ -110,23 +110,25 @@ class Search<State, Input, Output> {
   /** Lets the operation of a call entry take effect now, if the model allows it and the outcome is not known to fail. */
   #place(entry: Entry): 'placed' | 'next' | 'undo' {
     const operation = this.#operation(entry.index);
-    const step = this.#model.step(this.#state, operation.input, outputOf(operation));
+    const { completion, input } = operation;
+    const step = this.#model.step(this.#state, input, outputOf(operation));
     if (!step.ok) return 'next';
-    const pure = this.#model.equal(step.state, this.#state);
-    const optional = entry.match === null;
-    // Without an effect, an operation that need not have happened only makes configurations more.
-    if (pure && optional) return 'next';
+    const idle = this.#model.equal(step.state, this.#state);
+    // Where it has no effect, an operation that need not have happened would only lose its chance to have one later.
+    if (idle && completion.kind === 'unknown') return 'next';
+    // A legal operation that has no effect, here or anywhere, may as well come first: in any order that goes on from
+    // here it can be moved to the front, where it changes nothing for the others. So there is no second choice. That it
+    // has none here is not enough: a write of the value that is there may be needed later.
+    const forced = idle && completion.kind === 'returned' && this.#model.readOnly(input, completion.output);
     this.#linearized.toggle(entry.index);
     if (!this.#cache.add(this.#linearized, step.state)) {
       this.#linearized.toggle(entry.index);
-      return pure ? 'undo' : 'next';
+      return forced ? 'undo' : 'next';
     }
-    // A legal operation without effect may as well come first: in any order that goes on from here it can be moved to
-    // the front, where it changes nothing for the others. So there is no second choice to come back to.
-    this.#placed.push({ entry, stateBefore: this.#state, forced: pure });
+    this.#placed.push({ entry, stateBefore: this.#state, forced });
     this.#state = step.state;
     lift(entry);
-    if (!optional) this.#required--;
+    if (completion.kind === 'returned') this.#required--;
     return 'placed';
   }
 
@@ -146,7 +148,7 @@ class Search<State, Input, Output> {
       this.#linearized.toggle(last.entry.index);
       this.#state = last.stateBefore;
       unlift(last.entry);
-      if (last.entry.match !== null) this.#required++;
+      if (this.#operation(last.entry.index).completion.kind === 'returned') this.#required++;
       if (!last.forced) return last.entry;
     }
   }

@@ -17,6 +17,8 @@ export interface Model<State, Input, Output> {
   equal(a: State, b: State): boolean;
   /** 32-bit hash; equal states have equal hashes. */
   hash(state: State): number;
+  /** True if an operation with this output leaves every state as it is, wherever it takes effect. */
+  readOnly(input: Input, output: Output): boolean;
   /** One line for people: `set(a, "1")`, `get(a) -> "1"`. */
   describe(input: Input, output: Output | null): string;
   /**

@@ -33,6 +33,8 @@ export function shrinkViolation<State, Input, Output>(
   assert(first !== null, 'only a violation that is found within the limits can be shrunk', { operations: operations.length });
   let current: readonly Operation<Input, Output>[] = partitionOperations(model, operations).get(first.partition) ?? [];
   for (;;) {
+    // Only the last round, which finds nothing more to cut, says whether the result is minimal.
+    judge.gaveUp = false;
     const cut = dropOperations(model, shortestPrefix(current, judge), judge);
     if (cut.length === current.length && lastReturn(cut) === lastReturn(current)) break;
     current = cut;
@@ -50,11 +52,16 @@ export function cutAt<Input, Output>(
     .map((operation) => (returnAt(operation) <= at ? operation : { ...operation, completion: { kind: 'unknown' } }));
 }
 
+const candidateStepsMin = 200_000;
+const candidateStepsFactor = 10;
+
 /** Checks candidates within limits that all of them share, and keeps the last violation. */
 class Judge<State, Input, Output> {
   readonly #model: Model<State, Input, Output>;
   readonly #limits: Limits;
   #stepsLeft: number;
+  /** A candidate that takes far longer to judge than the whole did is not worth the wait. */
+  #stepsPerCandidate = Number.POSITIVE_INFINITY;
   #last: { readonly partition: string; readonly blocked: Operation<Input, Output> } | null = null;
   /** True if a candidate could not be judged; it was then kept out. */
   gaveUp = false;
@@ -71,8 +78,10 @@ class Judge<State, Input, Output> {
   }
 
   violation(operations: readonly Operation<Input, Output>[]): { readonly partition: string } | null {
-    const result = checkLinearizability(this.#model, operations, { ...this.#limits, stepsMax: this.#stepsLeft });
+    const stepsMax = Math.min(this.#stepsLeft, this.#stepsPerCandidate);
+    const result = checkLinearizability(this.#model, operations, { ...this.#limits, stepsMax });
     this.#stepsLeft -= result.steps;
+    if (this.#last === null) this.#stepsPerCandidate = candidateStepsMin + result.steps * candidateStepsFactor;
     if (result.verdict === 'unknown') this.gaveUp = true;
     if (result.verdict !== 'violated') return null;
     this.#last = result;

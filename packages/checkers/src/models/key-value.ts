@@ -43,6 +43,7 @@ export function keyValueModel(options: { readonly initial: string | null } = { i
     partition: (input) => input.key,
     equal: (a, b) => a.value === b.value && a.version === b.version && a.above === b.above,
     hash: (state) => hashOf(state.value) ^ Math.imul(hashOf(state.version), 31) ^ Math.imul(hashOf(state.above), 17),
+    readOnly: (_input, output) => output.outcome !== 'applied',
     describe: describeKeyValue,
     droppable: (operation, rest) => isDroppable(effectOf(operation), rest.map(effectOf)),
   };

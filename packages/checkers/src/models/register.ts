@@ -22,6 +22,7 @@ export const registerModel: Model<string | null, RegisterInput, RegisterOutput> 
   partition: () => 'register',
   equal: (a, b) => a === b,
   hash: (state) => (state === null ? 0 : hashText(state)),
+  readOnly: (_input, output) => output.outcome !== 'applied',
   describe(input, output) {
     switch (input.op) {
       case 'read':
