@@ -10,3 +10,9 @@ export {
 } from './messages.ts';
 export { decodeClientFrame, decodeServerFrame, encodeFrame, isWrite } from './codec.ts';
 export { partitionOf } from './partition.ts';
+export { answerSchema, clientMessageSchema, jsonSchemaOf, operationSchema, serverMessageSchema } from './schemas.ts';
+export {
+  httpKeyResponseSchema, httpListResponseSchema, httpProblemSchema, httpReceiptResponseSchema, httpSwapBodySchema, httpWatchEventSchema,
+  type HttpKeyResponse, type HttpListResponse, type HttpProblem, type HttpReceiptResponse, type HttpSwapBody, type HttpWatchEvent,
+} from './http.ts';
+export { openApiDocument } from './openapi.ts';

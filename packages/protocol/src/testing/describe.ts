@@ -32,7 +32,7 @@ export function describeLayouts(): string {
   ].join('\n');
 }
 
-function describeUnion(title: string, layout: UnionField<unknown>): string {
+function describeUnion(title: string, layout: Pick<UnionField<never>, 'alternatives'>): string {
   const rows = layout.alternatives.map(({ kind, tag, fields }) => {
     const list = fields.map(([key, type]) => `\`${key}\` ${type}`).join(' · ');
     return `| ${tag} | \`${kind}\` | ${list === '' ? '(none)' : list} |`;
