@@ -95,6 +95,8 @@ describe('skerry dev', () => {
     expect(terminal.errors()).toContain('region-1-1 ended with code 65; its log is');
   });
 
+  // Needs /proc.
+
   test.runIf(process.platform === 'linux')(
     'ends the paused nodes that a killed supervisor left behind, and no other process',
     async () => {

@@ -65,6 +65,8 @@ describe('the supervisor of a dev cluster', () => {
     expect(crashes).toEqual([]);
   });
 
+  // Needs /proc.
+
   test.runIf(process.platform === 'linux')('pauses a node and lets it go on', async () => {
     const { supervisor, nodes } = startNodes(fakePrograms.obedient);
     const [node] = nodes as [DevNode];
