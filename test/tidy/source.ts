@@ -43,7 +43,7 @@ export function isShipped(path: string): boolean {
 }
 
 export function isTest(path: string): boolean {
-  return /\.test\.ts$/.test(path);
+  return path.endsWith('.test.ts');
 }
 
 export function packageOf(path: string): string | null {

@@ -96,7 +96,6 @@ describe('skerry dev', () => {
   });
 
   // Needs /proc.
-
   test.runIf(process.platform === 'linux')(
     'ends the paused nodes that a killed supervisor left behind, and no other process',
     async () => {

@@ -66,7 +66,6 @@ describe('the supervisor of a dev cluster', () => {
   });
 
   // Needs /proc.
-
   test.runIf(process.platform === 'linux')('pauses a node and lets it go on', async () => {
     const { supervisor, nodes } = startNodes(fakePrograms.obedient);
     const [node] = nodes as [DevNode];
