@@ -1,0 +1,30 @@
+import type { NodeId } from '@skerry/base';
+import type { Member, MembersMessage } from '@skerry/protocol';
+import type { DirectoryEntry, NodeStatus } from '@skerry/replica';
+
+/** What clients are told of the region: the members and who leads. */
+export class MembersView {
+  #members: readonly Member[] = [];
+  #leaders: readonly (NodeId | null)[];
+
+  constructor(partitionCount: number) {
+    this.#leaders = Array.from({ length: partitionCount }, () => null);
+  }
+
+  get message(): MembersMessage {
+    return { kind: 'members', members: this.#members, leaders: this.#leaders };
+  }
+
+  setDirectory(entries: readonly DirectoryEntry[]): void {
+    this.#members = entries.map(({ node, role, clientUrl, adminUrl }) => ({ node, role, clientUrl, adminUrl }));
+  }
+
+  /** True if a leader changed. */
+  setLeaders(status: NodeStatus): boolean {
+    const leaders = [...this.#leaders];
+    for (const { partition, leader } of status.partitions) leaders[partition] = leader;
+    if (leaders.every((leader, partition) => leader === this.#leaders[partition])) return false;
+    this.#leaders = leaders;
+    return true;
+  }
+}

@@ -1,0 +1,5 @@
+import { pino, type Logger } from 'pino';
+
+export function silentLog(): Logger {
+  return pino({ level: 'silent' });
+}
