@@ -33,8 +33,11 @@ export interface DeleteOperation {
  * register blindly: a node that does not hold the key yet can delete it, and the stamps decide.
  */
 export function prepareDelete(state: Value | null): DeleteOperation {
-  const parts = (state?.parts ?? []).filter((part) => part.type === 'register' || isLiving(part)).map(deletedPart);
-  if (parts.length === 0) parts.push({ type: 'register', replaces: null });
+  // A counter too that seems dead: increments that cancel out may have survived the delete before.
+  const isDeleted = (part: Part): boolean => part.type === 'register' || part.type === 'counter' || isLiving(part);
+  const parts = (state?.parts ?? []).filter(isDeleted).map(deletedPart);
+  const isAlive = state !== null && state.parts.some(isLiving);
+  if (!isAlive && parts[0]?.type !== 'register') parts.unshift({ type: 'register', replaces: null });
   return { type: 'delete', parts };
 }
 

@@ -1,5 +1,5 @@
 import type * as Automerge from '@automerge/automerge';
-import { DecodeError } from '@skerry/base';
+import { ByteReader, DecodeError } from '@skerry/base';
 
 /**
  * What needs Automerge itself: to show a document, to edit it, to check and to compact it. The value type does not
@@ -51,6 +51,7 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
       return automerge.toJS(load(chunks));
     },
     inspect(bytes, base) {
+      checkFraming(bytes);
       const before = load(base);
       const countBefore = automerge.stats(before);
       const after = load([...base, bytes]);
@@ -74,6 +75,18 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
       return { bytes: automerge.save(doc), operations: automerge.stats(doc).numOps };
     },
   };
+}
+
+/**
+ * Automerge ignores a chunk that is cut off at the end, as a crash would leave it, so lengths are checked here: magic
+ * (4 bytes), checksum (4), type (1), length (LEB128), contents.
+ */
+function checkFraming(bytes: Uint8Array): void {
+  const r = new ByteReader(bytes);
+  do {
+    r.raw(9);
+    r.bytes();
+  } while (r.remaining > 0);
 }
 
 /** Automerge chunks carry their lengths, so several are one when they are put in a row. */

@@ -1,7 +1,11 @@
 import { assert, DecodeError, type ByteReader, type ByteWriter } from '@skerry/base';
 
-/** Longest LEB128 form that is read: 140 bits, far above any sum of safe integers that a cluster lives to see. */
+/**
+ * Longest LEB128 form that is written: 140 bits, far above any sum of safe integers that a cluster lives to see. What
+ * is read is shorter, so that sums of what was read can always be written.
+ */
 const wideBytesMax = 20;
+const wideBytesReadMax = 18;
 
 /** LEB128 of a non-negative integer of any width. */
 export function writeUnsigned(w: ByteWriter, value: bigint): void {
@@ -16,7 +20,7 @@ export function writeUnsigned(w: ByteWriter, value: bigint): void {
 
 export function readUnsigned(r: ByteReader): bigint {
   let value = 0n;
-  for (let i = 0; i < wideBytesMax; i++) {
+  for (let i = 0; i < wideBytesReadMax; i++) {
     const byte = r.u8();
     value |= BigInt(byte & 0x7f) << BigInt(7 * i);
     if (byte >= 0x80) continue;
@@ -26,12 +30,14 @@ export function readUnsigned(r: ByteReader): bigint {
   throw new DecodeError('wide integer is too long');
 }
 
-/** Zigzag: the sign in the lowest bit. */
+/** A safe integer as zigzag: the sign in the lowest bit. */
 export function writeSigned(w: ByteWriter, value: bigint): void {
   writeUnsigned(w, value >= 0n ? value << 1n : (-value << 1n) - 1n);
 }
 
 export function readSigned(r: ByteReader): bigint {
   const zigzag = readUnsigned(r);
-  return (zigzag & 1n) === 0n ? zigzag >> 1n : -((zigzag + 1n) >> 1n);
+  const value = (zigzag & 1n) === 0n ? zigzag >> 1n : -((zigzag + 1n) >> 1n);
+  if (!Number.isSafeInteger(Number(value))) throw new DecodeError('not a safe integer');
+  return value;
 }
