@@ -39,9 +39,9 @@ describe('checkLinearizability', () => {
       const model = keyValueModel({ initial: null });
       const { verdict: found } = checkLinearizability(model, operations);
       const wanted = isLinearizableByBruteForce(model, operations) ? 'ok' : 'violated';
-      if (i % 2 === 0) expect(wanted, 'linearizable by construction').toBe('ok');
       expect(found, JSON.stringify(operations)).toBe(wanted);
       seen[wanted]++;
+      if (i % 2 === 0 && wanted === 'violated') throw new Error(`linearizable by construction: ${JSON.stringify(operations)}`);
     }
     // The comparison would prove little if one verdict hardly occurred.
     expect(seen.violated).toBeGreaterThan(1500);
@@ -63,7 +63,7 @@ describe('checkLinearizability', () => {
         if (!step.ok) throw new Error('the witness has a step that the model forbids');
         state = step.state;
         latestCall = Math.max(latestCall, callAt);
-        if (completion.kind === 'returned') expect(completion.at).toBeGreaterThan(latestCall);
+        expect(completion.kind === 'returned' ? completion.at : Number.POSITIVE_INFINITY).toBeGreaterThan(latestCall);
       }
       const returned = operations.filter(({ completion }) => completion.kind === 'returned');
       expect(returned.every((each) => order.includes(each))).toBe(true);

@@ -1,7 +1,7 @@
 import { assert } from '@skerry/base';
 import { checkLinearizability } from './linearizability.ts';
 import { stepsMaxDefault, type Limits } from './limits.ts';
-import { partitionOperations, returnAt, type Model, type Operation } from './model.ts';
+import { outputOf, partitionOperations, returnAt, type Model, type Operation } from './model.ts';
 
 export interface Shrunk<Input, Output> {
   /** Not linearizable; of one partition, in order of their calls. */
@@ -52,8 +52,8 @@ export function cutAt<Input, Output>(
     .map((operation) => (returnAt(operation) <= at ? operation : { ...operation, completion: { kind: 'unknown' } }));
 }
 
-const candidateStepsMin = 200_000;
-const candidateStepsFactor = 10;
+const candidateStepsMin = 50_000;
+const candidateStepsFactor = 2;
 
 /** Checks candidates within limits that all of them share, and keeps the last violation. */
 class Judge<State, Input, Output> {
@@ -140,11 +140,17 @@ function withoutDroppable<State, Input, Output>(
   model: Model<State, Input, Output>, operations: readonly Operation<Input, Output>[], piece: readonly Operation<Input, Output>[],
 ): readonly Operation<Input, Output>[] {
   let left = operations;
-  for (const operation of piece) {
+  // Reads first: without its readers a write is easier to spare.
+  for (const operation of [...piece].sort((a, b) => Number(isRead(model, b)) - Number(isRead(model, a)))) {
     const rest = left.filter((other) => other !== operation);
     if (model.droppable(operation, rest)) left = rest;
   }
   return left;
+}
+
+function isRead<State, Input, Output>(model: Model<State, Input, Output>, operation: Operation<Input, Output>): boolean {
+  const output = outputOf(operation);
+  return output !== null && model.readOnly(operation.input, output);
 }
 
 function lastReturn(operations: readonly Operation<unknown, unknown>[]): number {

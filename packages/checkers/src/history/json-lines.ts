@@ -11,22 +11,32 @@ export function encodeHistory(history: History): string {
 /** The inverse of {@link encodeHistory}. Throws {@link HistoryError}. */
 export function decodeHistory(text: string): History {
   const events: HistoryEvent[] = [];
-  const open = new Map<number, 'invoke' | 'accepted' | 'completed'>();
+  const calls = new Map<number, CallProgress>();
   for (const { line, number } of linesOf(text)) {
     const event = decodeEvent(line, number);
-    const state = open.get(event.call);
-    if (event.kind === 'invoke') {
-      if (state !== undefined) throw new HistoryError(number, `call ${event.call} is invoked twice`);
-      open.set(event.call, 'invoke');
-    } else {
-      if (state === undefined) throw new HistoryError(number, `call ${event.call} ends (${event.kind}) but was never invoked`);
-      if (state === 'completed') throw new HistoryError(number, `call ${event.call} ends twice`);
-      if (event.kind === 'accepted' && state === 'accepted') throw new HistoryError(number, `call ${event.call} is accepted twice`);
-      open.set(event.call, event.kind === 'accepted' ? 'accepted' : 'completed');
-    }
+    calls.set(event.call, follow(calls.get(event.call), event, number));
     events.push(event);
   }
   return { initial: null, events };
+}
+
+interface CallProgress {
+  readonly process: string;
+  readonly state: 'invoked' | 'accepted' | 'completed';
+}
+
+/** The progress of a call after `event`, which must be its next. */
+function follow(before: CallProgress | undefined, event: HistoryEvent, lineNumber: number): CallProgress {
+  const { call, kind, process } = event;
+  if (kind === 'invoke') {
+    if (before !== undefined) throw new HistoryError(lineNumber, `call ${call} is invoked twice`);
+    return { process, state: 'invoked' };
+  }
+  if (before === undefined) throw new HistoryError(lineNumber, `call ${call} ends (${kind}) but was never invoked`);
+  if (before.process !== process) throw new HistoryError(lineNumber, `call ${call} is of process ${before.process}, not ${process}`);
+  if (before.state === 'completed') throw new HistoryError(lineNumber, `call ${call} ends twice`);
+  if (kind === 'accepted' && before.state === 'accepted') throw new HistoryError(lineNumber, `call ${call} is accepted twice`);
+  return { process, state: kind === 'accepted' ? 'accepted' : 'completed' };
 }
 
 function flatten(event: HistoryEvent): object {
