@@ -14,14 +14,14 @@ export function encodeMessage(writer: ByteWriter, message: Message): void {
   writer.u8(kinds.indexOf(message.kind)).text(message.from).text(message.to).varint(message.term);
   switch (message.kind) {
     case 'preVote':
-      writer.varint(message.lastIndex).varint(message.lastTerm);
+      writer.varint(message.lastIndex).varint(message.lastTerm).varint(message.commit).varint(message.commitTerm);
       return;
     case 'vote':
-      writer.varint(message.lastIndex).varint(message.lastTerm).bool(message.transfer);
+      writer.varint(message.lastIndex).varint(message.lastTerm).varint(message.commit).varint(message.commitTerm).bool(message.transfer);
       return;
     case 'preVoteResponse':
     case 'voteResponse':
-      writer.bool(message.granted);
+      writer.bool(message.granted).varint(message.commit).varint(message.commitTerm);
       return;
     case 'append':
       encodeAppend(writer, message);
@@ -59,12 +59,19 @@ export function decodeMessage(reader: ByteReader): Message {
   const envelope = { from: decodeNodeId(reader), to: decodeNodeId(reader), term: decodeTerm(reader) };
   switch (kind) {
     case 'preVote':
-      return { kind, ...envelope, lastIndex: decodeIndex(reader), lastTerm: decodeTerm(reader) };
+      return {
+        kind, ...envelope,
+        lastIndex: decodeIndex(reader), lastTerm: decodeTerm(reader), commit: decodeIndex(reader), commitTerm: decodeTerm(reader),
+      };
     case 'vote':
-      return { kind, ...envelope, lastIndex: decodeIndex(reader), lastTerm: decodeTerm(reader), transfer: reader.bool() };
+      return {
+        kind, ...envelope,
+        lastIndex: decodeIndex(reader), lastTerm: decodeTerm(reader), commit: decodeIndex(reader), commitTerm: decodeTerm(reader),
+        transfer: reader.bool(),
+      };
     case 'preVoteResponse':
     case 'voteResponse':
-      return { kind, ...envelope, granted: reader.bool() };
+      return { kind, ...envelope, granted: reader.bool(), commit: decodeIndex(reader), commitTerm: decodeTerm(reader) };
     case 'append':
       return decodeAppend(reader, envelope);
     case 'appendResponse':

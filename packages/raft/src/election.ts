@@ -6,7 +6,7 @@ import { Progress } from './progress.ts';
 import { voteResult } from './quorum.ts';
 import { failReads } from './read-index.ts';
 import { appendAsLeader } from './replication.ts';
-import { logIndex, type Term } from './types.ts';
+import { logIndex, type LogIndex, type Term } from './types.ts';
 
 /** Retries of a pre-vote that do not wait for a whole election timeout, when the leader's connection broke. */
 const quickPreVotesMax = 4;
@@ -69,6 +69,7 @@ function becomePreCandidate(core: RaftCore): void {
   for (const to of otherVoters(core)) {
     core.send({
       kind: 'preVote', from: core.id, to, term: (core.term + 1) as Term, lastIndex: core.log.lastIndex, lastTerm: core.log.lastTerm,
+      ...commitKnown(core),
     });
   }
   countVotes(core);
@@ -87,6 +88,7 @@ function becomeCandidate(core: RaftCore, transfer: boolean): void {
   for (const to of otherVoters(core)) {
     core.sendAfterPersist({
       kind: 'vote', from: core.id, to, term: core.term, lastIndex: core.log.lastIndex, lastTerm: core.log.lastTerm, transfer,
+      ...commitKnown(core),
     });
   }
 }
@@ -129,7 +131,7 @@ export function handlePreVote(core: RaftCore, message: PreVoteMessage): void {
     && core.log.isUpToDate(message.lastIndex, message.lastTerm)
     && !outranks(core, message);
   const term = granted ? message.term : core.term;
-  core.send({ kind: 'preVoteResponse', from: core.id, to: message.from, term, granted });
+  core.send({ kind: 'preVoteResponse', from: core.id, to: message.from, term, granted, ...commitKnown(core) });
 }
 
 /**
@@ -163,7 +165,7 @@ export function handleVote(core: RaftCore, message: VoteMessage): void {
     core.resetElectionTimer();
     core.campaigns = 0;
   }
-  core.sendAfterPersist({ kind: 'voteResponse', from: core.id, to: message.from, term: core.term, granted });
+  core.sendAfterPersist({ kind: 'voteResponse', from: core.id, to: message.from, term: core.term, granted, ...commitKnown(core) });
 }
 
 export function handleVoteResponse(core: RaftCore, message: VoteResponseMessage): void {
@@ -176,6 +178,18 @@ export function suspectLeader(core: RaftCore): void {
   core.leaderSuspected = true;
   const wait = 1 + randomInt(core.settings.random, 0, leaderLostTicksMax);
   core.electionElapsed = Math.max(core.electionElapsed, core.electionTimeoutTicks - wait);
+}
+
+/** What this node says of its commit index wherever it speaks of elections. */
+export function commitKnown(core: RaftCore): { commit: LogIndex; commitTerm: Term } {
+  return { commit: core.log.commit, commitTerm: core.log.termAt(core.log.commit) };
+}
+
+/** That an entry is committed stays true in every term, so this is learned from whoever says it. */
+export function learnCommit(core: RaftCore, message: PreVoteMessage | PreVoteResponseMessage | VoteMessage | VoteResponseMessage): void {
+  if (message.commit <= core.log.commit || core.log.term(message.commit) !== message.commitTerm) return;
+  core.log.commitTo(message.commit);
+  if (core.role === 'leader') core.replicationDue = true;
 }
 
 function recordVote(core: RaftCore, from: NodeId, granted: boolean): void {

@@ -8,20 +8,30 @@ interface Envelope {
   readonly term: Term;
 }
 
-/** "Would you vote for me?" (thesis 9.6). Changes nothing at the receiver. */
-export interface PreVoteMessage extends Envelope {
+/**
+ * What the sender knows to be committed, in everything said about elections. A node whose log has that entry may
+ * commit it too. Without this a group can stand still: a leader that was removed from it knows that the new
+ * configuration is committed, and those who would have to elect another one wait for votes by the old one.
+ */
+interface CommitKnown {
+  readonly commit: LogIndex;
+  readonly commitTerm: Term;
+}
+
+/** "Would you vote for me?" (thesis 9.6). Changes neither term nor vote of the receiver. */
+export interface PreVoteMessage extends Envelope, CommitKnown {
   readonly kind: 'preVote';
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
 }
 
-export interface PreVoteResponseMessage extends Envelope {
+export interface PreVoteResponseMessage extends Envelope, CommitKnown {
   readonly kind: 'preVoteResponse';
   readonly granted: boolean;
 }
 
 /** RequestVote (section 5.2). */
-export interface VoteMessage extends Envelope {
+export interface VoteMessage extends Envelope, CommitKnown {
   readonly kind: 'vote';
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
@@ -29,7 +39,7 @@ export interface VoteMessage extends Envelope {
   readonly transfer: boolean;
 }
 
-export interface VoteResponseMessage extends Envelope {
+export interface VoteResponseMessage extends Envelope, CommitKnown {
   readonly kind: 'voteResponse';
   readonly granted: boolean;
 }

@@ -1,7 +1,7 @@
 import { unreachable } from '@skerry/base';
 import type { RaftCore } from './core.ts';
 import {
-  becomeFollower, campaign, handlePreVote, handlePreVoteResponse, handleVote, handleVoteResponse,
+  becomeFollower, campaign, commitKnown, handlePreVote, handlePreVoteResponse, handleVote, handleVoteResponse, learnCommit,
 } from './election.ts';
 import { handleAppend, handleHeartbeat, handleSnapshot } from './follower.ts';
 import type { AppendResponseMessage, HeartbeatResponseMessage, Message } from './messages.ts';
@@ -13,6 +13,7 @@ import type { LogIndex } from './types.ts';
 /** A message from a peer. Any may be lost, repeated, late or out of order. */
 export function step(core: RaftCore, message: Message): void {
   if (message.to !== core.id) return;
+  if ('commitTerm' in message) learnCommit(core, message);
   if (message.term > core.term && !stepHigherTerm(core, message)) return;
   if (message.term < core.term && message.kind !== 'preVote') {
     answerOlderTerm(core, message);
@@ -58,7 +59,7 @@ function answerOlderTerm(core: RaftCore, message: Message): void {
       core.send({ kind: 'heartbeatResponse', ...envelope, round: 0 });
       return;
     case 'vote':
-      core.send({ kind: 'voteResponse', ...envelope, granted: false });
+      core.send({ kind: 'voteResponse', ...envelope, granted: false, ...commitKnown(core) });
       return;
     case 'readIndex':
       core.send({ kind: 'readIndexResponse', ...envelope, request: message.request, index: null });
