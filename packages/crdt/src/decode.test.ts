@@ -1,0 +1,71 @@
+import { DecodeError } from '@skerry/base';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { applyOperation, mergeValues, type Operation, type Value } from './index.ts';
+import { anyRequests, replicaCount, steps } from './testing/arbitraries.ts';
+import { Cluster, operationBytes, operationFromBytes, stateText, valueBytes, valueFromBytes } from './testing/cluster.ts';
+
+const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 });
+
+function damaged(bytes: Uint8Array, hits: readonly (readonly [number, number])[]): Uint8Array {
+  const copy = bytes.slice();
+  for (const [at, value] of hits) copy[at % copy.length] = value;
+  return copy;
+}
+
+/** What was decoded, or null for DecodeError; any other error fails the test. */
+function attempt<T>(decode: () => T): T | null {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof DecodeError) return null;
+    throw error;
+  }
+}
+
+function check(value: Value | null, operation: Operation | null): void {
+  // Damage that still decodes is some other state: it must merge and encode like one, not crash the node later.
+  if (value !== null) expect(() => stateText(mergeValues(value, value).state)).not.toThrow();
+  if (operation !== null) expect(() => stateText(applyOperation(value, operation).state)).not.toThrow();
+}
+
+describe('decode', () => {
+  it('answers damaged bytes with DecodeError or with a state that can be merged and encoded', () => {
+    let refused = 0;
+    fc.assert(fc.property(steps(anyRequests), damage, (run, hits) => {
+      const { states, history } = new Cluster(replicaCount).run(run);
+      const state = states.at(-1);
+      const entry = history.at(-1);
+      if (state === undefined || entry === undefined) return;
+      const value = attempt(() => valueFromBytes(damaged(valueBytes(state), hits)));
+      const operation = attempt(() => operationFromBytes(damaged(operationBytes(entry.operation), hits)));
+      if (value === null) refused++;
+      check(value, operation);
+    }), { numRuns: 400 });
+    expect(refused).toBeGreaterThan(0);
+  });
+
+  it('answers every truncation with DecodeError', () => {
+    fc.assert(fc.property(steps(anyRequests), (run) => {
+      const { states, history } = new Cluster(replicaCount).run(run);
+      const state = states.at(-1);
+      if (state === undefined) return;
+      const bytes = valueBytes(state);
+      for (let length = 0; length < bytes.length; length++) {
+        expect(() => valueFromBytes(bytes.subarray(0, length))).toThrow(DecodeError);
+      }
+      const written = operationBytes(history[0]!.operation);
+      for (let length = 0; length < written.length; length++) {
+        expect(() => operationFromBytes(written.subarray(0, length))).toThrow(DecodeError);
+      }
+    }), { numRuns: 30 });
+  });
+
+  it('answers random bytes without hanging or allocating by what they claim', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat({ max: 6 }), (bytes, tag) => {
+      const value = attempt(() => valueFromBytes(new Uint8Array([1, 1, tag, ...bytes])));
+      const operation = attempt(() => operationFromBytes(bytes));
+      check(value, operation);
+    }), { numRuns: 1000 });
+  });
+});
