@@ -53,6 +53,8 @@ export class RaftCore {
   /** Leader: whom leadership is being handed to. */
   transferee: NodeId | null = null;
   transferElapsed = 0;
+  /** The leader told this node to campaign, and it waits for a committed configuration to come into force. */
+  campaignDue = false;
   /** The newest ReadIndex round of this node; rounds are unique within a term as only one process leads it. */
   round = 0;
   readonly reads: ReadQueues;

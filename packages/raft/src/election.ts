@@ -20,6 +20,7 @@ export function becomeFollower(core: RaftCore, term: Term, leader: NodeId | null
     core.term = term;
     core.vote = null;
     core.hardStateDue = true;
+    core.campaignDue = false;
   }
   if (core.leader !== leader || core.role === 'leader') failReads(core);
   core.role = 'follower';
@@ -49,9 +50,14 @@ export function followLeader(core: RaftCore, leader: NodeId): void {
 
 /** The election timer ran out, or the leader asked for it (`transfer`). */
 export function campaign(core: RaftCore, transfer: boolean): void {
-  if (core.role === 'leader' || !core.promotable) return;
-  // The quorum to win might be another one already; the entry is applied before the next attempt.
-  if (core.log.configUndelivered()) return;
+  if (core.role === 'leader') return;
+  // Who votes, and whether this node does, may have changed: first the entry comes into force.
+  if (core.log.configUndelivered()) {
+    core.campaignDue = transfer;
+    return;
+  }
+  core.campaignDue = false;
+  if (!core.promotable) return;
   core.campaigns++;
   if (core.settings.preVote && !transfer) becomePreCandidate(core);
   else becomeCandidate(core, transfer);

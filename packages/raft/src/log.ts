@@ -165,14 +165,21 @@ export class RaftLog {
     if (from < cachedFrom) {
       const read = this.#reader.entries(from, Math.min(toExclusive, cachedFrom) as LogIndex, bytesMax);
       assert(read[0]?.index === from, 'the log reader lost an entry', { from, got: read[0]?.index });
-      return read;
+      if (from + read.length < cachedFrom) return read;
+      return this.#addCached(read, toExclusive, bytesMax);
     }
-    const found: Entry[] = [];
+    const found = [this.#cache.at(from)];
+    return this.#addCached(found, toExclusive, bytesMax);
+  }
+
+  /** Extends `found`, which is not empty, from the cache. */
+  #addCached(found: Entry[], toExclusive: LogIndex, bytesMax: number): Entry[] {
     let bytes = 0;
-    for (let index = from; index < toExclusive; index = (index + 1) as LogIndex) {
+    for (const entry of found) bytes += entryBytes(entry);
+    for (let index = ((found.at(-1) as Entry).index + 1) as LogIndex; index < toExclusive; index = (index + 1) as LogIndex) {
       const entry = this.#cache.at(index);
       bytes += entryBytes(entry);
-      if (bytes > bytesMax && found.length > 0) break;
+      if (bytes > bytesMax) break;
       found.push(entry);
     }
     return found;

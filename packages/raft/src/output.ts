@@ -1,4 +1,5 @@
 import type { RaftCore } from './core.ts';
+import { campaign } from './election.ts';
 import { entryBytes } from './entry-bytes.ts';
 import { applyConfigEntry, leaveJointWhenDue, standDownIfRemoved } from './membership.ts';
 import type { Message } from './messages.ts';
@@ -77,6 +78,7 @@ function deliver(core: RaftCore): readonly Entry[] {
   const last = committed.at(-1);
   if (last?.kind === 'config') applyConfigEntry(core, last);
   leaveJointWhenDue(core);
+  if (core.campaignDue) campaign(core, true);
   return committed;
 }
 

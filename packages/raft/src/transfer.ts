@@ -1,6 +1,7 @@
 import type { NodeId } from '@skerry/base';
 import type { RaftCore } from './core.ts';
 import { becomeFollower } from './election.ts';
+import { replicate } from './replication.ts';
 
 /** Leadership transfer, thesis 3.10: bring `to` up to date, take no proposals meanwhile, then let it campaign. */
 export function beginTransfer(core: RaftCore, to: NodeId): boolean {
@@ -52,5 +53,7 @@ function bestSuccessor(core: RaftCore): NodeId | null {
 }
 
 function sendTimeoutNow(core: RaftCore, to: NodeId): void {
+  // What is still due leaves first: the next leader's log and the others' commit index gain by it.
+  replicate(core);
   core.send({ kind: 'timeoutNow', from: core.id, to, term: core.term });
 }
