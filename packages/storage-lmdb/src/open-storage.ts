@@ -4,6 +4,7 @@ import type { StorageEvents } from '@skerry/replica';
 import { dataFileName, environmentStats, openEnvironment, type Environment } from './environment.ts';
 import { StorageOpenError } from './errors.ts';
 import { lockFolder } from './folder-lock.ts';
+import { verifyFolder, type VerifyOptions } from './guard.ts';
 import { defaultGroupCommitLimits, type GroupCommitLimits } from './group-commit.ts';
 import {
   createIdentity, readIdentityFile, readIdentityRecord, syncFolder, writeIdentityFile, writeIdentityRecord, type StorageIdentity,
@@ -22,6 +23,8 @@ export interface OpenStorageOptions {
   /** How often the free space is looked at. Default 1 s. */
   readonly spacePollMs?: number;
   readonly groupCommitLimits?: Partial<GroupCommitLimits>;
+  /** The check before the folder is opened; what it leaves is for {@link LmdbStorage.scrub}. */
+  readonly verify?: VerifyOptions;
 }
 
 const mebibyte = 1_024 * 1_024;
@@ -47,6 +50,7 @@ export async function openStorage(options: OpenStorageOptions): Promise<LmdbStor
   try {
     const fileIdentity = readIdentityFile(folder);
     requireParts(folder, { create, hasIdentity: fileIdentity !== null });
+    const { unreadFrom } = await verifyFolder(folder, options.verify);
     const mapBytesMax = options.mapBytesMax ?? defaultMapBytesMax;
     environment = openEnvironment(folder, Math.min(mapBytesMax, firstMapBytesMax));
     const identity = agreeOnIdentity(folder, environment, fileIdentity);
@@ -59,7 +63,7 @@ export async function openStorage(options: OpenStorageOptions): Promise<LmdbStor
       reserveBytes: options.reserveBytes ?? defaultReserveBytes,
       spacePollMs: options.spacePollMs ?? defaultSpacePollMs,
       groupCommitLimits: { ...defaultGroupCommitLimits, ...options.groupCommitLimits },
-      scrubFrom: '',
+      scrubFrom: unreadFrom,
       unlock,
     });
   } catch (error) {

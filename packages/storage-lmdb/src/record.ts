@@ -86,7 +86,8 @@ export function encodeValue(storedKey: Uint8Array, payload: Uint8Array): Buffer 
 export function decodeValue(storedKey: Uint8Array, stored: Uint8Array): Uint8Array {
   const payloadBytes = stored.length - crcBytes;
   if (payloadBytes >= 0) {
-    const payload = stored.subarray(0, payloadBytes);
+    // Not a subarray: that would be a Buffer, whose slice() is a view where a Uint8Array's is a copy.
+    const payload = new Uint8Array(stored.buffer, stored.byteOffset, payloadBytes);
     const crc = new DataView(stored.buffer, stored.byteOffset + payloadBytes).getUint32(0);
     if (crc32(payload, crc32(storedKey)) === crc) return payload;
   }
