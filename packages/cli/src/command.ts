@@ -1,11 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CallOptions, Database } from './database.ts';
 import type { ExitCode } from './exit-code.ts';
-import type { ConnectionFlags } from './settings.ts';
+import { resolveSettings, type ConnectionFlags, type OutputFormat } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What the commands work with; one object per run of the program. */
 export interface CliContext {
   readonly terminal: Terminal;
+  /** Rejects only for what cannot be dialled at all; nodes that are away are tried again by the calls. */
+  readonly connect: (endpoints: readonly string[], signal: AbortSignal) => Promise<Database>;
   /** Set by the command that ran. */
   exit: ExitCode;
 }
@@ -56,18 +59,52 @@ export interface DeadlineFlags {
   readonly timeout?: number;
 }
 
-/** The client's call options for the deadline flags. */
-export function deadlineOptions(flags: DeadlineFlags): { blocking: boolean; timeoutMs?: number } {
-  if (flags.timeout !== undefined) return { blocking: false, timeoutMs: flags.timeout };
-  return { blocking: flags.wait };
+/** Call options for the deadline flags; the user's interrupt aborts the call. */
+export function callOptions(flags: DeadlineFlags, terminal: Terminal): CallOptions {
+  const signal = terminal.interrupted;
+  if (flags.timeout !== undefined) return { blocking: false, timeoutMs: flags.timeout, signal };
+  return { blocking: flags.wait, signal };
+}
+
+/** What a command that talks to a cluster gets besides its flags and arguments. */
+export interface Session {
+  readonly db: Database;
+  readonly terminal: Terminal;
+  readonly output: OutputFormat;
+}
+
+/** Like {@link onRun}, with a connection that is closed at the end. */
+export function onSession<Flags extends ConnectionFlags>(
+  context: CliContext,
+  command: Command,
+  body: (session: Session, flags: Flags, args: readonly string[]) => Promise<ExitCode>,
+): Command {
+  return onRun<Flags>(context, command, async (flags, args) => {
+    const { terminal } = context;
+    const { endpoints, output } = resolveSettings(flags, terminal.env);
+    const db = await context.connect(endpoints, terminal.interrupted);
+    try {
+      return await body({ db, terminal, output }, flags, args);
+    } finally {
+      await db.close();
+    }
+  });
 }
 
 /** A whole number from 1. */
 export function parseCount(text: string): number {
+  return parseWhole(text, 1);
+}
+
+/** A whole number from 0. */
+export function parseIndex(text: string): number {
+  return parseWhole(text, 0);
+}
+
+function parseWhole(text: string, min: number): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('It must be a whole number from 1.');
-  return value;
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= min) return value;
+  throw new InvalidArgumentError(`It must be a whole number from ${min}.`);
 }
 
 function collectList(text: string, before: readonly string[] | undefined): string[] {
@@ -79,5 +116,3 @@ function collectList(text: string, before: readonly string[] | undefined): strin
       .filter((part) => part !== ''),
   ];
 }
-
-export type ConnectionFlagsWith<More> = ConnectionFlags & More;

@@ -1,7 +1,13 @@
 import { Command, CommanderError } from 'commander';
+import { connectDatabase } from './client-database.ts';
 import type { CliContext } from './command.ts';
 import { chaosCommand } from './commands/chaos.ts';
+import { checkCommand } from './commands/check.ts';
 import { devCommand } from './commands/dev.ts';
+import { kvCommand } from './commands/kv.ts';
+import { memberCommand } from './commands/member.ts';
+import { statusCommand } from './commands/status.ts';
+import { conflictsCommand, receiptCommand, resolveCommand } from './commands/writes.ts';
 import { CliError, exitCode, type ExitCode } from './exit-code.ts';
 import { visible } from './output.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
@@ -17,7 +23,18 @@ export function buildProgram(context: CliContext): Command {
 Exit codes: 0 valid; 1 usage or failure; 2 not found, mismatch or refused; 3 timeout.
 Settings: a flag wins over the environment, the environment over the file named by --config.`,
     );
-  for (const make of [devCommand, chaosCommand]) program.addCommand(make(context));
+  const commands = [
+    devCommand,
+    kvCommand,
+    receiptCommand,
+    resolveCommand,
+    conflictsCommand,
+    statusCommand,
+    memberCommand,
+    chaosCommand,
+    checkCommand,
+  ];
+  for (const make of commands) program.addCommand(make(context));
   for (const command of allCommands(program)) {
     command.exitOverride().showHelpAfterError('(add --help for what there is)');
     command.configureOutput({
@@ -37,8 +54,12 @@ function allCommands(command: Command): Command[] {
 }
 
 /** Runs one command line, without the program's name, and resolves to the exit code. Never throws. */
-export async function runCli(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  const context: CliContext = { terminal, exit: exitCode.valid };
+export async function runCli(
+  args: readonly string[],
+  terminal: Terminal,
+  connect: CliContext['connect'] = connectDatabase,
+): Promise<ExitCode> {
+  const context: CliContext = { terminal, connect, exit: exitCode.valid };
   try {
     await buildProgram(context).parseAsync(args, { from: 'user' });
     return context.exit;

@@ -1,0 +1,98 @@
+import type { NodeId } from '@skerry/base';
+import type { ConflictEntry, ListEntry, Member, MemberSpec, Outcome, ReceiptState, WatchEvent } from '@skerry/protocol';
+
+/**
+ * What the commands ask of a cluster, in bytes. `client-database.ts` gives it over a connection of `@skerry/client`;
+ * tests give their own.
+ */
+export interface Database {
+  get(key: string, options: ReadOptions): Promise<KeyResult>;
+  set(key: string, value: Uint8Array, options: WriteOptions): Promise<KeyResult>;
+  delete(key: string, options: WriteOptions): Promise<KeyResult>;
+  /** `null`: no such key, before or after. */
+  swap(
+    key: string,
+    change: { readonly newValue: Uint8Array | null; readonly oldValue: Uint8Array | null },
+    options: CallOptions,
+  ): Promise<KeyResult>;
+  /** One page of the keys that start with `prefix` and lie above `after`. */
+  list(prefix: string, options: ListOptions): Promise<ListPage>;
+  /** Ends when `signal` is aborted. */
+  watch(target: WatchTarget, signal: AbortSignal): AsyncIterable<WatchBatch>;
+  receipt(receipt: string, options: CallOptions & { readonly waitUntilKnown: boolean }): Promise<ReceiptResult>;
+  resolve(ticket: string, options: CallOptions): Promise<KeyResult>;
+  conflicts(prefix: string, options: CallOptions & { readonly limit: number }): Promise<readonly ConflictEntry[]>;
+  /** The nodes of the region as the cluster tells its clients, with the addresses to ask each by. */
+  members(): Promise<readonly Member[]>;
+  changeMembers(
+    change: { readonly add: readonly MemberSpec[]; readonly remove: readonly NodeId[] },
+    options: CallOptions,
+  ): Promise<void>;
+  transferLeadership(
+    target: { readonly partition: number | null; readonly to: NodeId | null },
+    options: CallOptions,
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  readonly blocking: boolean;
+  readonly timeoutMs?: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ReadOptions extends CallOptions {
+  readonly consistent: boolean;
+  /** Local views to merge. */
+  readonly r?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  readonly consistent: boolean;
+  /** Durable copies wanted before the answer. */
+  readonly w?: number;
+}
+
+export interface ListOptions extends CallOptions {
+  readonly consistent: boolean;
+  readonly after: string;
+  readonly limit: number;
+  readonly keysOnly: boolean;
+}
+
+export interface KeyResult {
+  readonly valid: boolean;
+  readonly timeout: boolean;
+  readonly value: Uint8Array | null;
+  readonly version: string | null;
+  readonly outcome?: Outcome;
+  readonly receipt?: string;
+  readonly ticket?: string;
+}
+
+export interface ListPage {
+  readonly entries: readonly ListEntry[];
+  /** null: that was all. */
+  readonly next: string | null;
+  readonly timeout: boolean;
+}
+
+export interface WatchTarget {
+  readonly key: string;
+  readonly prefix: boolean;
+  readonly cursor: string | null;
+}
+
+export interface WatchBatch {
+  readonly events: readonly WatchEvent[];
+  readonly cursor: string;
+  /** The events are the current state, not changes. */
+  readonly reset: boolean;
+}
+
+export interface ReceiptResult {
+  readonly state: ReceiptState;
+  readonly reason?: string;
+  readonly version: string | null;
+  readonly timeout: boolean;
+}

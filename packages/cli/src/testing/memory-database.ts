@@ -1,0 +1,145 @@
+import type { ConflictEntry, Member, WatchEvent } from '@skerry/protocol';
+import type { CliContext } from '../command.ts';
+import type { CallOptions, Database, KeyResult, ListPage, ReceiptResult, WatchBatch } from '../database.ts';
+
+/** What the memory database shall answer in place of the truth. */
+export interface Script {
+  readonly write?: KeyResult;
+  readonly receipt?: ReceiptResult;
+  readonly watch?: readonly WatchBatch[];
+  readonly conflicts?: readonly ConflictEntry[];
+  readonly members?: readonly Member[];
+}
+
+/** A `Map` with the face of a cluster; remembers each call with its options. */
+export class MemoryDatabase implements Database {
+  readonly values = new Map<string, Uint8Array>();
+  readonly calls: unknown[][] = [];
+  closed = false;
+  /** Calls of `set` under way, now and at most. */
+  open = 0;
+  openMax = 0;
+  readonly #script: Script;
+
+  constructor(script: Script = {}) {
+    this.#script = script;
+  }
+
+  /** For `runCli`. */
+  connect: CliContext['connect'] = (endpoints) => {
+    this.calls.push(['connect', endpoints]);
+    return Promise.resolve(this);
+  };
+
+  get(key: string, options: CallOptions): Promise<KeyResult> {
+    this.#record('get', key, options);
+    const value = this.values.get(key) ?? null;
+    return Promise.resolve({ valid: true, timeout: false, value, version: value === null ? null : '7' });
+  }
+
+  async set(key: string, value: Uint8Array, options: CallOptions): Promise<KeyResult> {
+    this.#record('set', key, options);
+    this.openMax = Math.max(this.openMax, ++this.open);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.open--;
+    if (this.#script.write !== undefined) return this.#script.write;
+    this.values.set(key, value);
+    return { valid: true, timeout: false, value, version: '8', outcome: 'applied' };
+  }
+
+  delete(key: string, options: CallOptions): Promise<KeyResult> {
+    this.#record('delete', key, options);
+    this.values.delete(key);
+    return Promise.resolve(
+      this.#script.write ?? { valid: true, timeout: false, value: null, version: null, outcome: 'applied' },
+    );
+  }
+
+  swap(
+    key: string,
+    change: { newValue: Uint8Array | null; oldValue: Uint8Array | null },
+    options: CallOptions,
+  ): Promise<KeyResult> {
+    this.#record('swap', key, options);
+    const value = this.values.get(key) ?? null;
+    const same =
+      Buffer.compare(value ?? Buffer.of(), change.oldValue ?? Buffer.of()) === 0 &&
+      (value === null) === (change.oldValue === null);
+    if (!same) return Promise.resolve({ valid: false, timeout: false, value, version: '7', outcome: 'refused' });
+    if (change.newValue === null) this.values.delete(key);
+    else this.values.set(key, change.newValue);
+    return Promise.resolve({ valid: true, timeout: false, value: change.newValue, version: '8', outcome: 'applied' });
+  }
+
+  list(
+    prefix: string,
+    { after, limit, keysOnly }: { after: string; limit: number; keysOnly: boolean },
+  ): Promise<ListPage> {
+    const keys = [...this.values.keys()].filter((key) => key.startsWith(prefix) && key > after).toSorted();
+    const page = keys.slice(0, limit);
+    return Promise.resolve({
+      entries: page.map((key) => ({ key, value: keysOnly ? null : (this.values.get(key) ?? null), version: '1' })),
+      next: keys.length > limit ? (page.at(-1) ?? null) : null,
+      timeout: false,
+    });
+  }
+
+  async *watch(target: object): AsyncGenerator<WatchBatch> {
+    this.#record('watch', target);
+    yield* this.#script.watch ?? [];
+  }
+
+  receipt(receipt: string, options: CallOptions): Promise<ReceiptResult> {
+    this.#record('receipt', receipt, options);
+    return Promise.resolve(this.#script.receipt ?? { state: 'unknown', version: null, timeout: false });
+  }
+
+  resolve(ticket: string, options: CallOptions): Promise<KeyResult> {
+    return this.set(ticket, Buffer.of(), options);
+  }
+
+  conflicts(): Promise<readonly ConflictEntry[]> {
+    return Promise.resolve(this.#script.conflicts ?? []);
+  }
+
+  members(): Promise<readonly Member[]> {
+    return Promise.resolve(this.#script.members ?? []);
+  }
+
+  changeMembers(change: object): Promise<void> {
+    this.#record('changeMembers', change);
+    return Promise.resolve();
+  }
+
+  transferLeadership(target: object): Promise<void> {
+    this.#record('transferLeadership', target);
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    return Promise.resolve();
+  }
+
+  /** Without the signal, which says nothing. */
+  #record(...call: unknown[]): void {
+    const options = call.at(-1);
+    if (typeof options === 'object' && options !== null && 'signal' in options) {
+      const { signal: _, ...rest } = options;
+      this.calls.push([...call.slice(0, -1), rest]);
+    } else this.calls.push(call);
+  }
+}
+
+/** A batch of changes as a watch brings it. */
+export function batch(cursor: string, ...events: readonly [key: string, value: string | null][]): WatchBatch {
+  return {
+    cursor,
+    reset: false,
+    events: events.map(([key, value]): WatchEvent => ({
+      key,
+      value: value === null ? null : Buffer.from(value),
+      version: '1',
+    })),
+  };
+}
