@@ -57,8 +57,7 @@ export class CausalContext {
 
   /** The contiguous prefix of a replica: every dot from 1 to this is here; 0 if not even the first. */
   maxOf(replica: ReplicaId): number {
-    const first = this.#seen.get(replica)?.ranges()[0];
-    return first !== undefined && first[0] === 1 ? first[1] : 0;
+    return this.#seen.get(replica)?.prefixFrom(1) ?? 0;
   }
 
   /** The exceptions of a replica: dots above its contiguous prefix. */
@@ -109,7 +108,7 @@ export class CausalContext {
   toText(): string {
     const range = ([from, to]: readonly [number, number]): string => (from === to ? `${from}` : `${from}-${to}`);
     return this.replicas()
-      .map((replica) => `${replica.toString(16).padStart(12, '0')}:${(this.#of(replica)).ranges().map(range).join(',')}`)
+      .map((replica) => `${replica.toString(16).padStart(12, '0')}:${this.#of(replica).ranges().map(range).join(',')}`)
       .join(' ');
   }
 

@@ -1,4 +1,4 @@
-import { DecodeError } from '@skerry/base';
+import { ByteWriter, DecodeError } from '@skerry/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyOperation, mergeValues, type Operation, type Value } from './index.ts';
@@ -43,6 +43,27 @@ describe('decode', () => {
       check(value, operation);
     }), { numRuns: 400 });
     expect(refused).toBeGreaterThan(0);
+  });
+
+  it('refuses states that no replica can be in', () => {
+    const stamp = (w: ByteWriter): ByteWriter => w.bool(true).raw(new Uint8Array(14)).bool(false);
+    const header = (tag: number): ByteWriter => stamp(new ByteWriter().u8(1).u8(1).u8(tag));
+    const context = (w: ByteWriter, to: number): ByteWriter => w.varint(1).u48(7).varint(1).varint(1).varint(to - 1);
+    const entry = (w: ByteWriter, sequence: number): ByteWriter => w.u48(7).varint(sequence).text('x');
+    const set = (sequences: readonly number[]): ByteWriter =>
+      sequences.reduce((w, sequence) => entry(w, sequence), context(header(3), 2).varint(sequences.length));
+    const increments = (w: ByteWriter, upTo: number, sequences: readonly number[]): ByteWriter =>
+      sequences.reduce((v, sequence) => v.varint(sequence).u8(2), w.varint(upTo).u8(0).u8(0).varint(sequences.length));
+    const counter = (sequences: readonly number[], resetUpTo = 0): ByteWriter =>
+      increments(increments(header(2).varint(1).u48(7), 0, sequences), resetUpTo, []);
+    expect(() => valueFromBytes(set([1, 2]).finish())).not.toThrow();
+    expect(() => valueFromBytes(counter([2, 4]).finish())).not.toThrow();
+    const impossible = { 'dot outside its context': set([1, 3]), 'dots out of order': set([2, 1]), 'dot twice': set([1, 1]),
+      'increments out of order': counter([4, 2]), 'increment that the prefix would hold': counter([1]), 'reset of the unseen': counter([2], 3),
+      'no parts': new ByteWriter().u8(1).u8(0), 'another format': new ByteWriter().u8(2).u8(1), 'unknown type': header(6) };
+    for (const [what, bytes] of Object.entries(impossible)) {
+      expect(() => valueFromBytes(bytes.finish()), what).toThrow(DecodeError);
+    }
   });
 
   it('answers every truncation with DecodeError', () => {

@@ -1,5 +1,5 @@
 import type * as Automerge from '@automerge/automerge';
-import { ByteReader, DecodeError } from '@skerry/base';
+import { ByteReader, DecodeError, toHex } from '@skerry/base';
 
 /**
  * What needs Automerge itself: to show a document, to edit it, to check and to compact it. The value type does not
@@ -38,20 +38,24 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
   // An actor that never edits, so that loading draws no random one.
   const readerActor = '00';
   const load = (chunks: readonly Uint8Array[], actor = readerActor): Automerge.Doc<Draft> => {
-    let doc = automerge.init<Draft>({ actor });
+    const frames = chunks.flatMap(framesOf);
+    const saved = frames.filter(({ type }) => type === savedDocumentType).map(({ bytes }) => bytes);
+    const changes = frames.filter(({ type }) => type !== savedDocumentType).map(({ bytes }) => bytes);
     try {
-      for (const chunk of chunks) doc = automerge.loadIncremental(doc, chunk);
+      // Not loadIncremental: it skips what it cannot parse and says nothing.
+      const first = saved[0] === undefined ? automerge.init<Draft>({ actor }) : automerge.load<Draft>(saved[0], { actor });
+      const doc = saved.slice(1).reduce((all, bytes) => automerge.merge(all, automerge.load<Draft>(bytes, { actor: readerActor })), first);
+      return automerge.applyChanges(doc, changes)[0];
     } catch (error) {
       throw new DecodeError(`not an Automerge document: ${String(error)}`);
     }
-    return doc;
   };
   return {
     read(chunks) {
       return automerge.toJS(load(chunks));
     },
     inspect(bytes, base) {
-      checkFraming(bytes);
+      for (const frame of framesOf(bytes)) if (frame.type !== savedDocumentType) checkChange(automerge, frame.bytes);
       const before = load(base);
       const countBefore = automerge.stats(before);
       const after = load([...base, bytes]);
@@ -77,16 +81,34 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
   };
 }
 
+const savedDocumentType = 0;
+
 /**
- * Automerge ignores a chunk that is cut off at the end, as a crash would leave it, so lengths are checked here: magic
- * (4 bytes), checksum (4), type (1), length (LEB128), contents.
+ * The chunks that follow each other in `bytes`: magic (4 bytes), checksum (4), type (1), length (LEB128), contents.
+ * Automerge would ignore one that is cut off at the end, as a crash would leave it.
  */
-function checkFraming(bytes: Uint8Array): void {
+function framesOf(bytes: Uint8Array): { type: number; bytes: Uint8Array }[] {
+  const frames: { type: number; bytes: Uint8Array }[] = [];
   const r = new ByteReader(bytes);
   do {
-    r.raw(9);
+    const start = r.offset;
+    r.raw(8);
+    const type = r.u8();
     r.bytes();
+    frames.push({ type, bytes: bytes.subarray(start, r.offset) });
   } while (r.remaining > 0);
+  return frames;
+}
+
+/** Automerge applies a change whose checksum, the start of its hash, is wrong. */
+function checkChange(automerge: typeof Automerge, bytes: Uint8Array): void {
+  let hash: string;
+  try {
+    hash = automerge.decodeChange(bytes).hash;
+  } catch (error) {
+    throw new DecodeError(`not an Automerge change: ${String(error)}`);
+  }
+  if (!hash.startsWith(toHex(bytes.subarray(4, 8)))) throw new DecodeError('the checksum of an Automerge change is wrong');
 }
 
 /** Automerge chunks carry their lengths, so several are one when they are put in a row. */

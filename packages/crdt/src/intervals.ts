@@ -48,16 +48,6 @@ export class IntervalSet {
     for (let i = 0; i < other.#from.length; i++) this.addRange(other.#from[i] as number, other.#to[i] as number);
   }
 
-  /** Takes out every member up to and including `n`. */
-  removeUpTo(n: number): void {
-    const i = this.#rangeAtOrBefore(n);
-    if (i < 0) return;
-    const cut = (this.#to[i] as number) <= n;
-    this.#from.splice(0, cut ? i + 1 : i);
-    this.#to.splice(0, cut ? i + 1 : i);
-    if (!cut) this.#from[0] = n + 1;
-  }
-
   /** True if every member of `from` to `to` is there. */
   hasRange(from: number, to: number): boolean {
     const i = this.#rangeAtOrBefore(from);
@@ -66,6 +56,11 @@ export class IntervalSet {
 
   ranges(): readonly (readonly [number, number])[] {
     return this.#from.map((from, i) => [from, this.#to[i] as number] as const);
+  }
+
+  /** The last member of the first range if that starts at `from`, else null: the end of a contiguous prefix. */
+  prefixFrom(from: number): number | null {
+    return this.#from[0] === from ? (this.#to[0] as number) : null;
   }
 
   /** How many ranges, which is what the set costs. */

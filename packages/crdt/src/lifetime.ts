@@ -4,7 +4,7 @@ import { compareStamps, decodeStamp, encodeStamp, stampMax, type Stamp } from '.
 /**
  * When a value of an observed-remove type was last written and last deleted: two grow-only maxima, so they merge.
  * They decide whether a value without content (an empty set, a disabled flag, a counter after a reset) is there and
- * empty, or deleted. Content that survives a delete, because the delete had not seen it, keeps the value there.
+ * empty, or deleted; any write with a later stamp, a remove of an element too, makes it exist again, empty. Content that survives a delete, because the delete had not seen it, keeps the value there.
  */
 export interface Lifetime {
   readonly writtenAt: Stamp | null;

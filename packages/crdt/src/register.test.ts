@@ -1,9 +1,10 @@
 import { utf8Decode, utf8Encode } from '@skerry/base';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareStamps, registerValue, type Value } from './index.ts';
-import { registerRequests } from './testing/arbitraries.ts';
+import { compareStamps, dotToText, equalDots, registerValue, type Value } from './index.ts';
+import { registerRequests, replicaCount, steps } from './testing/arbitraries.ts';
 import { Cluster, type HistoryEntry } from './testing/cluster.ts';
-import { testLaws } from './testing/laws.ts';
+import { isOvertaken, testLaws } from './testing/laws.ts';
 
 function view(state: Value | null): string | null {
   const bytes = registerValue(state);
@@ -31,6 +32,20 @@ describe('register', () => {
     expect(view(cluster.member(0).state)).toBe('other');
     const losers = cluster.discarded.map(({ reason, loser }) => [reason, loser.type === 'register' && loser.value && utf8Decode(loser.value)]);
     expect(losers).toContainEqual(['laterStamp', 'second']);
+  });
+
+  it('I12: every write is visible, replaced by one who saw it, or reported as discarded', () => {
+    fc.assert(fc.property(steps(registerRequests), (run) => {
+      const cluster = new Cluster(replicaCount).run(run);
+      cluster.settle();
+      const visible = cluster.member(0).state?.parts.find((part) => part.type === 'register')?.dot;
+      const reported = new Set(cluster.discarded.map(({ loser }) => (loser.type === 'register' ? dotToText(loser.dot) : '')));
+      for (const entry of cluster.history) {
+        const { dot } = entry.operation;
+        const isAccounted = visible !== undefined && equalDots(dot, visible);
+        expect(isAccounted || isOvertaken(entry, cluster.history, () => true) || reported.has(dotToText(dot))).toBe(true);
+      }
+    }));
   });
 
   it('a delete leaves a tombstone that an older write does not lift', () => {

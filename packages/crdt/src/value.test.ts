@@ -1,10 +1,11 @@
 import { replicaId, utf8Encode } from '@skerry/base';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   applyOperation, counterTotal, isTombstone, prepareOperation, registerValue, setValues, stampToText, valueStamp, valueType, visiblePart,
   WrongTypeError, type Operation, type Value,
 } from './index.ts';
-import { anyRequests } from './testing/arbitraries.ts';
+import { anyRequests, replicaCount, steps } from './testing/arbitraries.ts';
 import { Cluster, stateText, type PlannedRequest } from './testing/cluster.ts';
 import { testLaws } from './testing/laws.ts';
 
@@ -42,6 +43,18 @@ describe('value of a key written as any type', () => {
     expect(counterTotal(cluster.member(0).state)).toBeNull();
     const reported = cluster.discarded.map(({ reason, loser }) => [reason, loser.type, counterTotal({ parts: [loser] })]);
     expect(reported).toEqual([['otherType', 'counter', 5n], ['otherType', 'counter', 5n]]);
+  });
+
+  it('I12: what the visible type hides was reported as discarded', () => {
+    fc.assert(fc.property(steps(anyRequests), (run) => {
+      const cluster = new Cluster(replicaCount).run(run);
+      cluster.settle();
+      const state = cluster.member(0).state;
+      const hidden = (state?.parts ?? []).filter((part) => part !== visiblePart(state!) && !isTombstone({ parts: [part] }));
+      for (const { type } of hidden) {
+        expect(cluster.discarded.some(({ reason, loser }) => reason === 'otherType' && loser.type === type)).toBe(true);
+      }
+    }));
   });
 
   it('a third write of the first type counts what the conflict hid: dropping it would not be associative', () => {
