@@ -68,6 +68,24 @@ describe('counter', () => {
     expect(cluster.members.map(({ state }) => counterTotal(state))).toEqual([2n, 2n]);
   });
 
+  it('a delete also takes increments that survived an earlier one and cancel out', () => {
+    const cluster = new Cluster(3);
+    cluster.write(2, add(1));
+    cluster.settle();
+    cluster.write(0, add(5));
+    cluster.write(1, add(-5));
+    cluster.write(2, { type: 'delete' }, { skewMs: 1_000 });
+    const deliver = (at: number): void => { cluster.step({ do: 'deliver', at, pick: 0, twice: false }); };
+    deliver(2);
+    cluster.write(2, { type: 'counter', action: 'reset' });
+    deliver(0);
+    deliver(0);
+    expect(counterTotal(cluster.member(0).state)).toBeNull();
+    cluster.write(0, { type: 'delete' }, { skewMs: 2_000 });
+    cluster.settle();
+    expect(cluster.members.map(({ state }) => counterTotal(state))).toEqual([null, null, null]);
+  });
+
   it('increments between writes of other keys are folded once their dots are known to be applied', () => {
     const cluster = new Cluster(1);
     for (let i = 0; i < 300; i++) cluster.write(0, add(1), { skipDots: 9 });

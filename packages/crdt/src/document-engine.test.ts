@@ -58,7 +58,7 @@ describe('document engine', () => {
       }
       cluster.settle();
       for (const at of [0, 1, 2]) expect(read(cluster, at)).toEqual(Automerge.toJS(all));
-    }), { numRuns: 25 });
+    }), { numRuns: 15 });
   });
 
   it('a compaction keeps the content and the history in one chunk', () => {

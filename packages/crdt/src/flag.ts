@@ -33,7 +33,7 @@ const enableCodec: PayloadCodec<true> = { encode: () => undefined, decode: () =>
 
 /** A disable is an operation even where nothing is enabled: it makes the flag exist. */
 export function prepareFlag(state: FlagState | null, request: FlagRequest, limits: ValueLimits): FlagOperation {
-  if (state !== null) checkLimit(limits, 'contextRangesMax', state.enables.context.rangeCount);
+  if (state !== null && request.action === 'enable') checkLimit(limits, 'contextRangesMax', state.enables.context.rangeCount);
   return { type: 'flag', action: request.action, observed: state === null ? [] : sortedDots(state.enables) };
 }
 
