@@ -1,7 +1,154 @@
-export type PeerMessage = { readonly kind: 'placeholderUntilTheReplicaCommit' };
-export function encodePeerFrame(_messages: readonly PeerMessage[]): Uint8Array {
-  return new Uint8Array(0);
+import { ByteReader, ByteWriter, DecodeError, partitionId, type NodeId, type PartitionId } from '@skerry/base';
+import { decodeDot, decodeStamp, encodeDot, encodeStamp, type Dot, type Stamp } from '@skerry/crdt';
+import { decodeMessage, decodeSnapshotMeta, encodeMessage, encodeSnapshotMeta, type Message, type SnapshotMeta } from '@skerry/raft';
+import { decodePending, encodePending, type PendingWrite } from './pending.ts';
+import { readList, readNode, readOptionalBytes, writeOptionalBytes } from './state/command.ts';
+
+/** What the nodes of a region say to each other. All may be lost, repeated and, across connections, reordered. */
+export type PeerMessage =
+  | { readonly kind: 'raft'; readonly partition: PartitionId; readonly message: Message }
+  /** Encoded commands for the leader to put in its log, in this order. */
+  | { readonly kind: 'forward'; readonly partition: PartitionId; readonly commands: readonly Uint8Array[] }
+  /** The receiver of a forward did not put these commands in a log and never will on account of that forward. */
+  | { readonly kind: 'forwardRefused'; readonly partition: PartitionId; readonly ids: readonly { readonly client: string; readonly sequence: number }[] }
+  /** Pending writes to hold. */
+  | { readonly kind: 'push'; readonly partition: PartitionId; readonly writes: readonly PendingWrite[] }
+  /** These are held durably here, or are settled. */
+  | { readonly kind: 'pushed'; readonly partition: PartitionId; readonly dots: readonly Dot[] }
+  /** A local view for a read that asked for several; answered with pending writes and the committed value. */
+  | { readonly kind: 'viewAsk'; readonly partition: PartitionId; readonly ask: number; readonly key: string }
+  | {
+      readonly kind: 'view';
+      readonly partition: PartitionId;
+      readonly ask: number;
+      readonly writes: readonly PendingWrite[];
+      readonly committed: { readonly value: Uint8Array | null; readonly stamp: Stamp } | null;
+    }
+  /** A piece of a snapshot: records in key order, numbered from 0. */
+  | {
+      readonly kind: 'chunk';
+      readonly partition: PartitionId;
+      /** Term of the sender's raft when it began. */
+      readonly term: number;
+      readonly meta: SnapshotMeta;
+      readonly transfer: number;
+      readonly number: number;
+      readonly last: boolean;
+      /** Keys without the part that names partition and generation. */
+      readonly records: readonly { readonly key: string; readonly value: Uint8Array }[];
+    }
+  /** `number` is staged durably. -1: this transfer is refused, start again later. */
+  | { readonly kind: 'chunked'; readonly partition: PartitionId; readonly transfer: number; readonly number: number }
+  | { readonly kind: 'transfer'; readonly partition: PartitionId; readonly to: NodeId | null }
+  | { readonly kind: 'peerState'; readonly storageFull: boolean };
+
+const kinds = [
+  'raft', 'forward', 'forwardRefused', 'push', 'pushed', 'viewAsk', 'view', 'chunk', 'chunked', 'transfer', 'peerState',
+] as const satisfies readonly PeerMessage['kind'][];
+
+/** All messages of a turn for one peer. */
+export function encodePeerFrame(messages: readonly PeerMessage[]): Uint8Array {
+  const writer = new ByteWriter(512);
+  writer.varint(messages.length);
+  for (const message of messages) encodePeerMessage(writer, message);
+  return writer.finish();
 }
-export function decodePeerFrame(_bytes: Uint8Array): PeerMessage[] {
-  return [];
+
+/** Throws DecodeError for anything that {@link encodePeerFrame} does not make. Bytes are views into `bytes`. */
+export function decodePeerFrame(bytes: Uint8Array): PeerMessage[] {
+  const reader = new ByteReader(bytes);
+  const messages = readList(reader, decodePeerMessage);
+  reader.end();
+  return messages;
+}
+
+function encodePeerMessage(writer: ByteWriter, message: PeerMessage): void {
+  writer.u8(kinds.indexOf(message.kind));
+  if (message.kind === 'peerState') {
+    writer.bool(message.storageFull);
+    return;
+  }
+  writer.u16(message.partition);
+  switch (message.kind) {
+    case 'raft':
+      encodeMessage(writer, message.message);
+      return;
+    case 'forward':
+      writer.varint(message.commands.length);
+      for (const command of message.commands) writer.bytes(command);
+      return;
+    case 'forwardRefused':
+      writer.varint(message.ids.length);
+      for (const id of message.ids) writer.text(id.client).varint(id.sequence);
+      return;
+    case 'push':
+      writer.varint(message.writes.length);
+      for (const write of message.writes) encodePending(writer, write);
+      return;
+    case 'pushed':
+      writer.varint(message.dots.length);
+      for (const dot of message.dots) encodeDot(writer, dot);
+      return;
+    case 'viewAsk':
+      writer.varint(message.ask).text(message.key);
+      return;
+    case 'view':
+      writer.varint(message.ask).varint(message.writes.length);
+      for (const write of message.writes) encodePending(writer, write);
+      writer.bool(message.committed !== null);
+      if (message.committed === null) return;
+      encodeStamp(writer, message.committed.stamp);
+      writeOptionalBytes(writer, message.committed.value);
+      return;
+    case 'chunk':
+      writer.varint(message.term);
+      encodeSnapshotMeta(writer, message.meta);
+      writer.varint(message.transfer).varint(message.number).bool(message.last).varint(message.records.length);
+      for (const { key, value } of message.records) writer.text(key).bytes(value);
+      return;
+    case 'chunked':
+      writer.varint(message.transfer).varint(message.number + 1);
+      return;
+    case 'transfer':
+      writer.bool(message.to !== null);
+      if (message.to !== null) writer.text(message.to);
+      return;
+  }
+}
+
+function decodePeerMessage(reader: ByteReader): PeerMessage {
+  const kind = kinds[reader.u8()];
+  if (kind === undefined) throw new DecodeError('unknown kind of peer message');
+  if (kind === 'peerState') return { kind, storageFull: reader.bool() };
+  const partition = partitionId(reader.u16());
+  switch (kind) {
+    case 'raft':
+      return { kind, partition, message: decodeMessage(reader) };
+    case 'forward':
+      return { kind, partition, commands: readList(reader, (r) => r.bytes()) };
+    case 'forwardRefused':
+      return { kind, partition, ids: readList(reader, (r) => ({ client: r.text(), sequence: r.varint() })) };
+    case 'push':
+      return { kind, partition, writes: readList(reader, decodePending) };
+    case 'pushed':
+      return { kind, partition, dots: readList(reader, decodeDot) };
+    case 'viewAsk':
+      return { kind, partition, ask: reader.varint(), key: reader.text() };
+    case 'view': {
+      const ask = reader.varint();
+      const writes = readList(reader, decodePending);
+      if (!reader.bool()) return { kind, partition, ask, writes, committed: null };
+      const stamp = decodeStamp(reader);
+      return { kind, partition, ask, writes, committed: { stamp, value: readOptionalBytes(reader) } };
+    }
+    case 'chunk':
+      return {
+        kind, partition, term: reader.varint(), meta: decodeSnapshotMeta(reader), transfer: reader.varint(), number: reader.varint(),
+        last: reader.bool(), records: readList(reader, (r) => ({ key: r.text(), value: r.bytes() })),
+      };
+    case 'chunked':
+      return { kind, partition, transfer: reader.varint(), number: reader.varint() - 1 };
+    case 'transfer':
+      return { kind, partition, to: reader.bool() ? readNode(reader) : null };
+  }
 }

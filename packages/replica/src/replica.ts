@@ -1,35 +1,373 @@
-import type { NodeId } from '@skerry/base';
+import { assertPresent, type NodeId } from '@skerry/base';
+import { HybridClock } from '@skerry/crdt';
+import { Admin } from './admin.ts';
+import { errorAnswer, readAnswer, timedOutRead, writeAnswer } from './answers.ts';
+import { Lists } from './lists.ts';
+import { formatTicket, parseReceipt, parseTicket } from './names.ts';
+import { Partition, versionOf } from './partition.ts';
 import type { PeerMessage } from './peer-message.ts';
 import type { StorageSource } from './ports/storage.ts';
+import { Quorumless } from './quorumless.ts';
 import type { Effects, Now, ReplicaOptions, RequestHandle } from './replica-api.ts';
-import type { ClientRequest, NodeStatus } from './requests.ts';
+import type { ClientRequest, NodeStatus, ReplicaErrorCode, WriteId, WriteOperation } from './requests.ts';
+import { StagedStore } from './staged-store.ts';
+import type { Command, CommandId } from './state/command.ts';
+import { conflictEntry, decodeConflict } from './state/ledger.ts';
+import { Turn } from './turn.ts';
+import { partitionOf, refusalOf } from './validate.ts';
+import { ViewReads } from './view-reads.ts';
+import type { Asker } from './waiting-writes.ts';
+import { Watches } from './watches.ts';
 
-/** One node's part in all partitions, stepped: events in, {@link Effects} out of {@link flush}. */
+/** Applied state is written at least this often while there is any, so that a restart replays little of the log. */
+const saveEveryMs = 50;
+const saveBytes = 2 * 1_024 * 1_024;
+
+/**
+ * One node's part in all partitions, stepped: events in, {@link Effects} out of {@link flush}. Every method that takes
+ * `now` may be called any number of times in a turn; the owner calls `flush` once at the turn's end.
+ */
 export class Replica {
-  constructor(_options: ReplicaOptions, _storage: StorageSource, _now: Now) {}
+  readonly #turn: Turn;
+  readonly #clock: HybridClock;
+  readonly #partitions: readonly Partition[];
+  readonly #quorumless: Quorumless;
+  readonly #watches: Watches;
+  readonly #views: ViewReads;
+  readonly #lists: Lists;
+  readonly #admin: Admin;
+  /** Open requests. A cancelled or answered one is not in here. */
+  readonly #open: Map<RequestHandle, { open: boolean; asker: Asker | null }> = new Map();
+  readonly #underWay: { readonly id: number; readonly sinceMs: number }[] = [];
+  #lastSaveMs: number;
+  #requestCount = 0;
+  #errorCounts: Map<ReplicaErrorCode, number> = new Map();
+
+  constructor(options: ReplicaOptions, storage: StorageSource, now: Now) {
+    this.#turn = new Turn(options, new StagedStore(storage), now);
+    this.#turn.saveState = () => this.#saveState();
+    this.#clock = new HybridClock(options.replica);
+    this.#quorumless = new Quorumless(this.#turn, this.#clock);
+    this.#lastSaveMs = now.monoMs;
+    const events = {
+      onApplied: (partition: Partition, batch: Parameters<Watches['applied']>[1]) => {
+        this.#watches.applied(partition, batch);
+        if (batch.membersChanged) this.#admin.membersChanged();
+      },
+      onInstalled: (partition: Partition) => {
+        this.#watches.installed(partition);
+        this.#admin.membersChanged();
+      },
+      onTopology: () => this.#admin.topologyChanged(),
+    };
+    this.#partitions = Array.from({ length: options.partitionCount }, (_, index) =>
+      new Partition({ id: index as Partition['id'], turn: this.#turn, storage, clock: this.#clock, events }));
+    this.#watches = new Watches(this.#turn, this.#partitions);
+    this.#views = new ViewReads(this.#turn);
+    this.#lists = new Lists(this.#partitions);
+    this.#admin = new Admin(this.#turn, this.#partitions);
+    this.#admin.membersChanged();
+  }
+
   /** A client asks; exactly one answer comes out of a later flush, except for a watch, which gets many. */
-  request(_handle: RequestHandle, _request: ClientRequest, _now: Now): void {}
+  request(handle: RequestHandle, request: ClientRequest, now: Now): void {
+    this.#turn.now = now;
+    const { options } = this.#turn;
+    const { operation } = request;
+    this.#requestCount++;
+    const refusal = refusalOf(operation, options.limits, options.partitionCount);
+    if (refusal !== null) return this.#refuse(handle, refusal.code, refusal.detail);
+    if (this.#open.size >= options.limits.requestsOpenMax) return this.#refuse(handle, 'OVERLOADED', 'too many requests are open at this node');
+    switch (operation.kind) {
+      case 'set':
+      case 'delete':
+      case 'swap':
+      case 'txn':
+      case 'leaseGrant':
+      case 'leaseKeepAlive':
+      case 'leaseRevoke':
+        if (request.id === undefined) return this.#refuse(handle, 'BAD_REQUEST', 'a write carries (client, sequence)');
+        return this.#write(handle, operation, request.id, request.timeoutMs);
+      case 'get':
+        return this.#get(handle, operation, request.timeoutMs);
+      case 'list':
+        return this.#list(handle, operation, request.timeoutMs);
+      case 'conflicts': {
+        const entries = this.#partitions.flatMap(({ state }) => state.conflicts(operation.prefix, operation.limit, (bytes) => conflictEntry(decodeConflict(bytes))));
+        entries.sort((a, b) => b.timeMs - a.timeMs);
+        this.#turn.answer(handle, { kind: 'conflicts', entries: entries.slice(0, operation.limit) });
+        return;
+      }
+      case 'receipt':
+        return this.#receipt(handle, operation.receipt, operation.wait, request.timeoutMs);
+      case 'resolve': {
+        const ticket = parseTicket(operation.ticket, options.region, options.partitionCount);
+        if (ticket === null) return this.#refuse(handle, 'TICKET_UNKNOWN', 'not a ticket of this region');
+        const asker = this.#asker(handle, 'resolve', operation.ticket);
+        this.#partition(ticket.partition).writes.resolve(ticket.id, asker, request.timeoutMs);
+        return;
+      }
+      case 'watch': {
+        if (this.#watches.count >= options.limits.watchersMax) return this.#refuse(handle, 'OVERLOADED', 'too many watches are open at this node');
+        if (!this.#watches.start(handle, operation)) return this.#refuse(handle, 'CURSOR_INVALID', 'not a cursor of this store');
+        return;
+      }
+      case 'status':
+        this.#turn.answer(handle, { kind: 'status', status: this.status() });
+        return;
+      case 'transferLeadership':
+      case 'changeMembers': {
+        const refused = this.#admin.request(operation, request.timeoutMs, this.#once(handle));
+        if (refused !== null) this.#refuse(handle, refused.code, refused.detail);
+        return;
+      }
+    }
+  }
+
   /** The asker is gone: no answer is wanted any more. A write that is under way may still be applied. */
-  cancel(_handle: RequestHandle): void {}
-  receive(_from: NodeId, _message: PeerMessage, _now: Now): void {}
+  cancel(handle: RequestHandle): void {
+    this.#watches.stop(handle);
+    const open = this.#open.get(handle);
+    if (open === undefined) return;
+    open.open = false;
+    if (open.asker !== null) open.asker.open = false;
+    this.#open.delete(handle);
+  }
+
+  receive(from: NodeId, message: PeerMessage, now: Now): void {
+    this.#turn.now = now;
+    if (message.kind === 'peerState') {
+      if (message.storageFull) this.#turn.peersFull.add(from);
+      else this.#turn.peersFull.delete(from);
+      return;
+    }
+    const partition = this.#partitions[message.partition];
+    if (partition === undefined) return;
+    if (message.kind === 'viewAsk') this.#views.asked(partition, from, message);
+    else if (message.kind === 'view') this.#views.answered(partition, from, message);
+    else partition.receive(from, message);
+  }
+
   /** A connection to `node` is up, over which messages can be sent. */
-  peerUp(_node: NodeId, _now: Now): void {}
+  peerUp(node: NodeId, now: Now): void {
+    this.#turn.now = now;
+    this.#turn.connected.add(node);
+    this.#turn.send(node, { kind: 'peerState', storageFull: this.#turn.storageFull });
+    for (const partition of this.#partitions) partition.peerUp(node);
+  }
+
   /** It is gone. `reset`: the other side closed or reset it (its process probably ended), rather than a timeout. */
-  peerDown(_node: NodeId, _reset: boolean, _now: Now): void {}
+  peerDown(node: NodeId, reset: boolean, now: Now): void {
+    this.#turn.now = now;
+    if (!this.#turn.connected.delete(node)) return;
+    for (const partition of this.#partitions) partition.peerDown(node, reset);
+  }
+
   /** Once per `timing.tickMs`; after a pause of the process, once, not once per missed tick. */
-  tick(_now: Now): void {}
+  tick(now: Now): void {
+    this.#turn.now = now;
+    const oldest = this.#underWay[0];
+    const isStalled = oldest !== undefined && now.monoMs - oldest.sinceMs > this.#turn.options.timing.storageStallMs;
+    for (const partition of this.#partitions) {
+      partition.setStorageHealthy(!isStalled || this.#turn.storageFull);
+      partition.tick();
+    }
+    this.#turn.runDeadlines();
+    this.#admin.tick();
+  }
+
   /** Batch `id` and all before it are durable. */
-  durable(_id: number, _now: Now): void {}
-  setStorageFull(_full: boolean, _now: Now): void {}
+  durable(id: number, now: Now): void {
+    this.#turn.now = now;
+    while (this.#underWay.length > 0 && (this.#underWay[0] as { id: number }).id <= id) this.#underWay.shift();
+    this.#turn.durable(id);
+  }
+
+  setStorageFull(full: boolean, now: Now): void {
+    this.#turn.now = now;
+    if (this.#turn.storageFull === full) return;
+    this.#turn.storageFull = full;
+    for (const node of this.#turn.connected) this.#turn.send(node, { kind: 'peerState', storageFull: full });
+    // A leader that cannot write waits for its followers alone; one of them leads better.
+    if (full) for (const partition of this.#partitions) partition.transferLeadership(null);
+  }
+
   /** What the events since the last flush came to; null if nothing. Call it once per turn of the event loop. */
-  flush(_now: Now): Effects | null {
-    return null;
+  flush(now: Now): Effects | null {
+    this.#turn.now = now;
+    const { store } = this.#turn;
+    for (const partition of this.#partitions) partition.flush();
+    this.#watches.flush();
+    if (store.deferredCount > 0 && (store.deferredBytes > saveBytes || now.monoMs - this.#lastSaveMs >= saveEveryMs)) this.#saveState();
+    const batch = store.takeBatch();
+    if (batch !== null) this.#underWay.push({ id: batch.id, sinceMs: now.monoMs });
+    const messages = this.#turn.takeMessages();
+    const answers = this.#turn.takeAnswers();
+    const directory = this.#admin.takeDirectory();
+    if (batch === null && messages.size === 0 && answers.length === 0 && directory === null) return null;
+    for (const { handle, answer } of answers) if (answer.kind !== 'watch') this.#open.delete(handle);
+    return { batch, messages, answers, directory };
   }
+
   status(): NodeStatus {
-    return { node: 'x' as NodeId, partitions: [], storageFull: false, peers: [] };
+    return this.#admin.status();
   }
+
   /** Counters (names end in `_total`) and gauges, flat; the server exports them with the prefix `skerry_`. */
   metrics(): Readonly<Record<string, number>> {
-    return {};
+    const sum = (of: (partition: Partition) => number): number => this.#partitions.reduce((total, partition) => total + of(partition), 0);
+    return {
+      requests_total: this.#requestCount,
+      request_errors_total: [...this.#errorCounts.values()].reduce((a, b) => a + b, 0),
+      requests_open: this.#open.size,
+      watches_open: this.#watches.count,
+      pending_writes: sum(({ pending }) => pending.count),
+      writes_waiting: sum(({ writes }) => writes.waitingCount),
+      reads_waiting: sum(({ readsWaiting }) => readsWaiting),
+      leader_partitions: sum(({ isLeader }) => (isLeader ? 1 : 0)),
+      partitions_without_leader: sum(({ leader }) => (leader === null ? 1 : 0)),
+      raft_log_bytes: sum(({ logBytes }) => logBytes),
+      applied_entries_total: sum(({ state }) => state.applied),
+      conflicts_total: sum(({ state }) => state.header.conflicts.next),
+      receipts_settled_total: sum(({ state }) => state.header.receipts.next),
+      snapshots_sending: sum(({ snapshotsUnderWay }) => snapshotsUnderWay),
+      storage_full: this.#turn.storageFull ? 1 : 0,
+      peers_connected: this.#turn.connected.size,
+    };
+  }
+
+  /** Before a clean stop: what is applied becomes durable with the next flush, so that a restart replays nothing. */
+  prepareStop(now: Now): void {
+    this.#turn.now = now;
+    this.#saveState();
+  }
+
+  #saveState(): void {
+    this.#lastSaveMs = this.#turn.now.monoMs;
+    for (const { state } of this.#partitions) state.save();
+    const applied = this.#partitions.map(({ state }) => state.applied);
+    this.#turn.store.promoteDeferred();
+    this.#turn.whenDurable(() => this.#partitions.forEach((partition, index) => partition.saved(applied[index] as number)));
+  }
+
+  #write(handle: RequestHandle, operation: WriteOperation, id: WriteId, timeoutMs: number | null): void {
+    const { options } = this.#turn;
+    const keys = keysOf(operation);
+    const partition = this.#partition(partitionOf(assertPresent(keys[0], 'a write names a key'), options.partitionCount));
+    if ((operation.kind === 'set' || operation.kind === 'delete') && !operation.consistent) {
+      const isOpen = this.#openFlag(handle);
+      this.#quorumless.accept(partition, { operation, id, handle, timeoutMs, isOpen });
+      return;
+    }
+    if (this.#turn.storageFull && !id.retry) return this.#refuse(handle, 'STORAGE_FULL', 'the disk of this node is full');
+    const asker = this.#asker(handle, operation.kind, formatTicket(options.region, partition.id, id));
+    partition.writes.submit({ command: toCommand(operation, id), keys, retry: id.retry, timeoutMs, asker });
+  }
+
+  #get(handle: RequestHandle, operation: Extract<ClientRequest['operation'], { kind: 'get' }>, timeoutMs: number | null): void {
+    const partition = this.#partition(partitionOf(operation.key, this.#turn.options.partitionCount));
+    if (!operation.consistent) {
+      const copies = operation.r ?? 1;
+      if (copies <= 1) this.#turn.answer(handle, readAnswer(partition.localView(operation.key)));
+      else this.#views.read(partition, { key: operation.key, copies, timeoutMs, done: this.#once(handle) });
+      return;
+    }
+    const answer = this.#once(handle);
+    const read = { isOpen: true, serve: () => answer(readAnswer(partition.state.read(operation.key))) };
+    partition.gates.wait(partition.pending.ofKey(operation.key), () => partition.linearize(read));
+    if (timeoutMs === null) return;
+    this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => {
+      read.isOpen = false;
+      answer(timedOutRead);
+    });
+  }
+
+  #list(handle: RequestHandle, operation: Extract<ClientRequest['operation'], { kind: 'list' }>, timeoutMs: number | null): void {
+    if (!operation.consistent) {
+      this.#turn.answer(handle, this.#lists.local(operation));
+      return;
+    }
+    const answer = this.#once(handle);
+    const reads = this.#lists.consistent(operation, answer);
+    if (timeoutMs === null) return;
+    this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => {
+      for (const read of reads) read.isOpen = false;
+      answer({ kind: 'list', entries: [], next: null, timeout: true });
+    });
+  }
+
+  #receipt(handle: RequestHandle, text: string, wait: boolean, timeoutMs: number | null): void {
+    const { region, partitionCount } = this.#turn.options;
+    const parsed = parseReceipt(text, region, partitionCount);
+    if (parsed === null) return this.#refuse(handle, 'RECEIPT_UNKNOWN', 'not a receipt of this region');
+    const partition = this.#partition(parsed.partition);
+    const answer = this.#once(handle);
+    const tell = (timeout: boolean): void => {
+      const isHeld = partition.pending.find(parsed.dot) !== null;
+      const record = partition.state.receipts.find(parsed.dot);
+      if (record === null) return answer({ kind: 'receipt', state: isHeld ? 'accepted' : 'unknown', version: null, timeout });
+      const reason = record.reason === null ? {} : { reason: record.reason };
+      answer({ kind: 'receipt', state: record.state, version: versionOf(record.stamp), timeout: false, ...reason });
+    };
+    if (!wait || partition.context.has(parsed.dot)) return tell(false);
+    partition.promotions.whenSettled(parsed.dotText, () => tell(false));
+    if (timeoutMs !== null) this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => tell(true));
+  }
+
+  #partition(index: number): Partition {
+    return assertPresent(this.#partitions[index], 'no such partition', { index });
+  }
+
+  #asker(handle: RequestHandle, kind: WriteOperation['kind'] | 'resolve', ticket: string): Asker {
+    const asker: Asker = { handle, open: true, toAnswer: (end) => writeAnswer(kind, ticket, end) };
+    this.#open.set(handle, { open: true, asker });
+    return asker;
+  }
+
+  #openFlag(handle: RequestHandle): () => boolean {
+    const flag = { open: true, asker: null };
+    this.#open.set(handle, flag);
+    return () => {
+      const { open } = flag;
+      flag.open = false;
+      return open;
+    };
+  }
+
+  /** Answers the first time it is called, unless the asker is gone. */
+  #once(handle: RequestHandle): (answer: Parameters<Turn['answer']>[1]) => void {
+    const isOpen = this.#openFlag(handle);
+    return (answer) => {
+      if (isOpen()) this.#turn.answer(handle, answer);
+    };
+  }
+
+  #refuse(handle: RequestHandle, code: ReplicaErrorCode, detail: string): void {
+    this.#errorCounts.set(code, (this.#errorCounts.get(code) ?? 0) + 1);
+    this.#turn.answer(handle, errorAnswer(code, detail));
+  }
+}
+
+function keysOf(operation: WriteOperation): string[] {
+  if (operation.kind !== 'txn') return [operation.key];
+  return [...new Set([...operation.compares, ...operation.then, ...operation.otherwise].map(({ key }) => key))];
+}
+
+function toCommand(operation: WriteOperation, { client, sequence, answeredBelow }: WriteId): Extract<Command, { id: CommandId }> {
+  const id = { client, sequence, answeredBelow };
+  switch (operation.kind) {
+    case 'set':
+      return { kind: 'set', id, key: operation.key, value: operation.value, lease: operation.lease ?? null };
+    case 'delete':
+      return { kind: 'delete', id, key: operation.key };
+    case 'swap':
+      return { kind: 'swap', id, key: operation.key, newValue: operation.newValue, oldValue: operation.oldValue, lease: operation.lease ?? null };
+    case 'txn':
+      return { kind: 'txn', id, compares: operation.compares, then: operation.then, otherwise: operation.otherwise };
+    case 'leaseGrant':
+      return { kind: 'leaseGrant', id, lease: operation.lease, ttlMs: operation.ttlMs };
+    case 'leaseKeepAlive':
+    case 'leaseRevoke':
+      return { kind: operation.kind, id, lease: operation.lease };
   }
 }

@@ -1,0 +1,64 @@
+import { versionOf } from './partition.ts';
+import type { Answer, KeyAnswer, ReplicaErrorCode, WriteOperation } from './requests.ts';
+import type { WriteEnd } from './waiting-writes.ts';
+
+export function errorAnswer(code: ReplicaErrorCode, detail: string): Answer {
+  return { kind: 'error', code, detail };
+}
+
+/** The answer to a read of one key. */
+export function readAnswer(record: { readonly value: Uint8Array | null; readonly stamp: Parameters<typeof versionOf>[0] } | null): KeyAnswer {
+  const value = record?.value ?? null;
+  return { kind: 'key', valid: true, timeout: false, value, version: value === null ? null : versionOf(record?.stamp ?? null) };
+}
+
+export const timedOutRead: KeyAnswer = { kind: 'key', valid: false, timeout: true, value: null, version: null };
+
+/** Forms the answer of a consistent write from how it ended. `ticket` names it for resolve. */
+export function writeAnswer(operation: WriteOperation['kind'] | 'resolve', ticket: string, end: WriteEnd): Answer {
+  switch (end.kind) {
+    case 'timedOut':
+    case 'notApplied':
+      return withoutEffect(operation, 'notApplied', operation !== 'resolve');
+    case 'undecided':
+      return { ...withoutEffect(operation, 'undecided', true), ticket } as Answer;
+    case 'applied':
+      return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp), outcome: 'applied' };
+    case 'promoted':
+      return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp) };
+    case 'refused':
+      return { kind: 'key', valid: false, timeout: false, value: end.value, version: versionOf(end.stamp), outcome: 'refused' };
+    case 'txn':
+      return {
+        kind: 'txn', timeout: false, outcome: 'applied', succeeded: end.succeeded,
+        results: end.results.map(({ key, value, stamp }) => ({ key, value, version: versionOf(stamp) })),
+      };
+    case 'lease':
+      return { kind: 'lease', timeout: false, outcome: 'applied', ttlMs: end.ttlMs };
+    case 'error':
+      if (operation === 'resolve' && end.code === 'SEQUENCE_ANSWERED') return errorAnswer('TICKET_UNKNOWN', 'the outcome was told and is forgotten');
+      if (operation === 'resolve' && end.code === 'SESSION_EXPIRED') return errorAnswer('TICKET_UNKNOWN', 'the session is forgotten');
+      return errorAnswer(end.code, errorDetails[end.code]);
+  }
+}
+
+const errorDetails = {
+  LEASE_NOT_FOUND: 'there is no such lease',
+  LEASE_EXISTS: 'the lease id is taken',
+  WRONG_TYPE: 'the key holds a value of another type',
+  SESSION_EXPIRED: 'the session was idle for too long',
+  SEQUENCE_ANSWERED: 'this write was answered before',
+} as const;
+
+function withoutEffect(operation: WriteOperation['kind'] | 'resolve', outcome: 'notApplied' | 'undecided', timeout: boolean): Answer {
+  switch (operation) {
+    case 'txn':
+      return { kind: 'txn', timeout, outcome, succeeded: false, results: [] };
+    case 'leaseGrant':
+    case 'leaseKeepAlive':
+    case 'leaseRevoke':
+      return { kind: 'lease', timeout, outcome, ttlMs: 0 };
+    default:
+      return { kind: 'key', valid: false, timeout, value: null, version: null, outcome };
+  }
+}

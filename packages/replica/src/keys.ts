@@ -1,0 +1,118 @@
+import type { ClientId, NodeId, PartitionId, ReplicaId } from '@skerry/base';
+import type { Dot } from '@skerry/crdt';
+
+/**
+ * Layout of the storage's key space. Partition numbers are 4, indices and times 12 hex digits, so that they sort.
+ *
+ * | key | record |
+ * | --- | --- |
+ * | `m/node` | last dot and stamp of this replica |
+ * | `r/P/hard`, `r/P/log`, `r/P/gen` | raft's hard state; the point up to which the log was compacted; the active generation |
+ * | `l/P/INDEX` | log entry with its hash chain |
+ * | `w/P/REPLICA/SEQUENCE` | pending write held by this node |
+ * | `s/P/G/…` | applied state, generation G: `h` header, `k/KEY` value, `c/CLIENT` session, `c/CLIENT/SEQ` result, `x/TIME/CLIENT` and `z/TIME/CLIENT` sessions by activity, `e/LEASE` lease, `y/TIME/LEASE` lease expiry, `q/LEASE/KEY` key on a lease, `d/REPLICA/SEQ` receipt, `t/ORDER` its dot, `o/SEQ` conflict, `n/NODE` member, `f/INDEX` feed |
+ *
+ * A snapshot is received into the other generation and becomes the state by one write of `r/P/gen`.
+ */
+export const nodeRecordKey = 'm/node';
+
+export function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
+}
+
+export interface RaftKeys {
+  readonly hard: string;
+  readonly log: string;
+  readonly generation: string;
+  readonly entry: (index: number) => string;
+  readonly entriesFrom: string;
+  readonly entriesTo: string;
+}
+
+export function raftKeys(partition: PartitionId): RaftKeys {
+  const p = hex(partition, 4);
+  return {
+    hard: `r/${p}/hard`,
+    log: `r/${p}/log`,
+    generation: `r/${p}/gen`,
+    entry: (index) => `l/${p}/${hex(index, 12)}`,
+    entriesFrom: `l/${p}/`,
+    entriesTo: `l/${p}0`,
+  };
+}
+
+export interface PendingKeys {
+  readonly from: string;
+  readonly to: string;
+  readonly of: (dot: Dot) => string;
+}
+
+export function pendingKeys(partition: PartitionId): PendingKeys {
+  const p = hex(partition, 4);
+  return { from: `w/${p}/`, to: `w/${p}0`, of: (dot) => `w/${p}/${hex(dot.replica, 12)}/${hex(dot.sequence, 12)}` };
+}
+
+export interface StateKeys {
+  /** All of this generation: from <= key < to. */
+  readonly from: string;
+  readonly to: string;
+  readonly header: string;
+  readonly userFrom: string;
+  readonly userTo: string;
+  readonly user: (key: string) => string;
+  readonly session: (client: ClientId) => string;
+  readonly result: (client: ClientId, sequence: number) => string;
+  /** Sessions by last activity; those with quorum-less writes, which are kept longer, stand apart under `z`. */
+  readonly sessionActive: (atMs: number, client: ClientId | '') => string;
+  readonly sessionActiveQuorumless: (atMs: number, client: ClientId | '') => string;
+  readonly lease: (lease: string) => string;
+  readonly leaseExpiry: (atMs: number, lease: string) => string;
+  readonly leaseKeysFrom: (lease: string) => string;
+  readonly leaseKeysTo: (lease: string) => string;
+  readonly leaseKey: (lease: string, key: string) => string;
+  readonly receipt: (replica: ReplicaId, sequence: number) => string;
+  readonly receiptOrder: (order: number) => string;
+  readonly conflict: (order: number) => string;
+  readonly member: (node: NodeId) => string;
+  readonly feed: (index: number) => string;
+  /** `x`, `y`, … : the range of one kind of record. */
+  readonly range: (letter: string) => { from: string; to: string };
+}
+
+export function stateKeys(partition: PartitionId, generation: number): StateKeys {
+  const base = `s/${hex(partition, 4)}/${generation}/`;
+  return {
+    from: base,
+    to: `s/${hex(partition, 4)}/${generation}0`,
+    header: `${base}h`,
+    userFrom: `${base}k/`,
+    userTo: `${base}k0`,
+    user: (key) => `${base}k/${key}`,
+    session: (client) => `${base}c/${client}`,
+    result: (client, sequence) => `${base}c/${client}/${hex(sequence, 12)}`,
+    sessionActive: (atMs, client) => `${base}x/${hex(atMs, 12)}/${client}`,
+    sessionActiveQuorumless: (atMs, client) => `${base}z/${hex(atMs, 12)}/${client}`,
+    lease: (lease) => `${base}e/${lease}`,
+    leaseExpiry: (atMs, lease) => `${base}y/${hex(atMs, 12)}/${lease}`,
+    leaseKeysFrom: (lease) => `${base}q/${lease}/`,
+    leaseKeysTo: (lease) => `${base}q/${lease}0`,
+    leaseKey: (lease, key) => `${base}q/${lease}/${key}`,
+    receipt: (replica, sequence) => `${base}d/${hex(replica, 12)}/${hex(sequence, 12)}`,
+    receiptOrder: (order) => `${base}t/${hex(order, 12)}`,
+    conflict: (order) => `${base}o/${hex(order, 12)}`,
+    member: (node) => `${base}n/${node}`,
+    feed: (index) => `${base}f/${hex(index, 12)}`,
+    range: (letter) => ({ from: `${base}${letter}/`, to: `${base}${letter}0` }),
+  };
+}
+
+/** The first string above every string that starts with `prefix`; null when there is none. */
+export function prefixEnd(prefix: string): string | null {
+  const points = Array.from(prefix, (c) => c.codePointAt(0) as number);
+  for (let i = points.length - 1; i >= 0; i--) {
+    let next = (points[i] as number) + 1;
+    if (next === 0xd800) next = 0xe000;
+    if (next <= 0x10ffff) return String.fromCodePoint(...points.slice(0, i), next);
+  }
+  return null;
+}

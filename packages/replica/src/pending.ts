@@ -1,0 +1,139 @@
+import { ByteReader, ByteWriter, type ClientId, type NodeId, type PartitionId, type ReplicaId } from '@skerry/base';
+import { compareStamps, dotToText, type Dot } from '@skerry/crdt';
+import { pendingKeys, type PendingKeys } from './keys.ts';
+import type { StagedStore } from './staged-store.ts';
+import { decodePromotion, encodePromotion, readClient, readNode, type Promotion } from './state/command.ts';
+
+/** A quorum-less write that this node holds durably and that is not committed, as far as it knows. */
+export interface PendingWrite {
+  readonly write: Promotion;
+  readonly client: ClientId;
+  readonly sequence: number;
+  /** Name of the node that accepted it. */
+  readonly origin: NodeId;
+}
+
+export interface Held extends PendingWrite {
+  readonly dotText: string;
+  /** When this node got it; monotonic clock, 0 after a restart. */
+  readonly heldSinceMs: number;
+  /** When it was last handed to a leader; null: not since the leader changed. */
+  promotionSentMs: number | null;
+  /** Nodes that said they hold it durably. */
+  readonly holders: Set<NodeId>;
+}
+
+/** The pending writes of one partition: durable records, all of them indexed in memory (their number is limited). */
+export class PendingWrites {
+  readonly #keys: PendingKeys;
+  readonly #store: StagedStore;
+  readonly #byDot: Map<string, Held> = new Map();
+  /** By key, in order of stamp. */
+  readonly #byKey: Map<string, Held[]> = new Map();
+  readonly #byWrite: Map<string, Held> = new Map();
+
+  constructor(partition: PartitionId, store: StagedStore) {
+    this.#keys = pendingKeys(partition);
+    this.#store = store;
+    for (const { value } of store.scan({ from: this.#keys.from, to: this.#keys.to })) {
+      this.#index(decodePending(new ByteReader(value.slice())), 0);
+    }
+  }
+
+  get count(): number {
+    return this.#byDot.size;
+  }
+
+  /** In no particular order across origins; in dot order for each. */
+  all(): Iterable<Held> {
+    return this.#byDot.values();
+  }
+
+  ofKey(key: string): readonly Held[] {
+    return this.#byKey.get(key) ?? [];
+  }
+
+  /** The newest write held for `key`: part of the local view. */
+  newestOf(key: string): Held | null {
+    return this.#byKey.get(key)?.at(-1) ?? null;
+  }
+
+  keysWith(prefix: string): string[] {
+    return Array.from(this.#byKey.keys()).filter((key) => key.startsWith(prefix));
+  }
+
+  find(dot: Dot): Held | null {
+    return this.#byDot.get(dotToText(dot)) ?? null;
+  }
+
+  findByText(dotText: string): Held | null {
+    return this.#byDot.get(dotText) ?? null;
+  }
+
+  /** The copy of a retried write, if this node accepted it before. */
+  findWrite(client: ClientId, sequence: number): Held | null {
+    return this.#byWrite.get(`${client}:${sequence}`) ?? null;
+  }
+
+  /** Holds a write from now on; its record enters the next batch. */
+  hold(pending: PendingWrite, nowMs: number): Held {
+    const known = this.find(pending.write.dot);
+    if (known !== null) return known;
+    const writer = new ByteWriter(160 + (pending.write.value?.length ?? 0));
+    encodePending(writer, pending);
+    this.#store.put(this.#keys.of(pending.write.dot), writer.finish());
+    return this.#index(pending, nowMs);
+  }
+
+  /** Lets go of a settled write. The record goes with the applied state that settled it, not before. */
+  release(dot: Dot): Held | null {
+    const dotText = dotToText(dot);
+    const held = this.#byDot.get(dotText);
+    if (held === undefined) return null;
+    this.#byDot.delete(dotText);
+    const ofKey = this.#byKey.get(held.write.key) ?? [];
+    const rest = ofKey.filter((one) => one !== held);
+    if (rest.length === 0) this.#byKey.delete(held.write.key);
+    else this.#byKey.set(held.write.key, rest);
+    const writeKey = `${held.client}:${held.sequence}`;
+    if (this.#byWrite.get(writeKey) === held) this.#byWrite.delete(writeKey);
+    this.#store.deferDelete(this.#keys.of(dot));
+    return held;
+  }
+
+  /** Largest sequence held of `replica`; 0: none. */
+  sequenceMax(replica: ReplicaId): number {
+    let max = 0;
+    for (const { write } of this.#byDot.values()) if (write.dot.replica === replica) max = Math.max(max, write.dot.sequence);
+    return max;
+  }
+
+  /** The leader changed: whatever was handed to the old one may be lost. */
+  forgetSent(): void {
+    for (const held of this.#byDot.values()) held.promotionSentMs = null;
+  }
+
+  #index(pending: PendingWrite, nowMs: number): Held {
+    const dotText = dotToText(pending.write.dot);
+    const held: Held = { ...pending, dotText, heldSinceMs: nowMs, promotionSentMs: null, holders: new Set() };
+    this.#byDot.set(dotText, held);
+    const ofKey = this.#byKey.get(pending.write.key);
+    if (ofKey === undefined) this.#byKey.set(pending.write.key, [held]);
+    else {
+      let at = ofKey.length;
+      while (at > 0 && compareStamps((ofKey[at - 1] as Held).write.stamp, pending.write.stamp) > 0) at--;
+      ofKey.splice(at, 0, held);
+    }
+    this.#byWrite.set(`${pending.client}:${pending.sequence}`, held);
+    return held;
+  }
+}
+
+export function encodePending(writer: ByteWriter, pending: PendingWrite): void {
+  writer.text(pending.origin).text(pending.client).varint(pending.sequence);
+  encodePromotion(writer, pending.write);
+}
+
+export function decodePending(reader: ByteReader): PendingWrite {
+  return { origin: readNode(reader), client: readClient(reader), sequence: reader.varint(), write: decodePromotion(reader) };
+}

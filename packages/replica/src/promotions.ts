@@ -1,0 +1,191 @@
+import type { NodeId } from '@skerry/base';
+import { dotToText, type CausalContext, type Dot } from '@skerry/crdt';
+import type { Partition } from './partition.ts';
+import type { Held, PendingWrite } from './pending.ts';
+import { commandBytes } from './state/command.ts';
+
+/** Pending writes handed to the leader and not seen to commit. */
+const inFlightMax = 4_096;
+/** Pending writes in one push to a peer, and pushed to it without an answer. */
+const pushCountMax = 512;
+const pushAgainMs = 1_000;
+/** A write of which one copy is enough is pushed after this long, if it was not promoted by then. */
+const pushAfterMs = 50;
+const sweepEveryMs = 50;
+
+interface CopyWait {
+  readonly copies: number;
+  readonly run: () => void;
+}
+
+/** What happens to pending writes: pushed to the peers that can be reached, promoted when a leader can be. */
+export class Promotions {
+  readonly #partition: Partition;
+  /** A pump or push may have something to do. */
+  #due = true;
+  #inFlight = 0;
+  #lastSweepMs = 0;
+  /** By peer: when it was last sent each write that it has not confirmed. */
+  readonly #pushed: Map<NodeId, Map<string, number>> = new Map();
+  readonly #copyWaits: Map<string, CopyWait[]> = new Map();
+  readonly #settleWaits: Map<string, (() => void)[]> = new Map();
+
+  constructor(partition: Partition) {
+    this.#partition = partition;
+  }
+
+  /** This node accepted or received a write. */
+  added(): void {
+    this.#due = true;
+  }
+
+  /** Runs `run` once `copies` nodes hold the write durably, this one included, or it is committed. */
+  whenCopies(held: Held, copies: number, run: () => void): void {
+    if (held.holders.size + 1 >= copies) {
+      run();
+      return;
+    }
+    const waits = this.#copyWaits.get(held.dotText) ?? [];
+    waits.push({ copies, run });
+    this.#copyWaits.set(held.dotText, waits);
+    this.#push(true);
+  }
+
+  /** Runs `run` when the write with this dot is settled here. */
+  whenSettled(dotText: string, run: () => void): void {
+    const waits = this.#settleWaits.get(dotText) ?? [];
+    waits.push(run);
+    this.#settleWaits.set(dotText, waits);
+  }
+
+  settled(dot: Dot, held: Held | null): void {
+    if (held !== null) {
+      if (held.promotionSentMs !== null) this.#inFlight--;
+      for (const pushed of this.#pushed.values()) pushed.delete(held.dotText);
+      this.#runAll(this.#copyWaits, held.dotText, (wait) => wait.run());
+      this.#due = true;
+    }
+    if (this.#settleWaits.size > 0) this.#runAll(this.#settleWaits, dotToText(dot), (run) => run());
+  }
+
+  /** A snapshot replaced the state; dots that nobody here held may be settled in it. */
+  installed(_before: CausalContext): void {
+    for (const dotText of [...this.#settleWaits.keys()]) {
+      if (this.#partition.isSettled(dotText)) this.#runAll(this.#settleWaits, dotText, (run) => run());
+    }
+  }
+
+  leaderChanged(): void {
+    this.#inFlight = 0;
+    this.#due = true;
+  }
+
+  peerUp(_node: NodeId): void {
+    this.#due = true;
+    this.#push(this.#partition.leader === null);
+  }
+
+  peerDown(node: NodeId): void {
+    this.#pushed.delete(node);
+  }
+
+  tick(): void {
+    const { pending, turn } = this.#partition;
+    if (pending.count === 0 || turn.now.monoMs - this.#lastSweepMs < sweepEveryMs) return;
+    this.#lastSweepMs = turn.now.monoMs;
+    this.#due = true;
+    this.#push(this.#partition.leader === null);
+  }
+
+  /** Hands pending writes to the leader: those of this node, those that a call waits for, and those whose origin stays away. */
+  pump(): void {
+    const { pending, gates, turn, canPropose } = this.#partition;
+    if (!this.#due || pending.count === 0 || !canPropose) return;
+    this.#due = false;
+    const { node, timing } = turn.options;
+    const now = turn.now.monoMs;
+    const commands: Uint8Array[] = [];
+    for (const held of pending.all()) {
+      if (this.#inFlight >= inFlightMax) break;
+      if (held.promotionSentMs !== null && now - held.promotionSentMs < timing.forwardRetryMs) continue;
+      const isMine = held.origin === node || gates.isWanted(held.dotText);
+      if (!isMine && now - held.heldSinceMs < timing.promotionGraceMs) continue;
+      if (held.promotionSentMs === null) this.#inFlight++;
+      held.promotionSentMs = now;
+      commands.push(commandBytes({ kind: 'promote', id: { client: held.client, sequence: held.sequence, answeredBelow: 0 }, write: held.write }));
+    }
+    this.#handOver(commands);
+  }
+
+  receivePush(from: NodeId, writes: readonly PendingWrite[]): void {
+    const { pending, turn, clock, id, context } = this.#partition;
+    const dots: Dot[] = [];
+    for (const write of writes) {
+      const { dot } = write.write;
+      clock.observe(write.write.stamp);
+      if (!context.has(dot) && pending.find(dot) === null) {
+        if (turn.storageFull || pending.count >= turn.options.limits.pendingCountMax) continue;
+        const { value } = write.write;
+        const own = { ...write, write: { ...write.write, value: value === null ? null : value.slice() } };
+        pending.hold(own, turn.now.monoMs).holders.add(from);
+      }
+      dots.push(dot);
+    }
+    this.#due = true;
+    turn.whenDurable(() => turn.send(from, { kind: 'pushed', partition: id, dots }));
+  }
+
+  receivePushed(from: NodeId, dots: readonly Dot[]): void {
+    const pushed = this.#pushed.get(from);
+    for (const dot of dots) {
+      const held = this.#partition.pending.find(dot);
+      if (held === null) continue;
+      pushed?.delete(held.dotText);
+      held.holders.add(from);
+      const waits = this.#copyWaits.get(held.dotText);
+      if (waits === undefined) continue;
+      const open = waits.filter((wait) => held.holders.size + 1 < wait.copies);
+      if (open.length > 0) this.#copyWaits.set(held.dotText, open);
+      else this.#copyWaits.delete(held.dotText);
+      for (const wait of waits) if (!open.includes(wait)) wait.run();
+    }
+    this.#push(this.#partition.leader === null);
+  }
+
+  /** Pushes to every peer what it is not known to hold; `all`: also what was accepted just now. */
+  #push(all: boolean): void {
+    const { turn, id, pending } = this.#partition;
+    if (pending.count === 0) return;
+    const now = turn.now.monoMs;
+    for (const peer of turn.connected) {
+      const pushed = this.#pushed.get(peer) ?? new Map<string, number>();
+      this.#pushed.set(peer, pushed);
+      const writes: PendingWrite[] = [];
+      let open = pushed.size;
+      for (const held of pending.all()) {
+        if (held.holders.has(peer) || held.origin === peer) continue;
+        const sentMs = pushed.get(held.dotText);
+        if (sentMs !== undefined && now - sentMs < pushAgainMs) continue;
+        if (!all && now - held.heldSinceMs < pushAfterMs && !this.#copyWaits.has(held.dotText)) continue;
+        if (sentMs === undefined && ++open > pushCountMax) break;
+        pushed.set(held.dotText, now);
+        writes.push(held);
+      }
+      if (writes.length > 0) turn.send(peer, { kind: 'push', partition: id, writes });
+    }
+  }
+
+  #handOver(commands: readonly Uint8Array[]): void {
+    const { isLeader, leader, turn, id, proposals } = this.#partition;
+    if (commands.length === 0) return;
+    if (isLeader) for (const command of commands) proposals.add(command, null);
+    else if (leader !== null) turn.send(leader, { kind: 'forward', partition: id, commands });
+  }
+
+  #runAll<T>(waits: Map<string, T[]>, dotText: string, run: (wait: T) => void): void {
+    const found = waits.get(dotText);
+    if (found === undefined) return;
+    waits.delete(dotText);
+    for (const wait of found) run(wait);
+  }
+}

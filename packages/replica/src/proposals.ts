@@ -1,0 +1,143 @@
+import { ByteReader, type NodeId } from '@skerry/base';
+import type { Partition } from './partition.ts';
+import { encodeBatch } from './state/batch.ts';
+import { commandBytes, decodeCommand, type Command } from './state/command.ts';
+import type { WaitingWrite } from './waiting-writes.ts';
+
+interface Item {
+  readonly command: Uint8Array;
+  /** The peer that forwarded it; null: of this node. */
+  readonly from: NodeId | null;
+  /** The call of this node behind it, if there is one. */
+  readonly write: WaitingWrite | null;
+}
+
+const expireEveryMs = 1_000;
+
+/** The leader's side of writing: packs the commands of a turn into as few log entries as the limits allow. */
+export class Proposals {
+  readonly #partition: Partition;
+  #outbox: Item[] = [];
+  #outboxBytes = 0;
+  #electedMs = 0;
+  #clusterAtElectionMs = 0;
+  #lastExpireMs = 0;
+
+  constructor(partition: Partition) {
+    this.#partition = partition;
+  }
+
+  /** For the leader itself. False: too much waits already. */
+  add(command: Uint8Array, write: WaitingWrite | null): boolean {
+    if (this.#outboxBytes + command.length > this.#partition.turn.options.limits.uncommittedBytesMax) return false;
+    this.#outbox.push({ command, from: null, write });
+    this.#outboxBytes += command.length;
+    return true;
+  }
+
+  /** Commands that a peer forwarded. */
+  receive(from: NodeId, commands: readonly Uint8Array[]): void {
+    const partition = this.#partition;
+    const { limits } = partition.turn.options;
+    if (!partition.isLeader || !partition.raft.quorumActive() || this.#outboxBytes > limits.uncommittedBytesMax) {
+      this.#refuse(from, commands);
+      return;
+    }
+    for (const command of commands) {
+      this.#outbox.push({ command, from, write: null });
+      this.#outboxBytes += command.length;
+    }
+  }
+
+  elected(): void {
+    const { now } = this.#partition.turn;
+    this.#electedMs = now.monoMs;
+    const { clusterMs } = this.#partition.state.header;
+    this.#clusterAtElectionMs = clusterMs === 0 ? now.wallMs : clusterMs;
+  }
+
+  /** What was not proposed goes back to where it came from. */
+  resigned(): void {
+    const refused: Map<NodeId, Uint8Array[]> = new Map();
+    for (const { command, from, write } of this.#outbox) {
+      if (write !== null) write.sends--;
+      if (from === null) continue;
+      const ofPeer = refused.get(from);
+      if (ofPeer === undefined) refused.set(from, [command]);
+      else ofPeer.push(command);
+    }
+    this.#outbox = [];
+    this.#outboxBytes = 0;
+    for (const [from, commands] of refused) this.#refuse(from, commands);
+  }
+
+  /** Proposes what is in the outbox. What raft does not take now stays for a later turn. */
+  propose(): void {
+    const { raft, turn } = this.#partition;
+    const { batchBytesMax, batchCommandsMax } = turn.options.limits;
+    let at = 0;
+    while (at < this.#outbox.length && this.#partition.isLeader) {
+      const commands: Uint8Array[] = [];
+      let bytes = 0;
+      while (at + commands.length < this.#outbox.length && commands.length < batchCommandsMax) {
+        const { command } = this.#outbox[at + commands.length] as Item;
+        if (commands.length > 0 && bytes + command.length > batchBytesMax) break;
+        commands.push(command);
+        bytes += command.length;
+      }
+      const header = { wallMs: turn.now.wallMs, clampMs: turn.now.wallMs + turn.options.timing.maxClockSkewMs, clusterMs: this.clusterMs(), replica: turn.options.replica };
+      if (!raft.propose(encodeBatch(header, commands)).ok) break;
+      at += commands.length;
+      this.#outboxBytes -= bytes;
+    }
+    if (at > 0) this.#outbox = this.#outbox.slice(at);
+  }
+
+  /** Cluster time (thesis 6.3): it goes on from where the last leader's stopped, by this node's monotonic clock. */
+  clusterMs(): number {
+    const { turn, state } = this.#partition;
+    return Math.max(state.header.clusterMs, Math.floor(this.#clusterAtElectionMs + turn.now.monoMs - this.#electedMs));
+  }
+
+  /** Puts a command of the leader itself into the log. */
+  proposeOwn(command: Command): void {
+    this.add(commandBytes(command), null);
+  }
+
+  /** Leader, every tick: proposes the end of what is over. */
+  expireIfDue(): void {
+    const { turn, state } = this.#partition;
+    const sinceMs = turn.now.monoMs - this.#lastExpireMs;
+    const leaseDue = sinceMs >= 50 && state.leases.isAnyDue(this.clusterMs());
+    if (!leaseDue && (sinceMs < expireEveryMs || !this.#isAnythingOver())) return;
+    this.#lastExpireMs = turn.now.monoMs;
+    this.proposeOwn({ kind: 'expire', retention: this.#retention() });
+  }
+
+  #retention(): Extract<Command, { kind: 'expire' }>['retention'] {
+    const { timing, limits } = this.#partition.turn.options;
+    return {
+      sessionIdleMs: timing.sessionIdleMs, sessionIdleQuorumlessMs: timing.sessionIdleQuorumlessMs,
+      receiptCountMax: limits.receiptCountMax, ledgerCountMax: limits.ledgerCountMax, ledgerAgeMs: limits.ledgerAgeMs,
+    };
+  }
+
+  #isAnythingOver(): boolean {
+    const { state, turn } = this.#partition;
+    const { limits, timing } = turn.options;
+    this.#lastExpireMs = turn.now.monoMs;
+    const { conflicts } = state.header;
+    return state.receipts.count > limits.receiptCountMax
+      || conflicts.next - conflicts.first > limits.ledgerCountMax
+      || state.sessions.isAnyIdle(this.clusterMs() - timing.sessionIdleMs, this.clusterMs() - timing.sessionIdleQuorumlessMs);
+  }
+
+  #refuse(from: NodeId, commands: readonly Uint8Array[]): void {
+    const ids: { client: string; sequence: number }[] = [];
+    for (const bytes of commands) {
+      const command = decodeCommand(new ByteReader(bytes));
+      if ('id' in command && command.kind !== 'promote' && command.kind !== 'fence') ids.push({ client: command.id.client, sequence: command.id.sequence });
+    }
+    if (ids.length > 0) this.#partition.turn.send(from, { kind: 'forwardRefused', partition: this.#partition.id, ids });
+  }
+}

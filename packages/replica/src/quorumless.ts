@@ -1,0 +1,107 @@
+import type { HybridClock } from '@skerry/crdt';
+import { ByteReader, ByteWriter } from '@skerry/base';
+import { decodeStamp, encodeStamp, type Dot } from '@skerry/crdt';
+import { errorAnswer } from './answers.ts';
+import { nodeRecordKey } from './keys.ts';
+import { formatReceipt } from './names.ts';
+import { versionOf, type Partition } from './partition.ts';
+import type { Held } from './pending.ts';
+import type { RequestHandle } from './replica-api.ts';
+import type { Answer, WriteId, WriteOperation } from './requests.ts';
+import type { Turn } from './turn.ts';
+
+type QuorumlessOperation = Extract<WriteOperation, { kind: 'set' | 'delete' }>;
+
+/** Accepts writes without quorum (DESIGN section 3.1): a stamp above all that this node has seen, a dot, and a sync. */
+export class Quorumless {
+  readonly #turn: Turn;
+  readonly #clock: HybridClock;
+  #lastSequence: number;
+
+  constructor(turn: Turn, clock: HybridClock) {
+    this.#turn = turn;
+    this.#clock = clock;
+    const record = turn.store.get(nodeRecordKey);
+    if (record === undefined) {
+      this.#lastSequence = 0;
+      return;
+    }
+    const reader = new ByteReader(record);
+    this.#lastSequence = reader.varint();
+    clock.observe(decodeStamp(reader));
+  }
+
+  accept(partition: Partition, { operation, id, handle, timeoutMs, isOpen }: {
+    operation: QuorumlessOperation;
+    id: WriteId;
+    handle: RequestHandle;
+    timeoutMs: number | null;
+    isOpen: () => boolean;
+  }): void {
+    const answer = (value: Answer): void => {
+      if (isOpen()) this.#turn.answer(handle, value);
+    };
+    const before = this.#acceptedBefore(partition, id);
+    if (before !== null) {
+      this.#turn.whenDurable(() => answer(before));
+      return;
+    }
+    const { limits } = this.#turn.options;
+    if (this.#turn.storageFull) return answer(errorAnswer('STORAGE_FULL', 'the disk of this node is full'));
+    if (partition.pending.count >= limits.pendingCountMax) {
+      return answer(errorAnswer('PENDING_FULL', `this node holds ${partition.pending.count} pending writes`));
+    }
+    const held = this.#hold(partition, operation, id);
+    const accepted = this.#accepted(partition, held);
+    const copies = operation.w ?? 1;
+    this.#turn.whenDurable(() => {
+      partition.promotions.added();
+      if (copies <= 1) return answer(accepted);
+      partition.promotions.whenCopies(held, copies, () => answer(accepted));
+      if (timeoutMs === null) return;
+      this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => {
+        // It is held here and will be promoted, but fewer copies than wanted are known of.
+        answer({ ...accepted, valid: false, timeout: true, outcome: 'undecided' });
+      });
+    });
+  }
+
+  #hold(partition: Partition, operation: QuorumlessOperation, id: WriteId): Held {
+    const { node, replica } = this.#turn.options;
+    const seen = partition.localView(operation.key);
+    const stamp = this.#clock.next(this.#turn.now.wallMs);
+    const dot: Dot = { replica, sequence: ++this.#lastSequence };
+    const writer = new ByteWriter(24).varint(dot.sequence);
+    encodeStamp(writer, stamp);
+    this.#turn.store.put(nodeRecordKey, writer.finish());
+    return partition.pending.hold(
+      {
+        client: id.client,
+        sequence: id.sequence,
+        origin: node,
+        write: {
+          dot, stamp, key: operation.key, value: operation.kind === 'set' ? operation.value : null,
+          base: seen === null ? null : { stamp: seen.stamp, dot: seen.dot },
+        },
+      },
+      this.#turn.now.monoMs,
+    );
+  }
+
+  /** A retry of a write that this node accepted, or that is promoted already. */
+  #acceptedBefore(partition: Partition, id: WriteId): Answer | null {
+    const held = partition.pending.findWrite(id.client, id.sequence);
+    if (held !== null) return this.#accepted(partition, held);
+    const session = partition.state.sessions.find(id.client);
+    if (session === null || !session.done.has(id.sequence)) return null;
+    const result = session.results.get(id.sequence)?.result;
+    if (result?.kind !== 'promoted') return errorAnswer('SEQUENCE_ANSWERED', 'this write was answered before');
+    const receipt = formatReceipt(this.#turn.options.region, partition.id, result.dot);
+    return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(result.stamp), receipt };
+  }
+
+  #accepted(partition: Partition, { write }: Held): Extract<Answer, { kind: 'key' }> {
+    const receipt = formatReceipt(this.#turn.options.region, partition.id, write.dot);
+    return { kind: 'key', valid: true, timeout: false, value: null, version: write.value === null ? null : versionOf(write.stamp), receipt };
+  }
+}

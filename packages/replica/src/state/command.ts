@@ -1,0 +1,308 @@
+import { ByteReader, ByteWriter, clientId, DecodeError, isClientId, isName, nodeId, replicaId } from '@skerry/base';
+import type { ClientId, NodeId, ReplicaId } from '@skerry/base';
+import { decodeDot, decodeStamp, encodeDot, encodeStamp, stampFromText, type Dot, type Stamp } from '@skerry/crdt';
+import type { Compare, TxnOperation } from '../requests.ts';
+
+/** The (client, sequence) of a command and how far its client has been answered. */
+export interface CommandId {
+  readonly client: ClientId;
+  readonly sequence: number;
+  readonly answeredBelow: number;
+}
+
+/** A pending write as it is promoted. */
+export interface Promotion {
+  readonly dot: Dot;
+  readonly stamp: Stamp;
+  readonly key: string;
+  /** null: delete. */
+  readonly value: Uint8Array | null;
+  /** What the writing node saw at the key; null: nothing. Another committed value than this was written concurrently. */
+  readonly base: { readonly stamp: Stamp; readonly dot: Dot | null } | null;
+}
+
+/** What the log carries: deterministic input of the state machine. */
+export type Command =
+  | { readonly kind: 'set'; readonly id: CommandId; readonly key: string; readonly value: Uint8Array; readonly lease: string | null }
+  | { readonly kind: 'delete'; readonly id: CommandId; readonly key: string }
+  | {
+      readonly kind: 'swap';
+      readonly id: CommandId;
+      readonly key: string;
+      readonly newValue: Uint8Array | null;
+      readonly oldValue: Uint8Array | null;
+      readonly lease: string | null;
+    }
+  | {
+      readonly kind: 'txn';
+      readonly id: CommandId;
+      readonly compares: readonly Compare[];
+      readonly then: readonly TxnOperation[];
+      readonly otherwise: readonly TxnOperation[];
+    }
+  | { readonly kind: 'leaseGrant'; readonly id: CommandId; readonly lease: string; readonly ttlMs: number }
+  | { readonly kind: 'leaseKeepAlive'; readonly id: CommandId; readonly lease: string }
+  | { readonly kind: 'leaseRevoke'; readonly id: CommandId; readonly lease: string }
+  | { readonly kind: 'promote'; readonly id: CommandId; readonly write: Promotion }
+  /** Decides that `id` will not be applied any more, unless it already was. */
+  | { readonly kind: 'fence'; readonly id: CommandId }
+  /** Ends what is over by cluster time. It carries the leader's retention settings, so every replica uses the same. */
+  | { readonly kind: 'expire'; readonly retention: Retention }
+  /** A node tells its incarnation and addresses; partition 0 only. */
+  | { readonly kind: 'announce'; readonly member: MemberRecord }
+  /** The operator's will: partition 0 only. `replica` null keeps the recorded one. */
+  | { readonly kind: 'memberSet'; readonly member: MemberRecord }
+  | { readonly kind: 'memberRemove'; readonly node: NodeId }
+  /** This partition's group takes the node in under this incarnation from now on. */
+  | { readonly kind: 'admit'; readonly node: NodeId; readonly replica: ReplicaId };
+
+export interface Retention {
+  readonly sessionIdleMs: number;
+  readonly sessionIdleQuorumlessMs: number;
+  readonly receiptCountMax: number;
+  readonly ledgerCountMax: number;
+  readonly ledgerAgeMs: number;
+}
+
+export interface MemberRecord {
+  readonly node: NodeId;
+  readonly replica: ReplicaId | null;
+  readonly learner: boolean;
+  readonly peerUrl: string;
+  readonly clientUrl: string;
+  readonly adminUrl: string;
+}
+
+const codes = {
+  set: 1, delete: 2, swap: 3, txn: 4, leaseGrant: 5, leaseKeepAlive: 6, leaseRevoke: 7, promote: 8, fence: 9, expire: 10,
+  announce: 11, memberSet: 12, memberRemove: 13, admit: 14,
+} as const satisfies Record<Command['kind'], number>;
+
+export function encodeCommand(writer: ByteWriter, command: Command): void {
+  writer.u8(codes[command.kind]);
+  if ('id' in command) {
+    writer.text(command.id.client).varint(command.id.sequence).varint(command.id.answeredBelow);
+  }
+  switch (command.kind) {
+    case 'set':
+      writer.text(command.key).bytes(command.value);
+      writeOptionalText(writer, command.lease);
+      return;
+    case 'delete':
+      writer.text(command.key);
+      return;
+    case 'swap':
+      writer.text(command.key);
+      writeOptionalBytes(writer, command.newValue);
+      writeOptionalBytes(writer, command.oldValue);
+      writeOptionalText(writer, command.lease);
+      return;
+    case 'txn':
+      writer.varint(command.compares.length);
+      for (const compare of command.compares) encodeCompare(writer, compare);
+      for (const branch of [command.then, command.otherwise]) {
+        writer.varint(branch.length);
+        for (const operation of branch) encodeTxnOperation(writer, operation);
+      }
+      return;
+    case 'leaseGrant':
+      writer.text(command.lease).varint(command.ttlMs);
+      return;
+    case 'leaseKeepAlive':
+    case 'leaseRevoke':
+      writer.text(command.lease);
+      return;
+    case 'promote':
+      encodePromotion(writer, command.write);
+      return;
+    case 'announce':
+    case 'memberSet':
+      encodeMember(writer, command.member);
+      return;
+    case 'memberRemove':
+      writer.text(command.node);
+      return;
+    case 'admit':
+      writer.text(command.node).u48(command.replica);
+      return;
+    case 'expire':
+      writer.varint(command.retention.sessionIdleMs).varint(command.retention.sessionIdleQuorumlessMs);
+      writer.varint(command.retention.receiptCountMax).varint(command.retention.ledgerCountMax);
+      writer.varint(command.retention.ledgerAgeMs);
+      return;
+    case 'fence':
+      return;
+  }
+}
+
+export function decodeCommand(reader: ByteReader): Command {
+  const code = reader.u8();
+  switch (code) {
+    case codes.set:
+      return { kind: 'set', id: readId(reader), key: reader.text(), value: reader.bytes(), lease: readOptionalText(reader) };
+    case codes.delete:
+      return { kind: 'delete', id: readId(reader), key: reader.text() };
+    case codes.swap:
+      return {
+        kind: 'swap', id: readId(reader), key: reader.text(), newValue: readOptionalBytes(reader),
+        oldValue: readOptionalBytes(reader), lease: readOptionalText(reader),
+      };
+    case codes.txn:
+      return {
+        kind: 'txn', id: readId(reader), compares: readList(reader, decodeCompare),
+        then: readList(reader, decodeTxnOperation), otherwise: readList(reader, decodeTxnOperation),
+      };
+    case codes.leaseGrant:
+      return { kind: 'leaseGrant', id: readId(reader), lease: reader.text(), ttlMs: reader.varint() };
+    case codes.leaseKeepAlive:
+      return { kind: 'leaseKeepAlive', id: readId(reader), lease: reader.text() };
+    case codes.leaseRevoke:
+      return { kind: 'leaseRevoke', id: readId(reader), lease: reader.text() };
+    case codes.promote:
+      return { kind: 'promote', id: readId(reader), write: decodePromotion(reader) };
+    case codes.fence:
+      return { kind: 'fence', id: readId(reader) };
+    case codes.expire:
+      return {
+        kind: 'expire',
+        retention: {
+          sessionIdleMs: reader.varint(), sessionIdleQuorumlessMs: reader.varint(), receiptCountMax: reader.varint(),
+          ledgerCountMax: reader.varint(), ledgerAgeMs: reader.varint(),
+        },
+      };
+    case codes.announce:
+      return { kind: 'announce', member: decodeMember(reader) };
+    case codes.memberSet:
+      return { kind: 'memberSet', member: decodeMember(reader) };
+    case codes.memberRemove:
+      return { kind: 'memberRemove', node: readNode(reader) };
+    case codes.admit:
+      return { kind: 'admit', node: readNode(reader), replica: replicaId(reader.u48()) };
+    default:
+      throw new DecodeError(`unknown command ${code}`);
+  }
+}
+
+export function commandBytes(command: Command): Uint8Array {
+  const writer = new ByteWriter(192);
+  encodeCommand(writer, command);
+  return writer.finish();
+}
+
+export function encodePromotion(writer: ByteWriter, write: Promotion): void {
+  encodeDot(writer, write.dot);
+  encodeStamp(writer, write.stamp);
+  writer.text(write.key);
+  writeOptionalBytes(writer, write.value);
+  writer.bool(write.base !== null);
+  if (write.base === null) return;
+  encodeStamp(writer, write.base.stamp);
+  writer.bool(write.base.dot !== null);
+  if (write.base.dot !== null) encodeDot(writer, write.base.dot);
+}
+
+export function decodePromotion(reader: ByteReader): Promotion {
+  const dot = decodeDot(reader);
+  const stamp = decodeStamp(reader);
+  const key = reader.text();
+  const value = readOptionalBytes(reader);
+  if (!reader.bool()) return { dot, stamp, key, value, base: null };
+  return { dot, stamp, key, value, base: { stamp: decodeStamp(reader), dot: reader.bool() ? decodeDot(reader) : null } };
+}
+
+export function encodeMember(writer: ByteWriter, member: MemberRecord): void {
+  writer.text(member.node).bool(member.learner).text(member.peerUrl).text(member.clientUrl).text(member.adminUrl);
+  writer.bool(member.replica !== null);
+  if (member.replica !== null) writer.u48(member.replica);
+}
+
+export function decodeMember(reader: ByteReader): MemberRecord {
+  const fields = {
+    node: readNode(reader), learner: reader.bool(), peerUrl: reader.text(), clientUrl: reader.text(), adminUrl: reader.text(),
+  };
+  return { ...fields, replica: reader.bool() ? replicaId(reader.u48()) : null };
+}
+
+export function writeOptionalBytes(writer: ByteWriter, value: Uint8Array | null): void {
+  writer.bool(value !== null);
+  if (value !== null) writer.bytes(value);
+}
+
+export function readOptionalBytes(reader: ByteReader): Uint8Array | null {
+  return reader.bool() ? reader.bytes() : null;
+}
+
+export function writeOptionalText(writer: ByteWriter, value: string | null): void {
+  writer.bool(value !== null);
+  if (value !== null) writer.text(value);
+}
+
+export function readOptionalText(reader: ByteReader): string | null {
+  return reader.bool() ? reader.text() : null;
+}
+
+export function readClient(reader: ByteReader): ClientId {
+  const text = reader.text();
+  if (!isClientId(text)) throw new DecodeError('not a client id');
+  return clientId(text);
+}
+
+export function readNode(reader: ByteReader): NodeId {
+  const text = reader.text();
+  if (!isName(text)) throw new DecodeError('not a node name');
+  return nodeId(text);
+}
+
+function readId(reader: ByteReader): CommandId {
+  return { client: readClient(reader), sequence: reader.varint(), answeredBelow: reader.varint() };
+}
+
+export function readList<T>(reader: ByteReader, read: (reader: ByteReader) => T): T[] {
+  return Array.from({ length: reader.count() }, () => read(reader));
+}
+
+const relations = ['<', '=', '>'] as const;
+
+function encodeCompare(writer: ByteWriter, compare: Compare): void {
+  writer.bool(compare.kind === 'version').text(compare.key);
+  if (compare.kind === 'value') return writeOptionalBytes(writer, compare.equals);
+  writer.u8(relations.indexOf(compare.relation));
+  writeOptionalText(writer, compare.version);
+}
+
+function decodeCompare(reader: ByteReader): Compare {
+  const isVersion = reader.bool();
+  const key = reader.text();
+  if (!isVersion) return { kind: 'value', key, equals: readOptionalBytes(reader) };
+  const relation = relations[reader.u8()];
+  if (relation === undefined) throw new DecodeError('unknown relation');
+  const version = readOptionalText(reader);
+  if (version !== null && stampFromText(version) === null) throw new DecodeError('not a version');
+  return { kind: 'version', key, relation, version };
+}
+
+function encodeTxnOperation(writer: ByteWriter, operation: TxnOperation): void {
+  switch (operation.kind) {
+    case 'get':
+      writer.u8(0).text(operation.key);
+      return;
+    case 'set':
+      writer.u8(1).text(operation.key).bytes(operation.value);
+      writeOptionalText(writer, operation.lease ?? null);
+      return;
+    case 'delete':
+      writer.u8(2).text(operation.key);
+      return;
+  }
+}
+
+function decodeTxnOperation(reader: ByteReader): TxnOperation {
+  const code = reader.u8();
+  const key = reader.text();
+  if (code === 0) return { kind: 'get', key };
+  if (code === 2) return { kind: 'delete', key };
+  if (code !== 1) throw new DecodeError(`unknown operation ${code}`);
+  const value = reader.bytes();
+  const lease = readOptionalText(reader);
+  return lease === null ? { kind: 'set', key, value } : { kind: 'set', key, value, lease };
+}

@@ -1,0 +1,47 @@
+import { clientId } from '@skerry/base';
+import type { StagedStore } from '../staged-store.ts';
+import type { Retention } from './command.ts';
+import { decodeConflict } from './ledger.ts';
+import type { StateMachine } from './state-machine.ts';
+
+/** At most this many of a kind end with one command; the leader proposes the next one soon. */
+export const expireCountMax = 256;
+
+/** Ends leases, sessions, receipts and conflicts whose time is over. `deleteKeys` writes the tombstones of a lease's keys. */
+export function expire(state: StateMachine, store: StagedStore, retention: Retention, deleteKeys: (keys: readonly string[]) => void): void {
+  const { header } = state;
+  for (const lease of state.leases.due(header.clusterMs, expireCountMax)) {
+    deleteKeys(state.leases.keysOf(lease));
+    state.leases.remove(lease);
+  }
+  expireSessions(state, store, retention);
+  state.receipts.trim(retention.receiptCountMax, expireCountMax);
+  for (let left = expireCountMax; left > 0 && header.conflicts.next > header.conflicts.first; left--) {
+    const key = state.keys.conflict(header.conflicts.first);
+    const record = store.get(key);
+    const isOld = record === undefined || decodeConflict(record).timeMs < header.clock.wallMs - retention.ledgerAgeMs;
+    if (!isOld && header.conflicts.next - header.conflicts.first <= retention.ledgerCountMax) break;
+    store.deferDelete(key);
+    header.conflicts.first++;
+  }
+}
+
+function expireSessions(state: StateMachine, store: StagedStore, retention: Retention): void {
+  const { header } = state;
+  const horizonMs = Math.max(0, header.clusterMs - retention.sessionIdleMs);
+  const quorumlessHorizonMs = Math.max(0, header.clusterMs - retention.sessionIdleQuorumlessMs);
+  header.sessionHorizonMs = Math.max(header.sessionHorizonMs, horizonMs);
+  header.sessionQuorumlessHorizonMs = Math.max(header.sessionQuorumlessHorizonMs, quorumlessHorizonMs);
+  const idle = [
+    { from: state.keys.range('x').from, to: state.keys.sessionActive(horizonMs, ''), limit: expireCountMax },
+    { from: state.keys.range('z').from, to: state.keys.sessionActiveQuorumless(quorumlessHorizonMs, ''), limit: expireCountMax },
+  ];
+  for (const range of idle) {
+    for (const { key } of [...store.scan(range)]) {
+      const client = clientId(key.slice(-32));
+      const session = state.sessions.find(client);
+      if (session === null) store.deferDelete(key);
+      else state.sessions.remove(client, session);
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import { ByteReader, ByteWriter, DecodeError, unreachable } from '@skerry/base';
+import { decodeDot, decodeStamp, encodeDot, encodeStamp, type Dot, type Stamp } from '@skerry/crdt';
+import type { ReplicaErrorCode } from '../requests.ts';
+import { readList, readOptionalBytes, writeOptionalBytes } from './command.ts';
+
+/** What a command came to. Kept per (client, sequence) until the client has it, so that a retry gets the same. */
+export type CommandResult =
+  | { readonly kind: 'applied'; readonly stamp: Stamp | null }
+  /** A swap whose old value did not match: what was there. */
+  | { readonly kind: 'refused'; readonly value: Uint8Array | null; readonly stamp: Stamp | null }
+  | { readonly kind: 'txn'; readonly succeeded: boolean; readonly results: readonly TxnResult[] }
+  | { readonly kind: 'lease'; readonly ttlMs: number }
+  /** The fence was first. */
+  | { readonly kind: 'notApplied' }
+  | { readonly kind: 'error'; readonly code: CommandErrorCode }
+  /** A quorum-less write was promoted; its receipt says the rest. */
+  | { readonly kind: 'promoted'; readonly stamp: Stamp | null; readonly dot: Dot };
+
+export interface TxnResult {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+  readonly stamp: Stamp | null;
+}
+
+export type CommandErrorCode = Extract<ReplicaErrorCode, 'LEASE_NOT_FOUND' | 'LEASE_EXISTS' | 'WRONG_TYPE' | 'SESSION_EXPIRED' | 'SEQUENCE_ANSWERED'>;
+const errorCodes: readonly CommandErrorCode[] = ['LEASE_NOT_FOUND', 'LEASE_EXISTS', 'WRONG_TYPE', 'SESSION_EXPIRED', 'SEQUENCE_ANSWERED'];
+
+const kinds = ['applied', 'refused', 'txn', 'lease', 'notApplied', 'error', 'promoted'] as const;
+
+export function encodeResult(result: CommandResult): Uint8Array {
+  const writer = new ByteWriter(32);
+  writer.u8(kinds.indexOf(result.kind));
+  switch (result.kind) {
+    case 'applied':
+      writeOptionalStamp(writer, result.stamp);
+      break;
+    case 'promoted':
+      writeOptionalStamp(writer, result.stamp);
+      encodeDot(writer, result.dot);
+      break;
+    case 'refused':
+      writeOptionalStamp(writer, result.stamp);
+      writeOptionalBytes(writer, result.value);
+      break;
+    case 'txn':
+      writer.bool(result.succeeded).varint(result.results.length);
+      for (const one of result.results) {
+        writer.text(one.key);
+        writeOptionalStamp(writer, one.stamp);
+        writeOptionalBytes(writer, one.value);
+      }
+      break;
+    case 'lease':
+      writer.varint(result.ttlMs);
+      break;
+    case 'error':
+      writer.u8(errorCodes.indexOf(result.code));
+      break;
+    case 'notApplied':
+      break;
+    default:
+      unreachable(result);
+  }
+  return writer.finish();
+}
+
+export function decodeResult(bytes: Uint8Array): CommandResult {
+  const reader = new ByteReader(bytes.slice());
+  const kind = kinds[reader.u8()];
+  switch (kind) {
+    case 'applied':
+      return { kind, stamp: readOptionalStamp(reader) };
+    case 'promoted':
+      return { kind, stamp: readOptionalStamp(reader), dot: decodeDot(reader) };
+    case 'refused':
+      return { kind, stamp: readOptionalStamp(reader), value: readOptionalBytes(reader) };
+    case 'txn':
+      return {
+        kind,
+        succeeded: reader.bool(),
+        results: readList(reader, (r) => ({ key: r.text(), stamp: readOptionalStamp(r), value: readOptionalBytes(r) })),
+      };
+    case 'lease':
+      return { kind, ttlMs: reader.varint() };
+    case 'notApplied':
+      return { kind };
+    case 'error': {
+      const code = errorCodes[reader.u8()];
+      if (code === undefined) throw new DecodeError('unknown error code');
+      return { kind, code };
+    }
+    default:
+      throw new DecodeError('unknown kind of result');
+  }
+}
+
+export function writeOptionalStamp(writer: ByteWriter, stamp: Stamp | null): void {
+  writer.bool(stamp !== null);
+  if (stamp !== null) encodeStamp(writer, stamp);
+}
+
+export function readOptionalStamp(reader: ByteReader): Stamp | null {
+  return reader.bool() ? decodeStamp(reader) : null;
+}

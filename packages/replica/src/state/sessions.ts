@@ -1,0 +1,166 @@
+import { ByteReader, ByteWriter, type ClientId } from '@skerry/base';
+import { IntervalSet } from '@skerry/crdt';
+import type { StateKeys } from '../keys.ts';
+import type { StagedStore } from '../staged-store.ts';
+import { decodeResult, encodeResult, type CommandResult } from './result.ts';
+
+/** Results owed to one client in one partition (thesis 6.3). */
+export interface Session {
+  /** Cluster time of the last command, coarse: it moves in steps of {@link activeStepMs}. */
+  lastActiveMs: number;
+  /** It made quorum-less writes, of which a node that is cut off may hold copies for long. */
+  quorumless: boolean;
+  /** Sequences below were answered to the client; a consistent command of such a sequence is too late to apply. */
+  answeredBelow: number;
+  /** Sequences that took effect or were fenced. Never shrinks: it is what makes a dot's second copy harmless. */
+  readonly done: IntervalSet;
+  /** Results from `answeredBelow` on; `saved` once storage has it. */
+  readonly results: Map<number, { readonly result: CommandResult; saved: boolean }>;
+  dirty: boolean;
+}
+
+/** Sessions are indexed by activity in steps, so that a busy one does not rewrite its index record all the time. */
+export const activeStepMs = 60_000;
+const cachedMax = 4_096;
+
+/** The sessions of one partition: records in storage, the busy ones decoded. */
+export class Sessions {
+  readonly #keys: StateKeys;
+  readonly #store: StagedStore;
+  readonly #cached: Map<ClientId, Session> = new Map();
+  readonly #dirty: Map<ClientId, Session> = new Map();
+
+  constructor(keys: StateKeys, store: StagedStore) {
+    this.#keys = keys;
+    this.#store = store;
+  }
+
+  find(client: ClientId): Session | null {
+    const cached = this.#cached.get(client);
+    if (cached !== undefined) return cached;
+    const record = this.#store.get(this.#keys.session(client));
+    if (record === undefined) return null;
+    const session = decodeSession(record);
+    const prefix = `${this.#keys.session(client)}/`;
+    for (const { key, value } of this.#store.scan({ from: prefix, to: `${this.#keys.session(client)}0` })) {
+      const sequence = Number.parseInt(key.slice(prefix.length), 16);
+      session.results.set(sequence, { result: decodeResult(value), saved: true });
+    }
+    this.#cached.set(client, session);
+    return session;
+  }
+
+  create(client: ClientId, clusterMs: number): Session {
+    const session: Session = {
+      lastActiveMs: clusterMs, quorumless: false, answeredBelow: 1, done: new IntervalSet(), results: new Map(), dirty: false,
+    };
+    this.#store.defer(this.#activeKey(client, session), new Uint8Array(0));
+    this.#cached.set(client, session);
+    this.#markDirty(client, session);
+    return session;
+  }
+
+  /** A command of this client was applied at `clusterMs`. */
+  touch(client: ClientId, session: Session, { clusterMs, answeredBelow }: { clusterMs: number; answeredBelow: number }): void {
+    if (clusterMs >= session.lastActiveMs + activeStepMs) {
+      this.#store.deferDelete(this.#activeKey(client, session));
+      session.lastActiveMs = clusterMs;
+      this.#store.defer(this.#activeKey(client, session), new Uint8Array(0));
+    }
+    if (answeredBelow > session.answeredBelow) {
+      session.answeredBelow = answeredBelow;
+      for (const [sequence, { saved }] of session.results) {
+        if (sequence >= answeredBelow) continue;
+        session.results.delete(sequence);
+        if (saved) this.#store.deferDelete(this.#keys.result(client, sequence));
+      }
+    }
+    this.#markDirty(client, session);
+  }
+
+  /** From now on the session is kept as long as a node that is cut off may hold copies of its writes. */
+  setQuorumless(client: ClientId, session: Session): void {
+    if (session.quorumless) return;
+    this.#store.deferDelete(this.#activeKey(client, session));
+    session.quorumless = true;
+    this.#store.defer(this.#activeKey(client, session), new Uint8Array(0));
+    this.#markDirty(client, session);
+  }
+
+  finish(client: ClientId, session: Session, { sequence, result }: { sequence: number; result: CommandResult }): void {
+    session.done.add(sequence);
+    if (sequence >= session.answeredBelow) session.results.set(sequence, { result, saved: false });
+    this.#markDirty(client, session);
+  }
+
+  remove(client: ClientId, session: Session): void {
+    for (const [sequence, { saved }] of session.results) {
+      if (saved) this.#store.deferDelete(this.#keys.result(client, sequence));
+    }
+    this.#store.deferDelete(this.#keys.session(client));
+    this.#store.deferDelete(this.#activeKey(client, session));
+    this.#cached.delete(client);
+    this.#dirty.delete(client);
+  }
+
+  /** True if a session was last active before its horizon. */
+  isAnyIdle(horizonMs: number, quorumlessHorizonMs: number): boolean {
+    const ranges = [
+      { from: this.#keys.range('x').from, to: this.#keys.sessionActive(Math.max(0, horizonMs), ''), limit: 1 },
+      { from: this.#keys.range('z').from, to: this.#keys.sessionActiveQuorumless(Math.max(0, quorumlessHorizonMs), ''), limit: 1 },
+    ];
+    return ranges.some((range) => {
+      for (const _ of this.#store.scan(range)) return true;
+      return false;
+    });
+  }
+
+  /** Writes what changed into the deferred writes; call before they enter a batch. */
+  save(): void {
+    for (const [client, session] of this.#dirty) {
+      this.#store.defer(this.#keys.session(client), encodeSession(session));
+      for (const [sequence, owed] of session.results) {
+        if (owed.saved) continue;
+        this.#store.defer(this.#keys.result(client, sequence), encodeResult(owed.result));
+        owed.saved = true;
+      }
+      session.dirty = false;
+    }
+    this.#dirty.clear();
+    if (this.#cached.size <= cachedMax) return;
+    for (const client of this.#cached.keys()) {
+      this.#cached.delete(client);
+      if (this.#cached.size <= cachedMax / 2) break;
+    }
+  }
+
+  #activeKey(client: ClientId, { quorumless, lastActiveMs }: Session): string {
+    return quorumless ? this.#keys.sessionActiveQuorumless(lastActiveMs, client) : this.#keys.sessionActive(lastActiveMs, client);
+  }
+
+  #markDirty(client: ClientId, session: Session): void {
+    if (session.dirty) return;
+    session.dirty = true;
+    this.#dirty.set(client, session);
+  }
+}
+
+/** When the client made its id, by the clock of the server that greeted it: the first 48 bits. */
+export function sessionBirthMs(client: ClientId): number {
+  return Number.parseInt(client.slice(0, 12), 16);
+}
+
+function encodeSession(session: Session): Uint8Array {
+  const writer = new ByteWriter(48);
+  writer.u48(session.lastActiveMs).bool(session.quorumless).varint(session.answeredBelow);
+  session.done.encode(writer);
+  return writer.finish();
+}
+
+function decodeSession(bytes: Uint8Array): Session {
+  const reader = new ByteReader(bytes);
+  const lastActiveMs = reader.u48();
+  const quorumless = reader.bool();
+  const answeredBelow = reader.varint();
+  return { lastActiveMs, quorumless, answeredBelow, done: IntervalSet.decode(reader), results: new Map(), dirty: false };
+}

@@ -1,0 +1,211 @@
+import { stampToText } from '@skerry/crdt';
+import { prefixEnd } from './keys.ts';
+import type { Partition } from './partition.ts';
+import type { RequestHandle } from './replica-api.ts';
+import type { WatchAnswer, WatchEvent } from './requests.ts';
+import { decodeChanges, type Change } from './state/feed.ts';
+import { decodeKeyRecord } from './state/key-record.ts';
+import type { AppliedBatch } from './state/state-machine.ts';
+import type { Turn } from './turn.ts';
+
+interface Watcher {
+  readonly handle: RequestHandle;
+  readonly key: string;
+  readonly prefix: boolean;
+  /** By partition: changes of entries up to here were sent, or are in `events`. */
+  readonly positions: number[];
+  events: WatchEvent[];
+  /** Sending the current state: where in it, as (partition, key); null: following the changes. */
+  reset: { partition: number; after: string; readonly startedAt: readonly number[] } | null;
+}
+
+const pageCount = 500;
+
+/**
+ * Watches of committed values. A cursor is the applied index per partition, so any node of the region can go on from
+ * it. A watcher whose cursor lies before the feed gets the current state, marked `reset`, and then the changes.
+ */
+export class Watches {
+  readonly #turn: Turn;
+  readonly #partitions: readonly Partition[];
+  readonly #byHandle: Map<RequestHandle, Watcher> = new Map();
+  readonly #byKey: Map<string, Set<Watcher>> = new Map();
+  readonly #prefixes: Set<Watcher> = new Set();
+  readonly #due: Set<Watcher> = new Set();
+
+  constructor(turn: Turn, partitions: readonly Partition[]) {
+    this.#turn = turn;
+    this.#partitions = partitions;
+  }
+
+  get count(): number {
+    return this.#byHandle.size;
+  }
+
+  /** False: the cursor is not one of this store. */
+  start(handle: RequestHandle, { key, prefix, cursor }: { key: string; prefix: boolean; cursor: string | null }): boolean {
+    const applied = this.#partitions.map((partition) => partition.state.applied);
+    const positions = cursor === null || cursor === '' ? [...applied] : parseCursor(cursor, this.#partitions.length);
+    if (positions === null) return false;
+    const watcher: Watcher = { handle, key, prefix, positions, events: [], reset: null };
+    if (cursor === '') this.#beginReset(watcher);
+    else if (cursor !== null) this.#catchUp(watcher);
+    this.#byHandle.set(handle, watcher);
+    if (prefix) this.#prefixes.add(watcher);
+    else {
+      const watchers = this.#byKey.get(key) ?? new Set();
+      watchers.add(watcher);
+      this.#byKey.set(key, watchers);
+    }
+    // Even without events: the first answer tells the cursor.
+    this.#due.add(watcher);
+    return true;
+  }
+
+  stop(handle: RequestHandle): void {
+    const watcher = this.#byHandle.get(handle);
+    if (watcher === undefined) return;
+    this.#byHandle.delete(handle);
+    this.#prefixes.delete(watcher);
+    this.#due.delete(watcher);
+    const watchers = this.#byKey.get(watcher.key);
+    watchers?.delete(watcher);
+    if (watchers?.size === 0) this.#byKey.delete(watcher.key);
+  }
+
+  applied(partition: Partition, batch: AppliedBatch): void {
+    if (this.#byHandle.size === 0) return;
+    for (const change of batch.changes) {
+      for (const watcher of this.#byKey.get(change.key) ?? []) this.#offer(watcher, partition, batch.index, change);
+      for (const watcher of this.#prefixes) {
+        if (change.key.startsWith(watcher.key)) this.#offer(watcher, partition, batch.index, change);
+      }
+    }
+  }
+
+  /** A snapshot replaced the state: changes in between were not seen here. */
+  installed(partition: Partition): void {
+    for (const watcher of this.#byHandle.values()) {
+      // One with a cursor of a node that is ahead may have seen all of it.
+      if ((watcher.positions[partition.id] as number) < partition.state.applied) this.#beginReset(watcher);
+    }
+  }
+
+  /** Answers watchers that have something to hear. */
+  flush(): void {
+    for (const watcher of this.#due) {
+      this.#due.delete(watcher);
+      if (watcher.reset !== null) this.#sendPage(watcher);
+      else this.#send(watcher, watcher.events);
+    }
+  }
+
+  #offer(watcher: Watcher, partition: Partition, index: number, change: Change): void {
+    if (watcher.reset !== null || index <= (watcher.positions[partition.id] as number)) return;
+    watcher.events.push(toEvent(change));
+    this.#due.add(watcher);
+  }
+
+  #send(watcher: Watcher, events: readonly WatchEvent[], reset?: 'more' | 'last'): void {
+    watcher.events = [];
+    if (reset === undefined) {
+      this.#partitions.forEach((partition) => {
+        watcher.positions[partition.id] = Math.max(watcher.positions[partition.id] as number, partition.state.applied);
+      });
+    }
+    const answer: WatchAnswer = { kind: 'watch', events, cursor: watcher.reset === null ? formatCursor(watcher.positions) : '', ...(reset === undefined ? {} : { reset }) };
+    this.#turn.answer(watcher.handle, answer);
+  }
+
+  #beginReset(watcher: Watcher): void {
+    watcher.events = [];
+    watcher.reset = { partition: 0, after: '', startedAt: this.#partitions.map((partition) => partition.state.applied) };
+    this.#due.add(watcher);
+  }
+
+  #sendPage(watcher: Watcher): void {
+    const { reset } = watcher;
+    if (reset === null) return;
+    const events: WatchEvent[] = [];
+    while (reset.partition < this.#partitions.length && events.length < pageCount) {
+      const partition = this.#partitions[reset.partition] as Partition;
+      const page = readPage(partition, watcher, { after: reset.after, limit: pageCount - events.length });
+      events.push(...page.events);
+      if (page.isLast) {
+        reset.partition++;
+        reset.after = '';
+      } else reset.after = page.after;
+    }
+    if (reset.partition < this.#partitions.length) {
+      this.#due.add(watcher);
+      this.#send(watcher, events, 'more');
+      return;
+    }
+    watcher.reset = null;
+    reset.startedAt.forEach((index, partition) => {
+      watcher.positions[partition] = index;
+    });
+    this.#send(watcher, events, 'last');
+    this.#catchUp(watcher);
+    if (watcher.events.length > 0) this.#due.add(watcher);
+  }
+
+  /** Collects the changes after the watcher's positions from the feed; only the last of each key, so none goes back. */
+  #catchUp(watcher: Watcher): void {
+    const newest: Map<string, WatchEvent> = new Map();
+    for (const partition of this.#partitions) {
+      const { state } = partition;
+      const from = (watcher.positions[partition.id] as number) + 1;
+      if (from < state.header.feedFirst) {
+        this.#beginReset(watcher);
+        return;
+      }
+      for (const { value } of this.#turn.store.scan({ from: state.keys.feed(from), to: state.keys.feed(Math.max(from, state.applied + 1)) })) {
+        for (const change of decodeChanges(value)) {
+          if (!(watcher.prefix ? change.key.startsWith(watcher.key) : change.key === watcher.key)) continue;
+          newest.delete(change.key);
+          newest.set(change.key, toEvent(change));
+        }
+      }
+    }
+    watcher.events.push(...newest.values());
+    this.#partitions.forEach((partition) => {
+      watcher.positions[partition.id] = Math.max(watcher.positions[partition.id] as number, partition.state.applied);
+    });
+  }
+}
+
+function readPage(partition: Partition, { key, prefix }: Watcher, { after, limit }: { after: string; limit: number }): { events: WatchEvent[]; after: string; isLast: boolean } {
+  const { keys } = partition.state;
+  const events: WatchEvent[] = [];
+  if (!prefix) {
+    const record = partition.state.read(key);
+    if (record !== null && record.value !== null) events.push(toEvent({ key, value: record.value, stamp: record.stamp }));
+    return { events, after: '', isLast: true };
+  }
+  const end = prefixEnd(key);
+  const range = { from: after === '' ? keys.user(key) : `${keys.user(after)}\0`, to: end === null ? keys.userTo : keys.user(end), limit };
+  let last = after;
+  let count = 0;
+  for (const { key: storageKey, value } of partition.turn.store.scan(range)) {
+    count++;
+    last = storageKey.slice(keys.userFrom.length);
+    const record = decodeKeyRecord(value);
+    if (record.value !== null) events.push(toEvent({ key: last, value: record.value, stamp: record.stamp }));
+  }
+  return { events, after: last, isLast: count < limit };
+}
+
+function toEvent({ key, value, stamp }: Change): WatchEvent {
+  return { key, value, version: stampToText(stamp) };
+}
+
+function formatCursor(positions: readonly number[]): string {
+  return positions.map((position) => position.toString(36)).join('.');
+}
+
+function parseCursor(cursor: string, count: number): number[] | null {
+  const parts = cursor.split('.');
+  if (parts.length !== count || !parts.every((part) => /^[0-9a-z]{1,10}$/.test(part))) return null;
+  return parts.map((part) => Number.parseInt(part, 36));
+}
