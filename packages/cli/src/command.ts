@@ -10,7 +10,7 @@ export interface CliContext {
   /** Rejects only for what cannot be dialled at all; nodes that are away are tried again by the calls. */
   readonly connect: (endpoints: readonly string[], signal: AbortSignal) => Promise<Database>;
   /** Set by the command that ran. */
-  exit: ExitCode;
+  exit: number;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface CliContext {
 export function onRun<Flags extends object>(
   context: CliContext,
   command: Command,
-  body: (flags: Flags, args: readonly string[]) => Promise<ExitCode> | ExitCode,
+  body: (flags: Flags, args: readonly string[]) => Promise<number> | number,
 ): Command {
   return command.action(async (): Promise<void> => {
     context.exit = await body(command.opts<Flags>(), command.args);

@@ -61,6 +61,10 @@ export interface ListOptions extends CallOptions {
 }
 
 export interface KeyResult {
+  /** The version's parts, for display. */
+  readonly stamp?: object | null;
+  /** A local read older than what was seen before. */
+  readonly behind?: true;
   readonly valid: boolean;
   readonly timeout: boolean;
   readonly value: Uint8Array | null;

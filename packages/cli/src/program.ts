@@ -1,3 +1,5 @@
+import { SkerryError } from '@skerry/client';
+import { errorEntry } from '@skerry/protocol';
 import { Command, CommanderError } from 'commander';
 import { connectDatabase } from './client-database.ts';
 import type { CliContext } from './command.ts';
@@ -6,6 +8,7 @@ import { checkCommand } from './commands/check.ts';
 import { devCommand } from './commands/dev.ts';
 import { kvCommand } from './commands/kv.ts';
 import { memberCommand } from './commands/member.ts';
+import { serverCommand } from './commands/server.ts';
 import { statusCommand } from './commands/status.ts';
 import { conflictsCommand, receiptCommand, resolveCommand } from './commands/writes.ts';
 import { CliError, exitCode, type ExitCode } from './exit-code.ts';
@@ -25,6 +28,7 @@ Settings: a flag wins over the environment, the environment over the file named 
     );
   const commands = [
     devCommand,
+    serverCommand,
     kvCommand,
     receiptCommand,
     resolveCommand,
@@ -58,7 +62,7 @@ export async function runCli(
   args: readonly string[],
   terminal: Terminal,
   connect: CliContext['connect'] = connectDatabase,
-): Promise<ExitCode> {
+): Promise<number> {
   const context: CliContext = { terminal, connect, exit: exitCode.valid };
   try {
     await buildProgram(context).parseAsync(args, { from: 'user' });
@@ -75,10 +79,20 @@ function report(error: unknown, terminal: Terminal): ExitCode {
     terminal.err(`skerry: ${error.message}\n`);
     return error.code;
   }
+  if (error instanceof SkerryError) return reportTypedError(error, terminal);
   if (terminal.interrupted.aborted) return exitCode.failure;
   const text = error instanceof Error ? (terminal.env['SKERRY_DEBUG'] ? error.stack : error.message) : String(error);
   terminal.err(`skerry: ${visible(text ?? '')}\n`);
   return exitCode.failure;
+}
+
+/** An error of the one table: not found and conflict are refusals, as in HTTP. */
+function reportTypedError(error: SkerryError, terminal: Terminal): ExitCode {
+  terminal.err(`skerry: ${visible(error.message)}\n`);
+  if (error.ticket !== null) terminal.err(`It may have been applied; its outcome, when it is known: skerry resolve ${error.ticket}\n`);
+  if (error.code === 'TIMEOUT') return exitCode.timeout;
+  const { httpStatus } = errorEntry(error.code);
+  return httpStatus === 404 || httpStatus === 409 || httpStatus === 412 ? exitCode.refused : exitCode.failure;
 }
 
 /** The program's entry: runs what the process was called with. */
