@@ -16,3 +16,4 @@ export {
   type HttpKeyResponse, type HttpListResponse, type HttpProblem, type HttpReceiptResponse, type HttpSwapBody, type HttpWatchEvent,
 } from './http.ts';
 export { openApiDocument } from './openapi.ts';
+export { parseTicket, ticketText, type Ticket } from './ticket.ts';

@@ -1,0 +1,142 @@
+import type { MembersMessage, ServerMessage, WelcomeMessage } from '@skerry/protocol';
+import { backOffMs } from './call.ts';
+import type { Host } from './host.ts';
+import { Link, type LinkEnd, type LinkOptions } from './link.ts';
+
+export interface ConnectorListener {
+  /** From now on requests go over this link. `regionChanged`: it leads to another region than the one before. */
+  readonly onUp: (link: Link, welcome: WelcomeMessage, regionChanged: boolean) => void;
+  readonly onMessages: (link: Link, messages: readonly ServerMessage[]) => void;
+  readonly onDown: (link: Link) => void;
+  /** An attempt to connect failed; nothing is connected. */
+  readonly onFailure: (end: LinkEnd, url: string) => void;
+}
+
+/** Given endpoints come before those learned from the directory. `http:` is taken for `ws:`. */
+export function endpointUrl(text: string): string {
+  const url = new URL(text.includes('://') ? text : `ws://${text}`);
+  if (url.protocol === 'http:') url.protocol = 'ws:';
+  if (url.protocol === 'https:') url.protocol = 'wss:';
+  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') throw new TypeError(`not an endpoint: ${text}`);
+  return url.href;
+}
+
+/**
+ * Keeps one connection to one node: dials endpoint after endpoint until one welcomes, with jittered back-off after each
+ * full round. {@link moveOn} goes over to another node without a gap: the old link serves until the new one is up.
+ */
+export class Connector {
+  readonly #host: Host;
+  readonly #options: LinkOptions;
+  readonly #listener: ConnectorListener;
+  readonly #given: readonly string[];
+  #learned: readonly string[] = [];
+  #current: Link | null = null;
+  #dialling: Link | null = null;
+  /** Position in {@link urls} of the next endpoint to try. */
+  #next = 0;
+  #failuresInRow = 0;
+  #dialDueMs = 0;
+  #region: string | null = null;
+  #closed = false;
+
+  constructor(endpoints: readonly string[], { host, options, listener }: { host: Host; options: LinkOptions; listener: ConnectorListener }) {
+    this.#given = endpoints.map(endpointUrl);
+    this.#host = host;
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  get current(): Link | null {
+    return this.#current;
+  }
+
+  get urls(): readonly string[] {
+    return [...new Set([...this.#given, ...this.#learned])];
+  }
+
+  setDirectory({ members }: Pick<MembersMessage, 'members'>): void {
+    this.#learned = members.flatMap(({ clientUrl }) => {
+      if (clientUrl === '') return [];
+      try {
+        return [endpointUrl(clientUrl)];
+      } catch {
+        // A node that announces nonsense is not worth losing the others for.
+        return [];
+      }
+    });
+  }
+
+  /** The node that is connected does badly: look for another one. Does nothing when there is none, or while one is looked for. */
+  moveOn(): void {
+    if (this.#current === null || this.#dialling !== null || this.urls.length < 2) return;
+    this.#dial(this.#host.nowMs());
+  }
+
+  /** Dials when it is time to, and checks liveness; returns when to call it again. */
+  tick(nowMs: number): number {
+    if (this.#closed) return Number.POSITIVE_INFINITY;
+    if (this.#current === null && this.#dialling === null && nowMs >= this.#dialDueMs) this.#dial(nowMs);
+    const dialMs = this.#current === null && this.#dialling === null ? this.#dialDueMs : Number.POSITIVE_INFINITY;
+    const currentMs = this.#current?.tick(nowMs) ?? Number.POSITIVE_INFINITY;
+    const diallingMs = this.#dialling?.tick(nowMs) ?? Number.POSITIVE_INFINITY;
+    return Math.min(dialMs, currentMs, diallingMs);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#dialling?.close('closed');
+    this.#current?.close('closed');
+  }
+
+  #dial(nowMs: number): void {
+    const urls = this.urls;
+    if (this.#current !== null && urls[this.#next % urls.length] === this.#current.url) this.#next++;
+    const url = urls[this.#next++ % urls.length] as string;
+    const link = new Link(url, {
+      host: this.#host,
+      options: this.#options,
+      listener: {
+        onWelcome: (welcome) => { this.#up(link, welcome); },
+        onMessages: (messages) => {
+          if (link === this.#current) this.#listener.onMessages(link, messages);
+        },
+        onDown: (end) => { this.#down(link, end); },
+      },
+    });
+    this.#dialling = link;
+    link.tick(nowMs);
+  }
+
+  #up(link: Link, welcome: WelcomeMessage): void {
+    this.#dialling = null;
+    this.#failuresInRow = 0;
+    const before = this.#current;
+    this.#current = link;
+    if (before !== null) {
+      before.close('moved on');
+      this.#listener.onDown(before);
+    }
+    this.setDirectory(welcome);
+    const regionChanged = this.#region !== null && this.#region !== welcome.region;
+    this.#region = welcome.region;
+    this.#listener.onUp(link, welcome, regionChanged);
+  }
+
+  #down(link: Link, end: LinkEnd): void {
+    const nowMs = this.#host.nowMs();
+    if (link === this.#current) {
+      this.#current = null;
+      this.#dialDueMs = nowMs;
+      if (!this.#closed) this.#listener.onDown(link);
+    } else if (link === this.#dialling) {
+      this.#dialling = null;
+      this.#failuresInRow++;
+      // The next endpoint at once; after each round of all of them, wait.
+      const roundsDone = Math.floor(this.#failuresInRow / this.urls.length);
+      const roundEnds = this.#failuresInRow % this.urls.length === 0;
+      this.#dialDueMs = roundEnds ? nowMs + backOffMs(roundsDone, this.#host.random) : nowMs;
+      if (this.#current === null && !this.#closed) this.#listener.onFailure(end, link.url);
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import type { ClientId } from '@skerry/base';
+import { randomHex, type Random } from '@skerry/base';
+
+/** Finished calls whose outcome stays open hold back `answeredBelow` by at most this many sequences. */
+const undecidedSpanMax = 10_000;
+
+/** 12 hex digits of the server's clock when the session begins, then 20 random ones. */
+export function newClientId(serverNowMs: number, random: Random): ClientId {
+  return (serverNowMs.toString(16).padStart(12, '0').slice(-12) + randomHex(random, 10)) as ClientId;
+}
+
+/** One client id in one region: counts the sequences of each partition, and which of them have been answered. */
+export class Session {
+  readonly client: ClientId;
+  readonly region: string;
+  readonly #partitions = new Map<number, Sequences>();
+
+  constructor(client: ClientId, region: string) {
+    this.client = client;
+    this.region = region;
+  }
+
+  /** The next sequence of `partition`. */
+  allocate(partition: number): number {
+    return this.#of(partition).allocate();
+  }
+
+  /** Every sequence below this one is answered. */
+  answeredBelow(partition: number): number {
+    return this.#of(partition).answeredBelow;
+  }
+
+  /** `decided`: the result is not wanted again. An undecided one is kept so that its ticket can be resolved. */
+  finish(partition: number, sequence: number, decided: boolean): void {
+    this.#of(partition).finish(sequence, decided);
+  }
+
+  #of(partition: number): Sequences {
+    let sequences = this.#partitions.get(partition);
+    if (sequences === undefined) this.#partitions.set(partition, (sequences = new Sequences()));
+    return sequences;
+  }
+}
+
+class Sequences {
+  #next = 1;
+  #low = 1;
+  /** Above `low`, out of order. */
+  readonly #answered = new Set<number>();
+  readonly #undecided = new Set<number>();
+
+  get answeredBelow(): number {
+    return this.#low;
+  }
+
+  allocate(): number {
+    return this.#next++;
+  }
+
+  finish(sequence: number, decided: boolean): void {
+    if (sequence < this.#low) return;
+    if (decided) {
+      this.#undecided.delete(sequence);
+      this.#answered.add(sequence);
+    } else {
+      this.#undecided.add(sequence);
+    }
+    for (;;) {
+      // One write that nobody asks about again must not make the nodes keep the results of all later ones for ever.
+      const given = this.#undecided.has(this.#low) && this.#next - this.#low > undecidedSpanMax;
+      if (!given && !this.#answered.has(this.#low)) return;
+      this.#answered.delete(this.#low);
+      this.#undecided.delete(this.#low);
+      this.#low++;
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import type { Stamp } from '@skerry/crdt';
+import type { ConflictEntry, Outcome, ReceiptState, WatchEvent } from '@skerry/protocol';
+
+/** How values are given back. */
+export type Form = 'text' | 'bytes';
+export type ValueOf<F extends Form> = F extends 'bytes' ? Uint8Array : string;
+
+/** The answer to a call on one key; DESIGN section 2. */
+export interface Response<V = string> {
+  /** The call did what it promises. False after a timeout and, for a swap, a mismatch. */
+  readonly valid: boolean;
+  readonly timeout: boolean;
+  /** null: no such key. */
+  readonly value: V | null;
+  /** Opaque and comparable per key: later versions sort higher. null: no such key, or not known. */
+  readonly version: string | null;
+  /** The version's parts, for display. */
+  readonly stamp: Stamp | null;
+  /** Of writes. */
+  readonly outcome?: Outcome;
+  /** Of an applied quorum-less write: pass it to `receipt`. */
+  readonly receipt?: string;
+  /** Of an undecided write: pass it to `resolve`. */
+  readonly ticket?: string;
+  /** A local read that is older than what this client has seen of the key, and no newer one was to be had in time. */
+  readonly behind?: true;
+}
+
+export interface CallOptions {
+  /** true (the default): return only with a definite outcome, however long that takes. */
+  readonly blocking?: boolean;
+  /** When not blocking: the answer comes after about this long. Milliseconds, default 1000. */
+  readonly timeoutMs?: number;
+  /** Rejects with ABORTED; a write that may have been applied carries a ticket in the error. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ConsistencyOptions extends CallOptions {
+  /** true (the default): linearizable in the region. false: the local view of one node, without a quorum. */
+  readonly consistent?: boolean;
+}
+
+export interface GetOptions<F extends Form = Form> extends ConsistencyOptions {
+  /** Default text; VALUE_NOT_TEXT when the value is not UTF-8. */
+  readonly as?: F;
+  /** Local views to merge in a read that is not consistent. Default 1. */
+  readonly r?: number;
+}
+
+export interface SetOptions extends ConsistencyOptions {
+  /** Durable copies wanted before the answer to a quorum-less write. Default 1. */
+  readonly w?: number;
+  /** The key goes when this lease ends. Consistent writes only. */
+  readonly lease?: string;
+}
+
+export interface SwapOptions extends CallOptions {
+  readonly lease?: string;
+}
+
+export interface DeleteOptions extends ConsistencyOptions {
+  readonly w?: number;
+}
+
+export interface ListOptions<F extends Form = Form> extends ConsistencyOptions {
+  readonly as?: F;
+  /** Entries of a page; default 256, at most what the node allows. */
+  readonly limit?: number;
+  /** Keys above this one. */
+  readonly after?: string;
+  readonly keysOnly?: boolean;
+}
+
+export interface Entry<V = string> {
+  readonly key: string;
+  /** null with `keysOnly`. */
+  readonly value: V | null;
+  readonly version: string;
+}
+
+export interface Page<V = string> {
+  readonly entries: readonly Entry<V>[];
+  /** Pass as `after` for the next page; null: that was all. */
+  readonly next: string | null;
+  readonly timeout: boolean;
+}
+
+export interface WatchOptions<F extends Form = Form> {
+  readonly as?: F;
+  /** Watch all keys that begin with the key. */
+  readonly prefix?: boolean;
+  /** Continue after this cursor; '' first gives the current state; absent: from now on. */
+  readonly cursor?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface WatchBatch<V = string> {
+  readonly events: readonly (Omit<WatchEvent, 'value'> & { readonly value: V | null })[];
+  /** Resume after this batch, from any node of the region. */
+  readonly cursor: string;
+  /** These events are the current state, not changes; keys that are not among them up to `last` are gone. */
+  readonly reset?: 'more' | 'last';
+}
+
+export interface ReceiptStatus {
+  readonly state: ReceiptState;
+  readonly reason: string | null;
+  readonly version: string | null;
+}
+
+export interface Conflict<V = string> extends Omit<ConflictEntry, 'loser' | 'winner'> {
+  readonly loser: V | null;
+  readonly winner: V | null;
+}

@@ -1,0 +1,118 @@
+import { errorEntry, type Answer, type ControlOperation } from '@skerry/protocol';
+import { backOffMs } from './call.ts';
+import type { Dispatcher, Stream } from './dispatcher.ts';
+import { SkerryError } from './errors.ts';
+import type { Host } from './host.ts';
+import type { Form, ValueOf, WatchBatch, WatchOptions } from './types.ts';
+import { fromBytes } from './values.ts';
+
+/** Batches that wait for the reader; more, and the watch pauses by closing its stream, to go on from its cursor. */
+const batchesWaitingMax = 256;
+
+/**
+ * Changes of a key or a prefix. It goes on by itself on another node after the last cursor, so no event is lost or
+ * repeated; where the node has to start over it says so with `reset`. The iteration rejects only for what does not pass.
+ */
+export async function* watchBatches<F extends Form>(
+  { dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, options: WatchOptions<F>,
+): AsyncGenerator<WatchBatch<ValueOf<F>>, void, undefined> {
+  const source = new WatchSource({ dispatcher, host }, key, options);
+  const form = options.as ?? ('text' as F);
+  const onAbort = (): void => { source.fail(new SkerryError({ code: 'ABORTED', definite: true })); };
+  if (options.signal?.aborted === true) onAbort();
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    for (;;) {
+      const batch = await source.next();
+      yield {
+        events: batch.events.map((event) => ({ ...event, value: fromBytes(event.value, form) })),
+        cursor: batch.cursor,
+        ...(batch.reset === undefined ? {} : { reset: batch.reset }),
+      };
+    }
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort);
+    source.stop();
+  }
+}
+
+type RawBatch = Extract<Answer, { readonly kind: 'watch' }>;
+
+class WatchSource {
+  readonly #dispatcher: Dispatcher;
+  readonly #host: Host;
+  readonly #key: string;
+  readonly #prefix: boolean;
+  /** Cursor of the last batch taken in; what comes next follows it. */
+  #cursor: string | null;
+  #waiting: RawBatch[] = [];
+  #failure: SkerryError | null = null;
+  #wake: (() => void) | null = null;
+  #close: (() => void) | null = null;
+  #cancelRetry: (() => void) | null = null;
+  #failures = 0;
+  readonly #stream: Stream;
+
+  constructor({ dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, { prefix = false, cursor }: WatchOptions) {
+    this.#dispatcher = dispatcher;
+    this.#host = host;
+    this.#key = key;
+    this.#prefix = prefix;
+    this.#cursor = cursor ?? null;
+    this.#stream = {
+      operation: (): ControlOperation => ({ kind: 'watch', key: this.#key, prefix: this.#prefix, cursor: this.#cursor }),
+      onAnswer: (answer) => { this.#take(answer); },
+      onClosed: (error) => { this.fail(error); },
+    };
+    this.#close = dispatcher.open(this.#stream);
+  }
+
+  async next(): Promise<RawBatch> {
+    for (;;) {
+      const batch = this.#waiting.shift();
+      if (batch !== undefined) return batch;
+      if (this.#failure !== null) throw this.#failure;
+      this.#close ??= this.#dispatcher.open(this.#stream);
+      await new Promise<void>((resolve) => { this.#wake = resolve; });
+    }
+  }
+
+  fail(error: SkerryError): void {
+    this.#failure ??= error;
+    this.stop();
+    this.#wake?.();
+  }
+
+  stop(): void {
+    this.#cancelRetry?.();
+    this.#close?.();
+    this.#close = null;
+  }
+
+  #take(answer: Answer): void {
+    if (answer.kind === 'error') {
+      this.#retryAfter(answer);
+      return;
+    }
+    if (answer.kind !== 'watch') return;
+    this.#failures = 0;
+    this.#cursor = answer.cursor;
+    // An empty batch only moves the cursor; but before the first event it is the only one a reader could resume from.
+    this.#waiting.push(answer);
+    if (this.#waiting.length >= batchesWaitingMax) {
+      this.#close?.();
+      this.#close = null;
+    }
+    this.#wake?.();
+  }
+
+  #retryAfter({ code, detail }: Extract<Answer, { readonly kind: 'error' }>): void {
+    if (errorEntry(code).retry === 'no') {
+      this.fail(new SkerryError({ code, detail }));
+      return;
+    }
+    this.#cancelRetry = this.#host.setTimer(backOffMs(this.#failures++, this.#host.random), () => {
+      this.#dispatcher.reopen(this.#stream);
+    });
+  }
+}
