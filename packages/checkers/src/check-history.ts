@@ -4,9 +4,15 @@ import { linearizableOperations, regionsOf, type KeyValueOperation } from './his
 import { parseHistory } from './history/parse.ts';
 import { checkLinearizability } from './linearizability.ts';
 import type { LimitReason, Limits } from './limits.ts';
-import { describeKeyValue, keyValueModel, type KeyValueModel } from './models/key-value.ts';
+import {
+  describeKeyValue,
+  keyValueModel,
+  type KeyValueInput,
+  type KeyValueModel,
+  type KeyValueOutput,
+} from './models/key-value.ts';
 import { outputOf } from './model.ts';
-import { shrinkViolation } from './shrink.ts';
+import { shrinkViolation, type Found } from './shrink.ts';
 
 export type HistoryVerdict =
   | { readonly verdict: 'linearizable'; readonly operations: number; readonly steps: number }
@@ -60,8 +66,8 @@ export function judgeHistory(history: History, limits: Limits = {}): HistoryVerd
       case 'ok':
         break;
       case 'violated': {
-        const part = operations.filter((operation) => operation.input.key === result.partition);
-        return { verdict: 'violated', steps, region, key: result.partition, counterexample: explain(model, part, limits) };
+        const counterexample = explain(model, { operations, violation: result }, limits);
+        return { verdict: 'violated', steps, region, key: result.partition, counterexample };
       }
       case 'unknown':
         gaveUp ??= { verdict: 'unknown', steps, region, key: result.partition, reason: result.reason };
@@ -71,15 +77,15 @@ export function judgeHistory(history: History, limits: Limits = {}): HistoryVerd
   return gaveUp === null ? { verdict: 'linearizable', operations: operationCount, steps } : { ...gaveUp, steps };
 }
 
-/** `operations` are of one key and not linearizable. */
-function explain(model: KeyValueModel, operations: readonly KeyValueOperation[], limits: Limits): Counterexample {
-  const shrunk = shrinkViolation(model, operations, limits);
+function explain(model: KeyValueModel, found: Found<KeyValueInput, KeyValueOutput>, limits: Limits): Counterexample {
+  const shrunk = shrinkViolation(model, found, limits);
+  const total = found.operations.filter((operation) => operation.input.key === found.violation.partition).length;
   const drawing = { ...shrunk, describe: describeKeyValue };
   const { blocked, operations: left } = shrunk;
   return {
     ...shrunk,
     explanation:
-      `${left.length} of ${operations.length} operations of the key cannot be put in any order that their times allow: ` +
+      `${left.length} of ${total} operations of the key cannot be put in any order that their times allow: ` +
       `nothing explains ${describeKeyValue(blocked.input, outputOf(blocked))} by ${blocked.process}`,
     text: drawText(drawing),
     svg: drawSvg(drawing),

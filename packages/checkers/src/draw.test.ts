@@ -45,7 +45,11 @@ describe('checkHistory', () => {
   });
 
   it('says unknown, where and why, when a limit ends the search', () => {
-    expect(judgeHistory(staleRead().history(), { stepsMax: 2 })).toMatchObject({ verdict: 'unknown', key: 'k', reason: 'steps' });
+    expect(judgeHistory(staleRead().history(), { stepsMax: 2 })).toMatchObject({
+      verdict: 'unknown',
+      key: 'k',
+      reason: 'steps',
+    });
   });
 });
 
@@ -57,10 +61,13 @@ describe('a drawing', () => {
   const describeOperation = (input: string, output: string | null): string => `${input}:${output ?? '?'}`;
 
   it('marks overlap, unknown outcomes and the blocked operation', () => {
-    expect(drawText({ describe: describeOperation, operations: operations.map((each) => ({ ...each, input: 'in' })), blocked: operations[0] })).toBe(
-      '! a     |---|    in:o\n' +
-      '  long    |--->  in:?\n',
-    );
+    expect(
+      drawText({
+        describe: describeOperation,
+        operations: operations.map((each) => ({ ...each, input: 'in' })),
+        blocked: operations[0],
+      }),
+    ).toBe('! a     |---|    in:o\n' + '  long    |--->  in:?\n');
   });
 
   it('as SVG escapes what it is given', () => {
@@ -78,8 +85,18 @@ describe('a drawing', () => {
 
   it('of many operations keeps to a width', () => {
     const many = Array.from({ length: 200 }, (_, id): Operation<string, string> => ({
-      id, process: 'p', input: 'i', callAt: 2 * id, completion: { kind: 'returned', output: 'o', at: 2 * id + 1 },
+      id,
+      process: 'p',
+      input: 'i',
+      callAt: 2 * id,
+      completion: { kind: 'returned', output: 'o', at: 2 * id + 1 },
     }));
-    expect(Math.max(...drawText({ describe: describeOperation, operations: many }).split('\n').map((line) => line.length))).toBeLessThan(120);
+    expect(
+      Math.max(
+        ...drawText({ describe: describeOperation, operations: many })
+          .split('\n')
+          .map((line) => line.length),
+      ),
+    ).toBeLessThan(120);
   });
 });

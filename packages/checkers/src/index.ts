@@ -3,7 +3,12 @@ export { checkLinearizability, type Linearizability } from './linearizability.ts
 export { configurationsMaxDefault, stepsMaxDefault, type LimitReason, type Limits } from './limits.ts';
 export { registerModel, type RegisterInput, type RegisterOutput } from './models/register.ts';
 export {
-  describeKeyValue, keyValueModel, type KeyValueInput, type KeyValueModel, type KeyValueOutput, type KeyValueState,
+  describeKeyValue,
+  keyValueModel,
+  type KeyValueInput,
+  type KeyValueModel,
+  type KeyValueOutput,
+  type KeyValueState,
 } from './models/key-value.ts';
 export { compareVersions, type Version } from './version.ts';
 
@@ -14,11 +19,18 @@ export { detectFormat, parseHistory, type HistoryFormat } from './history/parse.
 export { linearizableOperations, regionsOf, type KeyValueOperation } from './history/calls.ts';
 
 export { checkHistory, judgeHistory, type Counterexample, type HistoryVerdict } from './check-history.ts';
-export { shrinkViolation, type Shrunk } from './shrink.ts';
+export { shrinkViolation, type Found, type Shrunk } from './shrink.ts';
 export { drawSvg, drawText, type Drawing } from './draw.ts';
 
 export {
-  factsOf, type Dump, type DumpEntry, type Facts, type ReadFact, type Seen, type Violation, type WriteFact,
+  factsOf,
+  type Dump,
+  type DumpEntry,
+  type Facts,
+  type ReadFact,
+  type Seen,
+  type Violation,
+  type WriteFact,
 } from './invariants/facts.ts';
 export { checkLinearizable } from './invariants/i3-linearizable.ts';
 export { checkAcknowledgedWrites } from './invariants/i4-i5-acknowledged.ts';

@@ -34,7 +34,8 @@ export class Budget {
     this.configurationsMax = limits.configurationsMax ?? configurationsMaxDefault;
     this.#time = limits.time;
     assert(this.#stepsMax >= 0 && this.configurationsMax >= 0, 'limits must not be negative', {
-      stepsMax: this.#stepsMax, configurationsMax: this.configurationsMax,
+      stepsMax: this.#stepsMax,
+      configurationsMax: this.configurationsMax,
     });
   }
 
@@ -45,7 +46,11 @@ export class Budget {
   /** Takes one step, or says which bound forbids it. */
   spend(): LimitReason | null {
     if (this.#steps >= this.#stepsMax) return 'steps';
-    if (this.#time !== undefined && this.#steps % stepsPerLook === 0 && this.#time.elapsedMs() >= this.#time.elapsedMsMax) {
+    if (
+      this.#time !== undefined &&
+      this.#steps % stepsPerLook === 0 &&
+      this.#time.elapsedMs() >= this.#time.elapsedMsMax
+    ) {
       return 'time';
     }
     this.#steps++;

@@ -10,9 +10,19 @@ import { perturb, randomLinearizable } from './testing/random-histories.ts';
 type RegisterOperation = Operation<RegisterInput, RegisterOutput>;
 
 /** `output` null: the outcome is unknown. */
-function operation(span: readonly [number, number], input: RegisterInput, output: RegisterOutput | null): RegisterOperation {
+function operation(
+  span: readonly [number, number],
+  input: RegisterInput,
+  output: RegisterOutput | null,
+): RegisterOperation {
   const [callAt, at] = span;
-  return { id: callAt, process: `p${callAt}`, input, callAt, completion: output === null ? { kind: 'unknown' } : { kind: 'returned', output, at } };
+  return {
+    id: callAt,
+    process: `p${callAt}`,
+    input,
+    callAt,
+    completion: output === null ? { kind: 'unknown' } : { kind: 'returned', output, at },
+  };
 }
 
 const applied = { outcome: 'applied' } as const;
@@ -32,8 +42,11 @@ describe('checkLinearizability', () => {
     const values = ['a', 'b', 'c'];
     for (let i = 0; i < 10_000; i++) {
       const built = randomLinearizable(random, {
-        operationCount: randomInt(random, 1, 7), keys: i % 5 === 0 ? ['k', 'l'] : ['k'], values,
-        versions: i % 4 === 3, durationMax: randomInt(random, 1, 20),
+        operationCount: randomInt(random, 1, 7),
+        keys: i % 5 === 0 ? ['k', 'l'] : ['k'],
+        values,
+        versions: i % 4 === 3,
+        durationMax: randomInt(random, 1, 20),
       });
       const operations = i % 2 === 0 ? built : perturb(random, built, values);
       const model = keyValueModel({ initial: null });
@@ -41,7 +54,8 @@ describe('checkLinearizability', () => {
       const wanted = isLinearizableByBruteForce(model, operations) ? 'ok' : 'violated';
       expect(found, JSON.stringify(operations)).toBe(wanted);
       seen[wanted]++;
-      if (i % 2 === 0 && wanted === 'violated') throw new Error(`linearizable by construction: ${JSON.stringify(operations)}`);
+      if (i % 2 === 0 && wanted === 'violated')
+        throw new Error(`linearizable by construction: ${JSON.stringify(operations)}`);
     }
     // The comparison would prove little if one verdict hardly occurred.
     expect(seen.violated).toBeGreaterThan(1500);
@@ -51,7 +65,13 @@ describe('checkLinearizability', () => {
   it('gives a witness order that the model allows and that respects real time', () => {
     const random = new SeededRandom(7);
     for (let i = 0; i < 200; i++) {
-      const operations = randomLinearizable(random, { operationCount: 30, keys: ['k'], values: ['a', 'b', 'c', 'd'], versions: false, durationMax: 12 });
+      const operations = randomLinearizable(random, {
+        operationCount: 30,
+        keys: ['k'],
+        values: ['a', 'b', 'c', 'd'],
+        versions: false,
+        durationMax: 12,
+      });
       const model = keyValueModel({ initial: null });
       const result = checkLinearizability(model, operations);
       if (result.verdict !== 'ok') throw new Error(`linearizable by construction: ${JSON.stringify(operations)}`);
@@ -71,7 +91,9 @@ describe('checkLinearizability', () => {
   });
 
   it('catches a stale read', () => {
-    expect(verdict(operation([0, 1], write('1'), applied), operation([2, 3], write('2'), applied), read([4, 5], '1'))).toBe('violated');
+    expect(
+      verdict(operation([0, 1], write('1'), applied), operation([2, 3], write('2'), applied), read([4, 5], '1')),
+    ).toBe('violated');
   });
 
   it('lets a read that overlaps a write see either value', () => {
@@ -88,23 +110,55 @@ describe('checkLinearizability', () => {
 
   it('catches a compare-and-swap that was applied twice', () => {
     const twice = operation([2, 3], cas('1', '2'), applied);
-    const history = [operation([0, 1], write('1'), applied), twice, read([4, 5], '2'), operation([6, 7], write('1'), applied)];
+    const history = [
+      operation([0, 1], write('1'), applied),
+      twice,
+      read([4, 5], '2'),
+      operation([6, 7], write('1'), applied),
+    ];
     expect(verdict(...history, read([8, 9], '1'))).toBe('ok');
     expect(verdict(...history, read([8, 9], '2'))).toBe('violated');
   });
 
   it('catches a swap that was answered twice for one old value', () => {
-    expect(verdict(operation([0, 1], write('1'), applied), operation([2, 5], cas('1', '2'), applied), operation([3, 4], cas('1', '3'), applied))).toBe('violated');
+    expect(
+      verdict(
+        operation([0, 1], write('1'), applied),
+        operation([2, 5], cas('1', '2'), applied),
+        operation([3, 4], cas('1', '3'), applied),
+      ),
+    ).toBe('violated');
   });
 
   it('catches a fractured swap: another value between old and new', () => {
-    expect(verdict(operation([0, 1], write('old'), applied), operation([2, 9], cas('old', 'new'), applied), read([3, 4], null), read([5, 6], 'new'))).toBe('violated');
-    expect(verdict(operation([0, 1], write('old'), applied), operation([2, 9], cas('old', 'new'), applied), read([3, 4], 'new'), read([5, 6], 'old'))).toBe('violated');
+    expect(
+      verdict(
+        operation([0, 1], write('old'), applied),
+        operation([2, 9], cas('old', 'new'), applied),
+        read([3, 4], null),
+        read([5, 6], 'new'),
+      ),
+    ).toBe('violated');
+    expect(
+      verdict(
+        operation([0, 1], write('old'), applied),
+        operation([2, 9], cas('old', 'new'), applied),
+        read([3, 4], 'new'),
+        read([5, 6], 'old'),
+      ),
+    ).toBe('violated');
   });
 
   it('catches a swap that was refused although nothing but its old value was there', () => {
-    expect(verdict(operation([0, 1], write('1'), applied), operation([2, 3], cas('1', '2'), { outcome: 'refused' }))).toBe('violated');
-    expect(verdict(operation([0, 1], write('1'), applied), operation([2, 3], cas('9', '2'), { outcome: 'refused', current: '5' }))).toBe('violated');
+    expect(
+      verdict(operation([0, 1], write('1'), applied), operation([2, 3], cas('1', '2'), { outcome: 'refused' })),
+    ).toBe('violated');
+    expect(
+      verdict(
+        operation([0, 1], write('1'), applied),
+        operation([2, 3], cas('9', '2'), { outcome: 'refused', current: '5' }),
+      ),
+    ).toBe('violated');
   });
 
   it('lets a write of unknown outcome take effect late, once, or never', () => {
@@ -118,7 +172,11 @@ describe('checkLinearizability', () => {
 
   it('names the partition, the furthest order and the operation that could not be explained', () => {
     const stale = read([4, 5], '1');
-    const result = checkLinearizability(registerModel, [operation([0, 1], write('1'), applied), operation([2, 3], write('2'), applied), stale]);
+    const result = checkLinearizability(registerModel, [
+      operation([0, 1], write('1'), applied),
+      operation([2, 3], write('2'), applied),
+      stale,
+    ]);
     expect(result).toMatchObject({ verdict: 'violated', partition: 'register', blocked: stale });
     expect(result.verdict === 'violated' && result.longest.map(({ id }) => id)).toEqual([0, 2]);
   });
@@ -149,10 +207,20 @@ describe('limits', () => {
   it('in one partition do not hide a violation in another', () => {
     const model = keyValueModel();
     const hardKey = hard.map((each) => ({
-      ...each, id: each.id + 1000,
-      input: each.input.op === 'read' ? { op: 'get', key: 'a' } as const : { op: 'append', key: 'a', value: `${each.id}` } as const,
+      ...each,
+      id: each.id + 1000,
+      input:
+        each.input.op === 'read'
+          ? ({ op: 'get', key: 'a' } as const)
+          : ({ op: 'append', key: 'a', value: `${each.id}` } as const),
     }));
-    const lost = { id: 1, process: 'p', input: { op: 'get', key: 'b' }, callAt: 0, completion: { kind: 'returned', at: 1, output: { outcome: 'read', value: 'x' } } } as const;
+    const lost = {
+      id: 1,
+      process: 'p',
+      input: { op: 'get', key: 'b' },
+      callAt: 0,
+      completion: { kind: 'returned', at: 1, output: { outcome: 'read', value: 'x' } },
+    } as const;
     expect(checkLinearizability(model, hardKey, { stepsMax: 100 }).verdict).toBe('unknown');
     expect(checkLinearizability(model, [...hardKey, lost], { stepsMax: 100 }).verdict).toBe('violated');
   });
@@ -161,24 +229,59 @@ describe('limits', () => {
 describe('the key-value model', () => {
   const model = keyValueModel();
   const judge = (...steps: [Parameters<typeof model.step>[1], Parameters<typeof model.step>[2]][]): string =>
-    checkLinearizability(model, steps.map(([input, output], id) => ({
-      id, process: 'p', input, callAt: 2 * id,
-      completion: output === null ? { kind: 'unknown' as const } : { kind: 'returned' as const, output, at: 2 * id + 1 },
-    }))).verdict;
+    checkLinearizability(
+      model,
+      steps.map(([input, output], id) => ({
+        id,
+        process: 'p',
+        input,
+        callAt: 2 * id,
+        completion:
+          output === null ? { kind: 'unknown' as const } : { kind: 'returned' as const, output, at: 2 * id + 1 },
+      })),
+    ).verdict;
 
   it('wants versions that rise and that belong to their value', () => {
-    const set = (value: string, version: string): [Parameters<typeof model.step>[1], Parameters<typeof model.step>[2]] =>
-      [{ op: 'set', key: 'k', value }, { outcome: 'applied', version }];
+    const set = (
+      value: string,
+      version: string,
+    ): [Parameters<typeof model.step>[1], Parameters<typeof model.step>[2]] => [
+      { op: 'set', key: 'k', value },
+      { outcome: 'applied', version },
+    ];
     expect(judge(set('a', '9'), set('b', '10'))).toBe('ok');
     expect(judge(set('a', '10'), set('b', '9'))).toBe('violated');
-    expect(judge(set('a', '9'), [{ op: 'get', key: 'k' }, { outcome: 'read', value: 'a', version: '8' }])).toBe('violated');
+    expect(
+      judge(set('a', '9'), [
+        { op: 'get', key: 'k' },
+        { outcome: 'read', value: 'a', version: '8' },
+      ]),
+    ).toBe('violated');
     // The version of an unanswered write is between those of its neighbours.
     const unanswered = [{ op: 'delete', key: 'k' }, null] as [Parameters<typeof model.step>[1], null];
-    expect(judge(set('a', '9'), unanswered, [{ op: 'get', key: 'k' }, { outcome: 'read', value: null, version: '12' }])).toBe('ok');
-    expect(judge(set('a', '9'), unanswered, [{ op: 'get', key: 'k' }, { outcome: 'read', value: null, version: '7' }])).toBe('violated');
+    expect(
+      judge(set('a', '9'), unanswered, [
+        { op: 'get', key: 'k' },
+        { outcome: 'read', value: null, version: '12' },
+      ]),
+    ).toBe('ok');
+    expect(
+      judge(set('a', '9'), unanswered, [
+        { op: 'get', key: 'k' },
+        { outcome: 'read', value: null, version: '7' },
+      ]),
+    ).toBe('violated');
   });
 
   it('judges each key alone', () => {
-    expect(judge([{ op: 'set', key: 'k', value: '1' }, { outcome: 'applied' }], [{ op: 'get', key: 'l' }, { outcome: 'read', value: null }])).toBe('ok');
+    expect(
+      judge(
+        [{ op: 'set', key: 'k', value: '1' }, { outcome: 'applied' }],
+        [
+          { op: 'get', key: 'l' },
+          { outcome: 'read', value: null },
+        ],
+      ),
+    ).toBe('ok');
   });
 });

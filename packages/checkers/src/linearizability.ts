@@ -9,7 +9,11 @@ import { outputOf, partitionOperations, type Model, type Operation } from './mod
  * Operations are listed in the order in which they took, or would have taken, effect.
  */
 export type Linearizability<Input, Output> =
-  | { readonly verdict: 'ok'; readonly steps: number; readonly orders: ReadonlyMap<string, readonly Operation<Input, Output>[]> }
+  | {
+      readonly verdict: 'ok';
+      readonly steps: number;
+      readonly orders: ReadonlyMap<string, readonly Operation<Input, Output>[]>;
+    }
   | {
       readonly verdict: 'violated';
       readonly steps: number;
@@ -40,7 +44,13 @@ export function checkLinearizability<State, Input, Output>(
         orders.set(partition, result.order);
         break;
       case 'violated':
-        return { verdict: 'violated', steps: budget.steps, partition, longest: result.longest, blocked: result.blocked };
+        return {
+          verdict: 'violated',
+          steps: budget.steps,
+          partition,
+          longest: result.longest,
+          blocked: result.blocked,
+        };
       case 'unknown':
         // Another partition may still hold a violation that is cheaper to find.
         gaveUp ??= { partition, reason: result.reason };

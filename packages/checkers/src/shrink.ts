@@ -1,5 +1,4 @@
-import { assert } from '@skerry/base';
-import { checkLinearizability } from './linearizability.ts';
+import { checkLinearizability, type Linearizability } from './linearizability.ts';
 import { stepsMaxDefault, type Limits } from './limits.ts';
 import { outputOf, partitionOperations, returnAt, type Model, type Operation } from './model.ts';
 
@@ -10,6 +9,12 @@ export interface Shrunk<Input, Output> {
   readonly blocked: Operation<Input, Output>;
   /** False if a limit ended the work, so that more might go. */
   readonly minimal: boolean;
+}
+
+/** A history and the violation that was found in it. */
+export interface Found<Input, Output> {
+  readonly operations: readonly Operation<Input, Output>[];
+  readonly violation: Extract<Linearizability<Input, Output>, { verdict: 'violated' }>;
 }
 
 /**
@@ -23,15 +28,16 @@ export interface Shrunk<Input, Output> {
  *   models/effects.ts has the reason. A write that somebody may have observed stays: without it we would make a
  *   violation of our own.
  *
- * The result is minimal: no single one of these cuts leaves a violation. `operations` must not be linearizable.
+ * The result is minimal: no single one of these cuts leaves a violation. Limits can only make it larger.
  */
 export function shrinkViolation<State, Input, Output>(
-  model: Model<State, Input, Output>, operations: readonly Operation<Input, Output>[], limits: Limits = {},
+  model: Model<State, Input, Output>,
+  found: Found<Input, Output>,
+  limits: Limits = {},
 ): Shrunk<Input, Output> {
-  const judge = new Judge(model, limits);
-  const first = judge.violation(operations);
-  assert(first !== null, 'only a violation that is found within the limits can be shrunk', { operations: operations.length });
-  let current: readonly Operation<Input, Output>[] = partitionOperations(model, operations).get(first.partition) ?? [];
+  const judge = new Judge(model, found, limits);
+  let current: readonly Operation<Input, Output>[] =
+    partitionOperations(model, found.operations).get(found.violation.partition) ?? [];
   for (;;) {
     // Only the last round, which finds nothing more to cut, says whether the result is minimal.
     judge.gaveUp = false;
@@ -39,13 +45,13 @@ export function shrinkViolation<State, Input, Output>(
     if (cut.length === current.length && lastReturn(cut) === lastReturn(current)) break;
     current = cut;
   }
-  const last = judge.lastViolation;
-  return { operations: current, blocked: last.blocked, minimal: !judge.gaveUp };
+  return { operations: current, blocked: judge.blocked, minimal: !judge.gaveUp };
 }
 
 /** What a history looked like at an instant: later calls gone, open ones of unknown outcome. */
 export function cutAt<Input, Output>(
-  operations: readonly Operation<Input, Output>[], at: number,
+  operations: readonly Operation<Input, Output>[],
+  at: number,
 ): Operation<Input, Output>[] {
   return operations
     .filter((operation) => operation.callAt <= at)
@@ -55,56 +61,56 @@ export function cutAt<Input, Output>(
 const candidateStepsMin = 50_000;
 const candidateStepsFactor = 2;
 
-/** Checks candidates within limits that all of them share, and keeps the last violation. */
+/** Checks candidates within limits that all of them share, and keeps what was blocked in the last violation. */
 class Judge<State, Input, Output> {
   readonly #model: Model<State, Input, Output>;
   readonly #limits: Limits;
-  #stepsLeft: number;
   /** A candidate that takes far longer to judge than the whole did is not worth the wait. */
-  #stepsPerCandidate = Number.POSITIVE_INFINITY;
-  #last: { readonly partition: string; readonly blocked: Operation<Input, Output> } | null = null;
+  readonly #stepsPerCandidate: number;
+  #stepsLeft: number;
+  blocked: Operation<Input, Output>;
   /** True if a candidate could not be judged; it was then kept out. */
   gaveUp = false;
 
-  constructor(model: Model<State, Input, Output>, limits: Limits) {
+  constructor(model: Model<State, Input, Output>, found: Found<Input, Output>, limits: Limits) {
     this.#model = model;
     this.#limits = limits;
     this.#stepsLeft = limits.stepsMax ?? stepsMaxDefault;
+    this.#stepsPerCandidate = candidateStepsMin + found.violation.steps * candidateStepsFactor;
+    this.blocked = found.violation.blocked;
   }
 
-  get lastViolation(): { readonly partition: string; readonly blocked: Operation<Input, Output> } {
-    assert(this.#last !== null, 'shrinking starts from a violation');
-    return this.#last;
-  }
-
-  violation(operations: readonly Operation<Input, Output>[]): { readonly partition: string } | null {
+  isViolation(operations: readonly Operation<Input, Output>[]): boolean {
     const stepsMax = Math.min(this.#stepsLeft, this.#stepsPerCandidate);
     const result = checkLinearizability(this.#model, operations, { ...this.#limits, stepsMax });
     this.#stepsLeft -= result.steps;
-    if (this.#last === null) this.#stepsPerCandidate = candidateStepsMin + result.steps * candidateStepsFactor;
     if (result.verdict === 'unknown') this.gaveUp = true;
-    if (result.verdict !== 'violated') return null;
-    this.#last = result;
-    return result;
+    if (result.verdict !== 'violated') return false;
+    this.blocked = result.blocked;
+    return true;
   }
 }
 
 interface Violates<Input, Output> {
-  violation(operations: readonly Operation<Input, Output>[]): unknown;
+  isViolation(operations: readonly Operation<Input, Output>[]): boolean;
 }
 
 function shortestPrefix<Input, Output>(
-  operations: readonly Operation<Input, Output>[], judge: Violates<Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+  judge: Violates<Input, Output>,
 ): Operation<Input, Output>[] {
   // A violation appears with a return; between two returns nothing is added that must be explained.
-  const returns = operations.map(returnAt).filter(Number.isFinite).sort((a, b) => a - b);
+  const returns = operations
+    .map(returnAt)
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b);
   let shortest = cutAt(operations, returns.at(-1) ?? 0);
   let lowest = 0;
   let highest = returns.length - 1;
   while (lowest < highest) {
     const middle = (lowest + highest) >>> 1;
     const candidate = cutAt(operations, returns[middle] as number);
-    if (judge.violation(candidate) === null) lowest = middle + 1;
+    if (!judge.isViolation(candidate)) lowest = middle + 1;
     else {
       shortest = candidate;
       highest = middle;
@@ -115,7 +121,9 @@ function shortestPrefix<Input, Output>(
 
 /** Drops what may be dropped, first in large pieces, then singly until nothing single goes. */
 function dropOperations<State, Input, Output>(
-  model: Model<State, Input, Output>, operations: readonly Operation<Input, Output>[], judge: Violates<Input, Output>,
+  model: Model<State, Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+  judge: Violates<Input, Output>,
 ): readonly Operation<Input, Output>[] {
   let current = operations;
   let pieceSize = Math.ceil(operations.length / 2);
@@ -124,7 +132,7 @@ function dropOperations<State, Input, Output>(
     // From the start: of several writes that could explain a read, the last one is the one to keep.
     for (const piece of pieces(current, pieceSize)) {
       const candidate = withoutDroppable(model, current, piece);
-      if (candidate.length < current.length && judge.violation(candidate) !== null) current = candidate;
+      if (candidate.length < current.length && judge.isViolation(candidate)) current = candidate;
     }
     if (pieceSize > 1) pieceSize = Math.ceil(pieceSize / 2);
     else if (current.length === before) return current;
@@ -132,12 +140,16 @@ function dropOperations<State, Input, Output>(
 }
 
 function pieces<T>(list: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size));
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
 }
 
 /** `operations` without those of `piece` that may go, each judged against what is left when its turn comes. */
 function withoutDroppable<State, Input, Output>(
-  model: Model<State, Input, Output>, operations: readonly Operation<Input, Output>[], piece: readonly Operation<Input, Output>[],
+  model: Model<State, Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+  piece: readonly Operation<Input, Output>[],
 ): readonly Operation<Input, Output>[] {
   let left = operations;
   // Reads first: without its readers a write is easier to spare.
@@ -148,7 +160,10 @@ function withoutDroppable<State, Input, Output>(
   return left;
 }
 
-function isRead<State, Input, Output>(model: Model<State, Input, Output>, operation: Operation<Input, Output>): boolean {
+function isRead<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  operation: Operation<Input, Output>,
+): boolean {
   const output = outputOf(operation);
   return output !== null && model.readOnly(operation.input, output);
 }

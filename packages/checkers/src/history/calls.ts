@@ -26,7 +26,10 @@ export function callsOf(history: History): Call[] {
     if (event.kind === 'invoke') {
       calls.set(event.call, { invoke: event, invokedAt: at, accepted: null, end: { kind: 'open' } });
     } else {
-      const call = assertPresent(calls.get(event.call), 'a completion follows its invocation', { call: event.call, at });
+      const call = assertPresent(calls.get(event.call), 'a completion follows its invocation', {
+        call: event.call,
+        at,
+      });
       calls.set(event.call, completed(call, event, at));
     }
   }

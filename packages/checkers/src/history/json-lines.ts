@@ -33,9 +33,11 @@ function follow(before: CallProgress | undefined, event: HistoryEvent, lineNumbe
     return { process, state: 'invoked' };
   }
   if (before === undefined) throw new HistoryError(lineNumber, `call ${call} ends (${kind}) but was never invoked`);
-  if (before.process !== process) throw new HistoryError(lineNumber, `call ${call} is of process ${before.process}, not ${process}`);
+  if (before.process !== process)
+    throw new HistoryError(lineNumber, `call ${call} is of process ${before.process}, not ${process}`);
   if (before.state === 'completed') throw new HistoryError(lineNumber, `call ${call} ends twice`);
-  if (kind === 'accepted' && before.state === 'accepted') throw new HistoryError(lineNumber, `call ${call} is accepted twice`);
+  if (kind === 'accepted' && before.state === 'accepted')
+    throw new HistoryError(lineNumber, `call ${call} is accepted twice`);
   return { process, state: kind === 'accepted' ? 'accepted' : 'completed' };
 }
 
@@ -62,8 +64,12 @@ function decodeEvent(line: string, lineNumber: number): HistoryEvent {
   switch (kind) {
     case 'invoke':
       return {
-        kind, ...base, input: decodeInput(fields),
-        ...fields.optionalFlag('consistent'), ...fields.optionalText('node'), ...fields.optionalText('region'),
+        kind,
+        ...base,
+        input: decodeInput(fields),
+        ...fields.optionalFlag('consistent'),
+        ...fields.optionalText('node'),
+        ...fields.optionalText('region'),
       };
     case 'accepted':
       return { kind, ...base, ...fields.optionalText('version') };
@@ -160,11 +166,16 @@ class Fields {
   optionalFlag<Name extends string>(name: Name): { [K in Name]?: boolean } {
     if (!this.has(name)) return {};
     const value = this.#record[name];
-    return typeof value === 'boolean' ? ({ [name]: value } as { [K in Name]: boolean }) : this.fail(name, 'true or false');
+    return typeof value === 'boolean'
+      ? ({ [name]: value } as { [K in Name]: boolean })
+      : this.fail(name, 'true or false');
   }
 
   fail(name: string, wanted: string): never {
     const found = this.#record[name];
-    throw new HistoryError(this.#lineNumber, `"${name}" must be ${wanted}, found ${found === undefined ? 'nothing' : JSON.stringify(found)}`);
+    throw new HistoryError(
+      this.#lineNumber,
+      `"${name}" must be ${wanted}, found ${found === undefined ? 'nothing' : JSON.stringify(found)}`,
+    );
   }
 }

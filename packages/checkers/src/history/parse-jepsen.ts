@@ -23,9 +23,17 @@ export function parseJepsenLog(text: string): History {
 function parseLine(log: ProcessLog, line: string, lineNumber: number): void {
   const match = linePattern.exec(line);
   if (match === null) {
-    throw new HistoryError(lineNumber, 'not a Jepsen line: want "INFO  jepsen.util - PROCESS :invoke|:ok|:fail|:info :read|:write|:cas VALUE"');
+    throw new HistoryError(
+      lineNumber,
+      'not a Jepsen line: want "INFO  jepsen.util - PROCESS :invoke|:ok|:fail|:info :read|:write|:cas VALUE"',
+    );
   }
-  const [process, kind, op, value] = match.slice(1) as [string, 'invoke' | 'ok' | 'fail' | 'info', 'read' | 'write' | 'cas', string];
+  const [process, kind, op, value] = match.slice(1) as [
+    string,
+    'invoke' | 'ok' | 'fail' | 'info',
+    'read' | 'write' | 'cas',
+    string,
+  ];
   if (kind === 'invoke') {
     log.invoke(process, parseInput(op, value, lineNumber), lineNumber);
     return;

@@ -19,9 +19,18 @@ export function parsePorcupineLog(text: string): History {
 function parseLine(log: ProcessLog, line: string, lineNumber: number): void {
   const match = linePattern.exec(line);
   if (match === null) {
-    throw new HistoryError(lineNumber, 'not a porcupine line: want {:process N, :type :invoke|:ok|:fail|:info, :f :get|:put|:append, :key "K", :value nil|"V"}');
+    throw new HistoryError(
+      lineNumber,
+      'not a porcupine line: want {:process N, :type :invoke|:ok|:fail|:info, :f :get|:put|:append, :key "K", :value nil|"V"}',
+    );
   }
-  const [process, kind, f, quotedKey, quotedValue] = match.slice(1) as [string, 'invoke' | 'ok' | 'fail' | 'info', string, string, string];
+  const [process, kind, f, quotedKey, quotedValue] = match.slice(1) as [
+    string,
+    'invoke' | 'ok' | 'fail' | 'info',
+    string,
+    string,
+    string,
+  ];
   const key = unquote(quotedKey, lineNumber);
   const value = quotedValue === 'nil' ? null : unquote(quotedValue, lineNumber);
   if (kind === 'invoke') {

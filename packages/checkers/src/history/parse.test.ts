@@ -6,7 +6,8 @@ import { detectFormat, parseHistory } from './parse.ts';
 import { HistoryRecorder } from './recorder.ts';
 
 const jepsen = (line: string): string => `INFO  jepsen.util - ${line.replaceAll(' ', '\t')}`.replaceAll('_', ' ');
-const kv = (process: number, type: string, f: string, rest: string): string => `{:process ${process}, :type :${type}, :f :${f}, ${rest}}`;
+const kv = (process: number, type: string, f: string, rest: string): string =>
+  `{:process ${process}, :type :${type}, :f :${f}, ${rest}}`;
 
 function errorOf(text: string): string {
   try {
@@ -33,13 +34,29 @@ describe('the format', () => {
 
 describe('a Jepsen log', () => {
   it('tells values, refusals and unknown outcomes', () => {
-    const { events, initial } = parseHistory([
-      jepsen('0 :invoke :write 1'), jepsen('0 :info :write :timed-out'),
-      jepsen('1 :invoke :cas [1_2]'), jepsen('1 :fail :cas [1_2]'),
-      jepsen('2 :invoke :read nil'), jepsen('2 :fail :read :timed-out'), jepsen('3 :invoke :read nil'), jepsen('3 :ok :read nil'),
-    ].join('\r\n'));
+    const { events, initial } = parseHistory(
+      [
+        jepsen('0 :invoke :write 1'),
+        jepsen('0 :info :write :timed-out'),
+        jepsen('1 :invoke :cas [1_2]'),
+        jepsen('1 :fail :cas [1_2]'),
+        jepsen('2 :invoke :read nil'),
+        jepsen('2 :fail :read :timed-out'),
+        jepsen('3 :invoke :read nil'),
+        jepsen('3 :ok :read nil'),
+      ].join('\r\n'),
+    );
     expect(initial).toBeNull();
-    expect(events.map((event) => event.kind)).toEqual(['invoke', 'info', 'invoke', 'ok', 'invoke', 'fail', 'invoke', 'ok']);
+    expect(events.map((event) => event.kind)).toEqual([
+      'invoke',
+      'info',
+      'invoke',
+      'ok',
+      'invoke',
+      'fail',
+      'invoke',
+      'ok',
+    ]);
     expect(events[2]).toMatchObject({ input: { op: 'swap', oldValue: '1', newValue: '2' } });
     expect(events[3]).toMatchObject({ output: { outcome: 'refused' } });
     expect(events[7]).toMatchObject({ output: { outcome: 'read', value: null } });
@@ -59,17 +76,24 @@ describe('a Jepsen log', () => {
   });
 
   it('whose write ends with another value is refused', () => {
-    expect(errorOf(`${jepsen('0 :invoke :write 1')}\n${jepsen('0 :ok :write 2')}`)).toMatch(/^line 2: process 0 ends another call/);
+    expect(errorOf(`${jepsen('0 :invoke :write 1')}\n${jepsen('0 :ok :write 2')}`)).toMatch(
+      /^line 2: process 0 ends another call/,
+    );
   });
 });
 
 describe('a porcupine key-value log', () => {
-  const text = (last: string): string => [
-    kv(0, 'invoke', 'put', ':key "4", :value "x \\"0\\" y"'), kv(1, 'invoke', 'append', ':key "4", :value "z"'),
-    kv(0, 'ok', 'put', ':key "4", :value "x \\"0\\" y"'), kv(2, 'invoke', 'get', ':key "5", :value nil'),
-    kv(2, 'ok', 'get', ':key "5", :value ""'), kv(2, 'invoke', 'get', ':key "4", :value nil'),
-    kv(2, 'ok', 'get', `:key "4", :value "${last}"`), '',
-  ].join('\n');
+  const text = (last: string): string =>
+    [
+      kv(0, 'invoke', 'put', ':key "4", :value "x \\"0\\" y"'),
+      kv(1, 'invoke', 'append', ':key "4", :value "z"'),
+      kv(0, 'ok', 'put', ':key "4", :value "x \\"0\\" y"'),
+      kv(2, 'invoke', 'get', ':key "5", :value nil'),
+      kv(2, 'ok', 'get', ':key "5", :value ""'),
+      kv(2, 'invoke', 'get', ':key "4", :value nil'),
+      kv(2, 'ok', 'get', `:key "4", :value "${last}"`),
+      '',
+    ].join('\n');
 
   it('is judged with empty strings at first and appends that may be open', () => {
     expect(checkHistory(text('x \\"0\\" yz'))).toMatchObject({ verdict: 'linearizable' });
@@ -95,11 +119,17 @@ describe('JSON lines', () => {
   it('read back what the recorder wrote', () => {
     let nowMs = 0;
     const recorder = new HistoryRecorder({ nowMs: () => nowMs++ });
-    const first = recorder.invoke('c1', { op: 'set', key: 'a\n"', value: 'ä' }, { node: 'n1', region: 'r1', consistent: false });
+    const first = recorder.invoke(
+      'c1',
+      { op: 'set', key: 'a\n"', value: 'ä' },
+      { node: 'n1', region: 'r1', consistent: false },
+    );
     first.accepted('7');
     recorder.invoke('c2', { op: 'get', key: 'a\n"' }).ok({ outcome: 'read', value: 'ä', version: '7', behind: true });
     first.ok({ outcome: 'applied', version: '6' });
-    recorder.invoke('c2', { op: 'swap', key: 'b', oldValue: null, newValue: '1' }).ok({ outcome: 'refused', current: null });
+    recorder
+      .invoke('c2', { op: 'swap', key: 'b', oldValue: null, newValue: '1' })
+      .ok({ outcome: 'refused', current: null });
     recorder.invoke('c2', { op: 'swap', key: 'b', oldValue: '2', newValue: null }).ok({ outcome: 'refused' });
     recorder.invoke('c2', { op: 'delete', key: 'b' }).fail();
     recorder.invoke('c2', { op: 'append', key: 'b', value: '' }).info();
@@ -118,15 +148,33 @@ describe('JSON lines', () => {
     ['{"process":1}', /^line 2: "process" must be a string, found 1/],
     ['{"process":"c","call":-1}', /^line 2: "call" must be an integer from 0, found -1/],
     ['{"process":"c","call":1,"timeMs":"x"}', /^line 2: "timeMs" must be a number, found "x"/],
-    ['{"process":"c","call":1,"timeMs":1,"kind":"done"}', /^line 2: "kind" must be invoke, accepted, ok, fail or info, found "done"/],
+    [
+      '{"process":"c","call":1,"timeMs":1,"kind":"done"}',
+      /^line 2: "kind" must be invoke, accepted, ok, fail or info, found "done"/,
+    ],
     ['{"process":"c","call":1,"timeMs":1,"kind":"invoke","op":"put","key":"a"}', /^line 2: "op" must be get/],
-    ['{"process":"c","call":1,"timeMs":1,"kind":"invoke","op":"set","key":"a"}', /^line 2: "value" must be a string, found nothing/],
-    ['{"process":"c","call":1,"timeMs":1,"kind":"invoke","op":"get","key":"a","consistent":1}', /^line 2: "consistent" must be true or false/],
-    ['{"process":"c","call":9,"timeMs":1,"kind":"ok","outcome":"good"}', /^line 2: "outcome" must be read, applied or refused/],
-    ['{"process":"c","call":9,"timeMs":1,"kind":"ok","outcome":"read"}', /^line 2: "value" must be a string or null, found nothing/],
+    [
+      '{"process":"c","call":1,"timeMs":1,"kind":"invoke","op":"set","key":"a"}',
+      /^line 2: "value" must be a string, found nothing/,
+    ],
+    [
+      '{"process":"c","call":1,"timeMs":1,"kind":"invoke","op":"get","key":"a","consistent":1}',
+      /^line 2: "consistent" must be true or false/,
+    ],
+    [
+      '{"process":"c","call":9,"timeMs":1,"kind":"ok","outcome":"good"}',
+      /^line 2: "outcome" must be read, applied or refused/,
+    ],
+    [
+      '{"process":"c","call":9,"timeMs":1,"kind":"ok","outcome":"read"}',
+      /^line 2: "value" must be a string or null, found nothing/,
+    ],
     ['{"process":"c","call":1,"timeMs":1,"kind":"fail"}', /^line 2: call 1 ends \(fail\) but was never invoked/],
     [invoke, /^line 2: call 9 is invoked twice/],
-    ['{"process":"c","call":9,"timeMs":1,"kind":"fail"}\n{"process":"c","call":9,"timeMs":1,"kind":"fail"}', /^line 3: call 9 ends twice/],
+    [
+      '{"process":"c","call":9,"timeMs":1,"kind":"fail"}\n{"process":"c","call":9,"timeMs":1,"kind":"fail"}',
+      /^line 3: call 9 ends twice/,
+    ],
     ['{"process":"d","call":9,"timeMs":1,"kind":"fail"}', /^line 2: call 9 is of process c, not d/],
   ])('with a bad line %j are refused with its number', (line, message) => {
     expect(errorOf(`${invoke}\n${line}`)).toMatch(message);
@@ -137,7 +185,11 @@ describe('the recorder', () => {
   it('completes a call once', () => {
     const call = new HistoryRecorder({ nowMs: () => 0 }).invoke('c', { op: 'get', key: 'a' });
     call.info();
-    expect(() => { call.fail(); }).toThrow('a call is completed once');
-    expect(() => { call.accepted(); }).toThrow('a call is accepted once, before it is completed');
+    expect(() => {
+      call.fail();
+    }).toThrow('a call is completed once');
+    expect(() => {
+      call.accepted();
+    }).toThrow('a call is accepted once, before it is completed');
   });
 });

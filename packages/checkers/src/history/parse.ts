@@ -24,7 +24,10 @@ export function detectFormat(text: string): HistoryFormat {
     if (line.startsWith('INFO')) return 'jepsen';
     if (line.startsWith('{:')) return 'porcupine';
     if (line.startsWith('{')) return 'skerry';
-    throw new HistoryError(number, 'no known history format: want a Jepsen log, a porcupine key-value log or Skerry JSON lines');
+    throw new HistoryError(
+      number,
+      'no known history format: want a Jepsen log, a porcupine key-value log or Skerry JSON lines',
+    );
   }
   throw new HistoryError(1, 'the history is empty');
 }

@@ -18,10 +18,14 @@ export class ProcessLog {
   }
 
   /** Ends the open call of `process`. `matches` says whether the line repeats what was invoked. */
-  complete(process: string, lineNumber: number, end: {
-    readonly kind: 'fail' | 'info' | { readonly ok: KeyValueOutput };
-    readonly matches: (input: KeyValueInput) => boolean;
-  }): void {
+  complete(
+    process: string,
+    lineNumber: number,
+    end: {
+      readonly kind: 'fail' | 'info' | { readonly ok: KeyValueOutput };
+      readonly matches: (input: KeyValueInput) => boolean;
+    },
+  ): void {
     const open = this.#open.get(process);
     if (open === undefined) throw new HistoryError(lineNumber, `process ${process} ends a call that it never invoked`);
     if (!end.matches(open.input)) {
@@ -29,6 +33,8 @@ export class ProcessLog {
     }
     this.#open.delete(process);
     const base = { process, call: open.call, timeMs: lineNumber };
-    this.events.push(typeof end.kind === 'string' ? { kind: end.kind, ...base } : { kind: 'ok', output: end.kind.ok, ...base });
+    this.events.push(
+      typeof end.kind === 'string' ? { kind: end.kind, ...base } : { kind: 'ok', output: end.kind.ok, ...base },
+    );
   }
 }

@@ -85,10 +85,15 @@ export function factsOf(history: History): Facts {
 export function coversWrite(seen: Seen, write: Seen & { readonly key: string }, writes: readonly WriteFact[]): boolean {
   // The write itself; a clamped stamp may by now be below the one it was accepted with.
   if (seen.value === write.value) return true;
-  if (seen.version !== undefined && write.version !== undefined) return compareVersions(seen.version, write.version) > 0;
-  return writes.some((other) =>
-    other.key === write.key && other.value === seen.value && other.outcome !== 'noEffect' &&
-    (other.version === undefined || write.version === undefined || compareVersions(other.version, write.version) > 0));
+  if (seen.version !== undefined && write.version !== undefined)
+    return compareVersions(seen.version, write.version) > 0;
+  return writes.some(
+    (other) =>
+      other.key === write.key &&
+      other.value === seen.value &&
+      other.outcome !== 'noEffect' &&
+      (other.version === undefined || write.version === undefined || compareVersions(other.version, write.version) > 0),
+  );
 }
 
 /** `"1" @7` */
@@ -115,7 +120,8 @@ function writeFact(call: Call): WriteFact | null {
     case 'fail':
       return { ...base, version: undefined, outcome: 'noEffect', acknowledgedAt: Number.POSITIVE_INFINITY };
     case 'ok':
-      if (end.output.outcome === 'applied') return { ...base, version: end.output.version, outcome: 'applied', acknowledgedAt: end.at };
+      if (end.output.outcome === 'applied')
+        return { ...base, version: end.output.version, outcome: 'applied', acknowledgedAt: end.at };
       return { ...base, version: undefined, outcome: 'noEffect', acknowledgedAt: Number.POSITIVE_INFINITY };
   }
 }
@@ -128,8 +134,15 @@ function readFact(call: Call): ReadFact | null {
   if (seen === undefined) return null;
   const { process, node, region } = invoke;
   return {
-    process, node, region, key: invoke.input.key, value: seen, version: output.version,
-    consistent: invoke.consistent !== false, behind: output.outcome === 'read' && output.behind === true,
-    invokedAt, returnedAt: end.at,
+    process,
+    node,
+    region,
+    key: invoke.input.key,
+    value: seen,
+    version: output.version,
+    consistent: invoke.consistent !== false,
+    behind: output.outcome === 'read' && output.behind === true,
+    invokedAt,
+    returnedAt: end.at,
   };
 }

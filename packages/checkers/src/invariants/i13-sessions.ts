@@ -32,13 +32,15 @@ export function checkSessions({ writes, reads }: Facts): Violation[] {
     .flatMap((read) =>
       (known.get(JSON.stringify([read.process, read.key])) ?? [])
         .filter((fact) => fact.knownAt < read.invokedAt && !coversWrite(read, fact, writes))
-        .map((fact) => violationOf(fact, read)));
+        .map((fact) => violationOf(fact, read)),
+    );
 }
 
 function violationOf(fact: Known, read: ReadFact): Violation {
   const rule = fact.what === 'wrote' ? 'did not read its own write' : 'read backwards';
   return {
-    invariant: 'I13', key: read.key,
+    invariant: 'I13',
+    key: read.key,
     message: `${read.process} ${rule}: ${fact.what} ${showSeen(fact)}, then read ${showSeen(read)}${read.node === undefined ? '' : ` from ${read.node}`}`,
   };
 }

@@ -15,7 +15,8 @@ export function checkAcknowledgedWrites(writes: readonly WriteFact[], dumps: rea
       if (problem === null) continue;
       const name = `${write.consistent ? '' : 'quorum-less '}write of ${showSeen(write)} by ${write.process}`;
       violations.push({
-        invariant: write.consistent ? 'I4' : 'I5', key: write.key,
+        invariant: write.consistent ? 'I4' : 'I5',
+        key: write.key,
         message: `${name} was acknowledged, but ${dump.node} ${problem}`,
       });
     }
@@ -25,8 +26,11 @@ export function checkAcknowledgedWrites(writes: readonly WriteFact[], dumps: rea
 
 function problemOf(write: WriteFact, entry: DumpEntry | undefined, writes: readonly WriteFact[]): string | null {
   // The tombstone of a later delete may have been collected.
-  if (entry === undefined) return coversWrite({ value: null, version: undefined }, write, writes) ? null : 'has no such key';
+  if (entry === undefined)
+    return coversWrite({ value: null, version: undefined }, write, writes) ? null : 'has no such key';
   if (!coversWrite(entry, write, writes)) return `holds the older ${showSeen(entry)}`;
-  const isWritten = writes.some((other) => other.key === write.key && other.value === entry.value && other.outcome !== 'noEffect');
+  const isWritten = writes.some(
+    (other) => other.key === write.key && other.value === entry.value && other.outcome !== 'noEffect',
+  );
   return isWritten ? null : `holds ${showSeen(entry)}, which nobody wrote`;
 }

@@ -9,10 +9,12 @@ export function checkOwnWrites({ writes, reads }: Facts): Violation[] {
   for (const write of writes) {
     if (write.consistent || write.node === undefined) continue;
     for (const read of reads) {
-      const concerns = read.node === write.node && read.region === write.region && read.key === write.key && !read.consistent;
+      const concerns =
+        read.node === write.node && read.region === write.region && read.key === write.key && !read.consistent;
       if (!concerns || read.invokedAt < write.acknowledgedAt || coversWrite(read, write, writes)) continue;
       violations.push({
-        invariant: 'I6', key: write.key,
+        invariant: 'I6',
+        key: write.key,
         message: `${write.node} acknowledged ${showSeen(write)} to ${write.process} and later returned ${showSeen(read)} to ${read.process}`,
       });
     }

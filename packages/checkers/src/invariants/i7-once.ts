@@ -24,7 +24,8 @@ export function checkAppliedOnce(records: readonly VersionRecord[]): Violation[]
     const sameVersion = remember(valueOf, JSON.stringify([key, version]), record);
     if (sameVersion.value !== value) {
       violations.push({
-        invariant: 'I7', key,
+        invariant: 'I7',
+        key,
         message: `version ${version} is ${JSON.stringify(sameVersion.value)} to ${sameVersion.observer} and ${JSON.stringify(value)} to ${record.observer}`,
       });
     }
@@ -32,7 +33,8 @@ export function checkAppliedOnce(records: readonly VersionRecord[]): Violation[]
     const sameValue = remember(versionOf, JSON.stringify([key, value]), record);
     if (compareVersions(sameValue.version, version) !== 0) {
       violations.push({
-        invariant: 'I7', key,
+        invariant: 'I7',
+        key,
         message: `${JSON.stringify(value)} was applied twice: @${sameValue.version} to ${sameValue.observer}, @${version} to ${record.observer}`,
       });
     }

@@ -11,12 +11,16 @@ export interface Sighting extends Seen {
  * I8: `notApplied` was never and will never be applied; `applied` was. A value that only writes without effect wrote
  * (`notApplied`, `refused`) is seen nowhere; an applied write is in every dump, or a later one is.
  */
-export function checkOutcomes(writes: readonly WriteFact[], evidence: {
-  readonly sightings: readonly Sighting[];
-  readonly dumps: readonly Dump[];
-}): Violation[] {
+export function checkOutcomes(
+  writes: readonly WriteFact[],
+  evidence: {
+    readonly sightings: readonly Sighting[];
+    readonly dumps: readonly Dump[];
+  },
+): Violation[] {
   const inDumps = evidence.dumps.flatMap((dump) =>
-    [...dump.entries].map(([key, entry]): Sighting => ({ key, ...entry, where: `the dump of ${dump.node}` })));
+    [...dump.entries].map(([key, entry]): Sighting => ({ key, ...entry, where: `the dump of ${dump.node}` })),
+  );
   return [...forbiddenSightings(writes, [...evidence.sightings, ...inDumps]), ...missingWrites(writes, evidence.dumps)];
 }
 
@@ -27,7 +31,8 @@ function forbiddenSightings(writes: readonly WriteFact[], sightings: readonly Si
     const sources = writes.filter((write) => write.key === sighting.key && write.value === sighting.value);
     if (sources.length === 0 || sources.some((write) => write.outcome !== 'noEffect')) continue;
     violations.push({
-      invariant: 'I8', key: sighting.key,
+      invariant: 'I8',
+      key: sighting.key,
       message: `${showSeen(sighting)} had no effect, as ${sources[0]?.process} was told, but ${sighting.where} shows it`,
     });
   }
@@ -42,7 +47,8 @@ function missingWrites(writes: readonly WriteFact[], dumps: readonly Dump[]): Vi
       const seen = dump.entries.get(write.key) ?? { value: null, version: undefined };
       if (coversWrite(seen, write, writes)) continue;
       violations.push({
-        invariant: 'I8', key: write.key,
+        invariant: 'I8',
+        key: write.key,
         message: `${showSeen(write)} was applied, as ${write.process} was told, but ${dump.node} holds ${showSeen(seen)}`,
       });
     }

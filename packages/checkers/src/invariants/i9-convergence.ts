@@ -13,7 +13,13 @@ export function checkConvergence(writes: readonly WriteFact[], dumps: readonly D
     const different = differenceOf(key, dumps);
     if (different !== null) violations.push({ invariant: 'I9', key, message: different });
     const entry = dumps[0]?.entries.get(key);
-    const wrong = dumps.length === 0 ? null : mergeProblem(entry, writes.filter((write) => write.key === key));
+    const wrong =
+      dumps.length === 0
+        ? null
+        : mergeProblem(
+            entry,
+            writes.filter((write) => write.key === key),
+          );
     if (wrong !== null) violations.push({ invariant: 'I9', key, message: `${dumps[0]?.node} ${wrong}` });
   }
   return violations;
@@ -43,7 +49,9 @@ function mergeProblem(entry: DumpEntry | undefined, writes: readonly WriteFact[]
     if (order !== null && order <= 0) return `holds ${showSeen(entry as DumpEntry)}, the merge is ${showSeen(winner)}`;
   }
   // Only a write without a known version can have won unseen.
-  const unseen = writes.some((write) => write.value === value && write.version === undefined && write.outcome !== 'noEffect');
+  const unseen = writes.some(
+    (write) => write.value === value && write.version === undefined && write.outcome !== 'noEffect',
+  );
   if (unseen || (winner === null && value === null)) return null;
   return `holds ${showEntry(entry)}, the merge is ${winner === null ? 'nothing' : showSeen(winner)}`;
 }

@@ -60,7 +60,8 @@ function dump(node: string, entry?: DumpEntry): Dump {
   return { node, entries: new Map(entry === undefined ? [] : [['k', entry]]) };
 }
 
-const messages = (violations: readonly Violation[]): string[] => violations.map(({ invariant, message }) => `${invariant} ${message}`);
+const messages = (violations: readonly Violation[]): string[] =>
+  violations.map(({ invariant, message }) => `${invariant} ${message}`);
 
 describe('I3', () => {
   it('takes a promoted write as one that ends at its promotion, not at its acknowledgement', () => {
@@ -71,11 +72,17 @@ describe('I3', () => {
     call.ok({ outcome: 'applied', version: '5' });
     expect(checkLinearizable(promoted.read('c2', '1').recorder.history())).toEqual([]);
     const [violation] = checkLinearizable(promoted.read('c2', null).recorder.history());
-    expect(violation).toMatchObject({ invariant: 'I3', key: 'k', message: expect.stringContaining('nothing explains get("k") -> null by c2') });
+    expect(violation).toMatchObject({
+      invariant: 'I3',
+      key: 'k',
+      message: expect.stringContaining('nothing explains get("k") -> null by c2'),
+    });
   });
 
   it('leaves reads of a local view out', () => {
-    expect(checkLinearizable(script().wrote('c1', '1', '1').read('c2', null, { consistent: false }).recorder.history())).toEqual([]);
+    expect(
+      checkLinearizable(script().wrote('c1', '1', '1').read('c2', null, { consistent: false }).recorder.history()),
+    ).toEqual([]);
   });
 
   it('is violated by a value that only a notApplied write wrote', () => {
@@ -88,10 +95,19 @@ describe('I3', () => {
 });
 
 describe('I4 and I5', () => {
-  const { writes } = script().wrote('c1', '1', '8').accepted('c2', '2', '10').undecided('c3', '3').notApplied('c4', '4').facts;
+  const { writes } = script()
+    .wrote('c1', '1', '8')
+    .accepted('c2', '2', '10')
+    .undecided('c3', '3')
+    .notApplied('c4', '4').facts;
 
   it('hold when every node has the last write or a later one', () => {
-    expect(checkAcknowledgedWrites(writes, [dump('n1', { value: '2', version: '10' }), dump('n2', { value: '3', version: '11' })])).toEqual([]);
+    expect(
+      checkAcknowledgedWrites(writes, [
+        dump('n1', { value: '2', version: '10' }),
+        dump('n2', { value: '3', version: '11' }),
+      ]),
+    ).toEqual([]);
     // A clamped stamp may end below the one that was acknowledged.
     expect(checkAcknowledgedWrites(writes, [dump('n1', { value: '2', version: '9' })])).toEqual([]);
   });
@@ -113,8 +129,12 @@ describe('I4 and I5', () => {
   });
 
   it('let a later delete explain a missing key, and an earlier one not', () => {
-    expect(checkAcknowledgedWrites(script().wrote('c1', '1', '8').wrote('c1', null, '9').facts.writes, [dump('n1')])).toEqual([]);
-    expect(checkAcknowledgedWrites(script().wrote('c1', null, '7').wrote('c1', '1', '8').facts.writes, [dump('n1')])).toHaveLength(1);
+    expect(
+      checkAcknowledgedWrites(script().wrote('c1', '1', '8').wrote('c1', null, '9').facts.writes, [dump('n1')]),
+    ).toEqual([]);
+    expect(
+      checkAcknowledgedWrites(script().wrote('c1', null, '7').wrote('c1', '1', '8').facts.writes, [dump('n1')]),
+    ).toHaveLength(1);
   });
 });
 
@@ -137,10 +157,23 @@ describe('I6', () => {
 });
 
 describe('I7', () => {
-  const record = (value: string | null, version: string, observer = 'watch'): VersionRecord => ({ observer, key: 'k', value, version });
+  const record = (value: string | null, version: string, observer = 'watch'): VersionRecord => ({
+    observer,
+    key: 'k',
+    value,
+    version,
+  });
 
   it('holds when each value has one version, however many saw it', () => {
-    expect(checkAppliedOnce([record('a', '1'), record('b', '2'), record(null, '3'), record('a', '1', 'other'), record(null, '5')])).toEqual([]);
+    expect(
+      checkAppliedOnce([
+        record('a', '1'),
+        record('b', '2'),
+        record(null, '3'),
+        record('a', '1', 'other'),
+        record(null, '5'),
+      ]),
+    ).toEqual([]);
   });
 
   it('is violated by a write that was applied twice', () => {
@@ -150,16 +183,22 @@ describe('I7', () => {
   });
 
   it('is violated by two values under one version', () => {
-    expect(messages(checkAppliedOnce([record('a', '1'), record('b', '1', 'other')]))).toEqual(['I7 version 1 is "a" to watch and "b" to other']);
+    expect(messages(checkAppliedOnce([record('a', '1'), record('b', '1', 'other')]))).toEqual([
+      'I7 version 1 is "a" to watch and "b" to other',
+    ]);
   });
 
   it('is judged for counters by their totals', () => {
     const additions = [
-      { key: 'k', amount: 2, outcome: 'applied' }, { key: 'k', amount: 3, outcome: 'undecided' },
-      { key: 'k', amount: -1, outcome: 'undecided' }, { key: 'k', amount: 100, outcome: 'noEffect' },
+      { key: 'k', amount: 2, outcome: 'applied' },
+      { key: 'k', amount: 3, outcome: 'undecided' },
+      { key: 'k', amount: -1, outcome: 'undecided' },
+      { key: 'k', amount: 100, outcome: 'noEffect' },
     ] as const;
     for (const total of [1, 2, 4, 5]) expect(checkCounterTotals(additions, new Map([['k', total]]))).toEqual([]);
-    expect(messages(checkCounterTotals(additions, new Map([['k', 6]])))).toEqual(['I7 the counter is 6, its increments make 1 to 5']);
+    expect(messages(checkCounterTotals(additions, new Map([['k', 6]])))).toEqual([
+      'I7 the counter is 6, its increments make 1 to 5',
+    ]);
     expect(checkCounterTotals(additions, new Map())).toHaveLength(1);
     expect(checkCounterTotals([], new Map([['l', 1]]))).toHaveLength(1);
   });
@@ -169,7 +208,10 @@ describe('I8', () => {
   const { writes } = script().wrote('c1', '1', '5').notApplied('c2', '2').undecided('c3', '3').facts;
 
   it('holds when applied writes stand and notApplied ones are nowhere', () => {
-    const evidence = { sightings: [{ key: 'k', value: '3', version: undefined, where: 'a read' }], dumps: [dump('n1', { value: '1', version: '5' })] };
+    const evidence = {
+      sightings: [{ key: 'k', value: '3', version: undefined, where: 'a read' }],
+      dumps: [dump('n1', { value: '1', version: '5' })],
+    };
     expect(checkOutcomes(writes, evidence)).toEqual([]);
   });
 
@@ -178,9 +220,9 @@ describe('I8', () => {
     expect(messages(checkOutcomes(writes, { sightings: [sighting], dumps: [] }))).toEqual([
       'I8 "2" had no effect, as c2 was told, but a read by c9 shows it',
     ]);
-    expect(messages(checkOutcomes(writes, { sightings: [], dumps: [dump('n1', { value: '2', version: '6' })] }))).toEqual([
-      'I8 "2" @6 had no effect, as c2 was told, but the dump of n1 shows it',
-    ]);
+    expect(
+      messages(checkOutcomes(writes, { sightings: [], dumps: [dump('n1', { value: '2', version: '6' })] })),
+    ).toEqual(['I8 "2" @6 had no effect, as c2 was told, but the dump of n1 shows it']);
   });
 
   it('is violated when an applied write is gone and nothing superseded it', () => {
@@ -191,7 +233,9 @@ describe('I8', () => {
 
   it('excuses a value that another write, which may have been applied, wrote too', () => {
     const both = script().notApplied('c1', '1').undecided('c1', '1').facts.writes;
-    expect(checkOutcomes(both, { sightings: [{ key: 'k', value: '1', version: undefined, where: 'a read' }], dumps: [] })).toEqual([]);
+    expect(
+      checkOutcomes(both, { sightings: [{ key: 'k', value: '1', version: undefined, where: 'a read' }], dumps: [] }),
+    ).toEqual([]);
   });
 });
 
@@ -199,22 +243,36 @@ describe('I9', () => {
   const { writes } = script().wrote('c1', '1', '9').wrote('c2', '2', '10').undecided('c3', '3').facts;
 
   it('holds when all nodes hold the merge', () => {
-    expect(checkConvergence(writes, [dump('n1', { value: '2', version: '10' }), dump('n2', { value: '2', version: '10' })])).toEqual([]);
+    expect(
+      checkConvergence(writes, [dump('n1', { value: '2', version: '10' }), dump('n2', { value: '2', version: '10' })]),
+    ).toEqual([]);
     expect(checkConvergence(writes, [dump('n1', { value: '3', version: '11' })])).toEqual([]);
     expect(checkConvergence([], [dump('n1'), dump('n2', { value: null, version: '1' })])).toEqual([]);
   });
 
   it('is violated by nodes that differ in value or version', () => {
-    expect(messages(checkConvergence(writes, [dump('n1', { value: '2', version: '10' }), dump('n2'), dump('n3', { value: '2', version: '11' })]))).toEqual([
-      'I9 nodes differ: "2" @10 on n1; nothing on n2; "2" @11 on n3',
-    ]);
+    expect(
+      messages(
+        checkConvergence(writes, [
+          dump('n1', { value: '2', version: '10' }),
+          dump('n2'),
+          dump('n3', { value: '2', version: '11' }),
+        ]),
+      ),
+    ).toEqual(['I9 nodes differ: "2" @10 on n1; nothing on n2; "2" @11 on n3']);
   });
 
   it('is violated by a state that all hold and that is not the merge', () => {
-    expect(messages(checkConvergence(writes, [dump('n1', { value: '1', version: '9' })]))).toEqual(['I9 n1 holds "1" @9, the merge is "2" @10']);
+    expect(messages(checkConvergence(writes, [dump('n1', { value: '1', version: '9' })]))).toEqual([
+      'I9 n1 holds "1" @9, the merge is "2" @10',
+    ]);
     expect(messages(checkConvergence(writes, [dump('n1')]))).toEqual(['I9 n1 holds nothing, the merge is "2" @10']);
-    expect(messages(checkConvergence(writes, [dump('n1', { value: '4', version: '12' })]))).toEqual(['I9 n1 holds "4" @12, the merge is "2" @10']);
-    expect(messages(checkConvergence([], [dump('n1', { value: '4', version: '12' })]))).toEqual(['I9 n1 holds "4" @12, the merge is nothing']);
+    expect(messages(checkConvergence(writes, [dump('n1', { value: '4', version: '12' })]))).toEqual([
+      'I9 n1 holds "4" @12, the merge is "2" @10',
+    ]);
+    expect(messages(checkConvergence([], [dump('n1', { value: '4', version: '12' })]))).toEqual([
+      'I9 n1 holds "4" @12, the merge is nothing',
+    ]);
   });
 });
 
@@ -222,9 +280,18 @@ describe('I11', () => {
   const deleted = (): Script => script().wrote('c1', '1', '5').wrote('c1', null, '6');
 
   it('holds when the key is gone or was written again', () => {
-    expect(checkDeletedStaysDeleted(deleted().read('c2', null).facts, [dump('n1'), dump('n2', { value: null, version: '6' })])).toEqual([]);
-    expect(checkDeletedStaysDeleted(deleted().wrote('c1', '2', '7').facts, [dump('n1', { value: '2', version: '7' })])).toEqual([]);
-    expect(checkDeletedStaysDeleted(deleted().undecided('c1', '1').facts, [dump('n1', { value: '1', version: '7' })])).toEqual([]);
+    expect(
+      checkDeletedStaysDeleted(deleted().read('c2', null).facts, [
+        dump('n1'),
+        dump('n2', { value: null, version: '6' }),
+      ]),
+    ).toEqual([]);
+    expect(
+      checkDeletedStaysDeleted(deleted().wrote('c1', '2', '7').facts, [dump('n1', { value: '2', version: '7' })]),
+    ).toEqual([]);
+    expect(
+      checkDeletedStaysDeleted(deleted().undecided('c1', '1').facts, [dump('n1', { value: '1', version: '7' })]),
+    ).toEqual([]);
   });
 
   it('is violated by the deleted value in a dump or a later read, be it under a new version', () => {
@@ -248,20 +315,26 @@ describe('I11', () => {
 describe('I13', () => {
   it('holds when each read has what the session knew, or later', () => {
     const session = script().wrote('c1', '1', '9').read('c1', '1', { version: '9' }).wrote('c2', '2', '10');
-    expect(checkSessions(session.read('c1', '2', { version: '10' }).read('c3', '1', { version: '9' }).facts)).toEqual([]);
+    expect(checkSessions(session.read('c1', '2', { version: '10' }).read('c3', '1', { version: '9' }).facts)).toEqual(
+      [],
+    );
   });
 
   it('is violated by a session that does not read its own write', () => {
-    expect(messages(checkSessions(script().wrote('c1', '1', '9').read('c1', '0', { version: '8', node: 'n2' }).facts))).toEqual([
-      'I13 c1 did not read its own write: wrote "1" @9, then read "0" @8 from n2',
-    ]);
-    expect(checkSessions(script().accepted('c1', '1', '9').read('c1', null, { consistent: false }).facts)).toHaveLength(1);
+    expect(
+      messages(checkSessions(script().wrote('c1', '1', '9').read('c1', '0', { version: '8', node: 'n2' }).facts)),
+    ).toEqual(['I13 c1 did not read its own write: wrote "1" @9, then read "0" @8 from n2']);
+    expect(checkSessions(script().accepted('c1', '1', '9').read('c1', null, { consistent: false }).facts)).toHaveLength(
+      1,
+    );
   });
 
   it('is violated by a session that reads backwards', () => {
     const backwards = script().read('c1', '2', { version: '10' }).read('c1', '1', { version: '9' });
     expect(messages(checkSessions(backwards.facts))).toEqual(['I13 c1 read backwards: read "2" @10, then read "1" @9']);
-    expect(checkSessions(script().wrote('c2', '1', '9').read('c1', '1', { version: '9' }).read('c1', null).facts)).toHaveLength(1);
+    expect(
+      checkSessions(script().wrote('c2', '1', '9').read('c1', '1', { version: '9' }).read('c1', null).facts),
+    ).toHaveLength(1);
   });
 
   it('excuses an answer that says it is behind, once', () => {

@@ -42,7 +42,9 @@ export function isDroppable(candidate: TimedEffect, rest: readonly TimedEffect[]
   const later = rest.filter((other) => other.leaves !== 'nothing' && candidate.returnAt < other.callAt);
   // The one of them that is over first shields the most observers. An operation that may never happen shields none.
   const shieldedFrom = Math.min(Number.POSITIVE_INFINITY, ...later.map((other) => other.returnAt));
-  const earliestTwin = Math.min(...rest.filter((other) => leavesValue(other, leaves.value)).map((other) => other.callAt));
+  const earliestTwin = Math.min(
+    ...rest.filter((other) => leavesValue(other, leaves.value)).map((other) => other.callAt),
+  );
   return rest.every((other) => {
     if (other.observes === 'nothing') return true;
     if (other.observes !== 'any' && other.observes.value !== leaves.value) return true;

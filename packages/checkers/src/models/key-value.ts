@@ -22,7 +22,11 @@ export type KeyValueOutput =
       readonly behind?: boolean | undefined;
     }
   | { readonly outcome: 'applied'; readonly version?: Version | undefined }
-  | { readonly outcome: 'refused'; readonly current?: string | null | undefined; readonly version?: Version | undefined };
+  | {
+      readonly outcome: 'refused';
+      readonly current?: string | null | undefined;
+      readonly version?: Version | undefined;
+    };
 
 /** What one key holds. */
 export interface KeyValueState {

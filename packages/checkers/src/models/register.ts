@@ -38,7 +38,9 @@ export const registerModel: Model<string | null, RegisterInput, RegisterOutput> 
 
 /** The step of a register; the key-value model is this per key. */
 export function registerStep(
-  state: string | null, input: RegisterInput, output: RegisterOutput | null,
+  state: string | null,
+  input: RegisterInput,
+  output: RegisterOutput | null,
 ): Step<string | null> {
   switch (input.op) {
     case 'read':
@@ -70,7 +72,8 @@ export function registerEffect(input: RegisterInput, output: RegisterOutput | nu
     case 'write':
       return { observes: 'nothing', leaves: { value: input.value } };
     case 'cas':
-      if (output?.outcome !== 'refused') return { observes: { value: input.oldValue }, leaves: { value: input.newValue } };
+      if (output?.outcome !== 'refused')
+        return { observes: { value: input.oldValue }, leaves: { value: input.newValue } };
       return { observes: output.current === undefined ? 'any' : { value: output.current }, leaves: 'nothing' };
   }
 }

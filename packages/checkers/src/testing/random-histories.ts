@@ -29,8 +29,17 @@ export function randomLinearizable(random: Random, options: RandomHistoryOptions
     const callAt = randomInt(random, 0, options.operationCount * 3) + random.uint32() / 2 ** 33;
     const returnAt = callAt + 0.5 + randomInt(random, 0, options.durationMax) + random.uint32() / 2 ** 33;
     const answered = randomChance(random, 0.8);
-    const effectAt = answered ? callAt + (returnAt - callAt) * (random.uint32() / 2 ** 32) : callAt + randomInt(random, 0, 30);
-    return { input: randomInput(random, options), callAt, effectAt, returnAt, answered, applied: answered || randomChance(random, 0.5) };
+    const effectAt = answered
+      ? callAt + (returnAt - callAt) * (random.uint32() / 2 ** 32)
+      : callAt + randomInt(random, 0, 30);
+    return {
+      input: randomInput(random, options),
+      callAt,
+      effectAt,
+      returnAt,
+      answered,
+      applied: answered || randomChance(random, 0.5),
+    };
   });
   const store = new Map<string, { value: string | null; version: number }>();
   const outputs = new Map<Planned, KeyValueOutput>();
@@ -41,21 +50,34 @@ export function randomLinearizable(random: Random, options: RandomHistoryOptions
     const result = serve(plan.input, held.value);
     if (result.output.outcome === 'applied') store.set(plan.input.key, { value: result.value, version: versionNext++ });
     const version = store.get(plan.input.key)?.version;
-    outputs.set(plan, options.versions && version !== undefined && version > 0 ? { ...result.output, version: `${version}` } : result.output);
+    outputs.set(
+      plan,
+      options.versions && version !== undefined && version > 0
+        ? { ...result.output, version: `${version}` }
+        : result.output,
+    );
   }
   return planned
     .sort((a, b) => a.callAt - b.callAt)
     .map((plan, id): KeyValueOperation => {
       const output = outputs.get(plan);
       return {
-        id, process: `c${id}`, input: plan.input, callAt: plan.callAt,
-        completion: plan.answered && output !== undefined ? { kind: 'returned', output, at: plan.returnAt } : { kind: 'unknown' },
+        id,
+        process: `c${id}`,
+        input: plan.input,
+        callAt: plan.callAt,
+        completion:
+          plan.answered && output !== undefined ? { kind: 'returned', output, at: plan.returnAt } : { kind: 'unknown' },
       };
     });
 }
 
 /** The same history with one answer changed, which may or may not leave it linearizable. */
-export function perturb(random: Random, operations: readonly KeyValueOperation[], values: readonly string[]): KeyValueOperation[] {
+export function perturb(
+  random: Random,
+  operations: readonly KeyValueOperation[],
+  values: readonly string[],
+): KeyValueOperation[] {
   const victim = randomInt(random, 0, operations.length - 1);
   return operations.map((operation, index): KeyValueOperation => {
     const { completion } = operation;
@@ -97,6 +119,12 @@ function randomInput(random: Random, options: RandomHistoryOptions): KeyValueInp
   const draw = randomInt(random, 0, 19);
   if (draw < 7) return { op: 'get', key };
   if (draw < 12) return { op: 'set', key, value };
-  if (draw < 17) return { op: 'swap', key, oldValue: randomChance(random, 0.2) ? null : randomPick(random, options.values), newValue: value };
+  if (draw < 17)
+    return {
+      op: 'swap',
+      key,
+      oldValue: randomChance(random, 0.2) ? null : randomPick(random, options.values),
+      newValue: value,
+    };
   return draw < 19 ? { op: 'delete', key } : { op: 'append', key, value };
 }
