@@ -1,7 +1,7 @@
 import { compareBytes, DecodeError, equalBytes, type ByteReader, type ByteWriter } from '@skerry/base';
-import type { Dot } from './dot.ts';
+import { compareDots, type Dot } from './dot.ts';
 import {
-  decodeDots, decodeStore, encodeDots, encodeStore, mergeStores, removeDelta, sortedEntries, writeDelta, type DotStore, type PayloadCodec,
+  decodeDots, decodeStore, encodeDots, encodeStore, mergeStores, removeDelta, writeDelta, type DotStore, type PayloadCodec,
 } from './dot-store.ts';
 import { decodeLifetime, encodeLifetime, mergeLifetimes, written, type Lifetime } from './lifetime.ts';
 import { checkLimit, type ValueLimits } from './limits.ts';
@@ -38,13 +38,15 @@ const elementOverheadBytes = 16;
 
 /** The operation for `request` on `state`; null if there is nothing to remove. */
 export function prepareSet(state: SetState | null, request: SetRequest, limits: ValueLimits): SetOperation | null {
-  const entries = state === null ? [] : sortedEntries(state.adds);
-  const observed = entries.filter(({ payload }) => equalBytes(payload, request.element)).map(({ dot }) => dot);
-  if (request.action === 'remove') return observed.length === 0 ? null : { type: 'set', action: 'remove', observed };
-  if (observed.length === 0) {
-    const cost = (element: Uint8Array): number => element.length + elementOverheadBytes;
-    checkLimit(limits, 'valueBytesMax', entries.reduce((sum, { payload }) => sum + cost(payload), cost(request.element)));
+  const observed: Dot[] = [];
+  let bytes = request.element.length + elementOverheadBytes;
+  for (const { dot, payload } of state?.adds.entries.values() ?? []) {
+    if (equalBytes(payload, request.element)) observed.push(dot);
+    bytes += payload.length + elementOverheadBytes;
   }
+  observed.sort(compareDots);
+  if (request.action === 'remove') return observed.length === 0 ? null : { type: 'set', action: 'remove', observed };
+  if (observed.length === 0) checkLimit(limits, 'valueBytesMax', bytes);
   if (state !== null) checkLimit(limits, 'contextRangesMax', state.adds.context.rangeCount);
   return { type: 'set', action: 'add', element: request.element, observed };
 }
