@@ -43,25 +43,27 @@ describe('loadConfig', () => {
   });
 
   test.each([
-    ['an unknown field', { colour: 'red' }, 'colour: unknown field'],
-    ['an unknown limit', { limits: { keys: 3 } }, 'limits.keys: unknown field'],
+    ['an unknown field', { colour: 'red' }, /^colour: unknown field$/],
+    ['an unknown limit', { limits: { keys: 3 } }, /^limits\.keys: unknown field$/],
     ['a limit of zero', { limits: { pendingCountMax: 0 } }, /^limits\.pendingCountMax: /],
     ['a port out of range', { clientPort: 70_000 }, /^clientPort: /],
-    ['a port that is not a number', { clientPort: '7x' }, 'clientPort: must be a number, not "7x"'],
+    ['a port that is not a number', { clientPort: '7x' }, /^clientPort: must be a number, not "7x"$/],
     ['a name with a slash', { region: 'a/b' }, /^region: must be 1 to 64/],
     ['a peer address that is no WebSocket', { peers: [{ node: 'b', peerUrl: 'http://b' }] }, /^peers\.0\.peerUrl: must be a ws:/],
     ['bootstrap and join at once', { join: true, peers: 'b=ws://b:1' }, /^join: excludes bootstrap/],
     ['neither bootstrap nor join', { bootstrap: [] }, /^bootstrap: name the voters/],
     ['join without a peer', { bootstrap: [], join: true }, /^peers: a node that joins/],
-    ['a voter without an address', { bootstrap: ['a', 'b'] }, 'peers: lacks the address of b, which bootstrap names'],
-    ['a bootstrap without this node', { bootstrap: ['b'], peers: 'b=ws://b:1' }, 'bootstrap: must name this node, a'],
+    ['a voter without an address', { bootstrap: ['a', 'b'] }, /^peers: lacks the address of b, which bootstrap names$/],
+    ['a bootstrap without this node', { bootstrap: ['b'], peers: 'b=ws://b:1' }, /^bootstrap: must name this node, a$/],
     ['one port for two listeners', { clientPort: 5, peerPort: 5 }, /^clientPort: .* must differ/],
+    ['every address without one to advertise', { host: '0.0.0.0', advertiseClientUrl: 'ws://a:1', advertisePeerUrl: 'ws://a:2' }, /^advertiseAdminUrl: must be given/],
     ['an election timeout below two heartbeats', { timing: { heartbeatTicks: 15 } }, /^timing: electionTicksMin/],
     ['client frames too small for a swap', { clientLimits: { frameBytesMax: 600_000 } }, /^clientLimits: frameBytesMax/],
     ['peer frames too small for the log', { peerLimits: { frameBytesMax: 1_000 } }, /^peerLimits: frameBytesMax/],
   ])('refuses %s', (_, change, problem) => {
     const problems = problemsOf(() => loadConfig({ file: single, flags: change }));
-    expect(problems).toEqual([typeof problem === 'string' ? problem : expect.stringMatching(problem)]);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(problem);
   });
 
   test('names every field that is missing at once', () => {

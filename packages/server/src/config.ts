@@ -123,6 +123,11 @@ function relationProblems(config: ServerConfig): [keyof ServerConfig, string][] 
   if (new Set(config.peers.map((peer) => peer.node)).size !== config.peers.length) problems.push(['peers', 'names a node twice']);
   const ports = [config.clientPort, config.peerPort, config.adminPort].filter((used) => used !== 0);
   if (new Set(ports).size !== ports.length) problems.push(['clientPort', 'client, peer and admin port must differ']);
+  if (['0.0.0.0', '::'].includes(config.host)) {
+    for (const field of ['advertiseClientUrl', 'advertisePeerUrl', 'advertiseAdminUrl'] as const) {
+      if (config[field] === null) problems.push([field, `must be given: nobody can reach a node at ${config.host}`]);
+    }
+  }
   const { heartbeatTicks, electionTicksMin, electionTicksMax } = config.timing;
   if (heartbeatTicks * 2 > electionTicksMin) problems.push(['timing', 'electionTicksMin must be at least twice heartbeatTicks']);
   if (electionTicksMin >= electionTicksMax) problems.push(['timing', 'electionTicksMax must be above electionTicksMin']);

@@ -15,6 +15,8 @@ export interface TurnLoopOptions {
   /** All answers of a turn. */
   readonly answer: (answers: Effects['answers']) => void;
   readonly onDirectory: (entries: readonly DirectoryEntry[]) => void;
+  /** The turn came to something. */
+  readonly onTurn: () => void;
   /** Called once; the loop has stopped by then. */
   readonly onFatal: (fatal: Fatal) => void;
 }
@@ -149,6 +151,7 @@ export class TurnLoop {
     for (const [to, list] of messages) this.#options.send(to, list);
     if (directory !== null) this.#options.onDirectory(directory);
     if (answers.length > 0) this.#options.answer(answers);
+    this.#options.onTurn();
   }
 
   #submit(id: number, writes: Parameters<Storage['submit']>[0]): void {

@@ -34,7 +34,8 @@ export class ClientGateway implements ConnectionHost {
   readonly #members: MembersView;
   readonly #checker: NodeJS.Timeout;
   #checkedAtMs: number = performance.now();
-  #stopping = false;
+  /** Until the node takes part, and from when it stops. */
+  #refusing = true;
   /** Requests by operation, error answers and goodbyes by code, since the start. */
   readonly requestCounts: Map<string, number> = new Map();
   readonly errorCounts: Map<string, number> = new Map();
@@ -68,11 +69,15 @@ export class ClientGateway implements ConnectionHost {
     return this.#connections.size;
   }
 
+  start(): void {
+    this.#refusing = false;
+  }
+
   /** An HTTP client wants to go on by WebSocket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     if (!paths.has(path)) refuseUpgrade(socket, 'NOT_FOUND');
-    else if (this.#stopping) refuseUpgrade(socket, 'STOPPING');
+    else if (this.#refusing) refuseUpgrade(socket, 'STOPPING');
     else if (this.#connections.size >= this.limits.connectionsMax) {
       this.countGoodbye('OVERLOADED');
       refuseUpgrade(socket, 'OVERLOADED');
@@ -105,7 +110,7 @@ export class ClientGateway implements ConnectionHost {
    * whatever is open.
    */
   async stop(drainMs: number): Promise<void> {
-    this.#stopping = true;
+    this.#refusing = true;
     for (const connection of this.#connections) connection.stop();
     const deadlineMs = performance.now() + drainMs;
     while (this.#connections.size > 0 && performance.now() < deadlineMs) {
@@ -118,7 +123,7 @@ export class ClientGateway implements ConnectionHost {
 
   /** Ends everything without a word. */
   terminate(): void {
-    this.#stopping = true;
+    this.#refusing = true;
     clearInterval(this.#checker);
     for (const connection of this.#connections) connection.terminate();
   }

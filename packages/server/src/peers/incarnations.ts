@@ -42,7 +42,7 @@ export class Incarnations {
     for (const [node, entry] of directory) {
       if (entry.replica !== null) saved.push(this.#remember(node, entry.replica));
       // The member was replaced by one whose incarnation is not known yet: trust the first that comes.
-      else if (this.#directory.get(node)?.replica != null) saved.push(this.#remember(node, null));
+      else if ((this.#directory.get(node)?.replica ?? null) !== null) saved.push(this.#remember(node, null));
     }
     for (const node of this.#directory.keys()) {
       if (!directory.has(node)) saved.push(this.#remember(node, null));

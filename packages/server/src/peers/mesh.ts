@@ -1,7 +1,7 @@
 import type { NodeId, Random, ReplicaId } from '@skerry/base';
 import type { DirectoryEntry, PeerMessage } from '@skerry/replica';
 import type { Logger } from 'pino';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import type { PeerLimits } from '../limits.ts';
 import { Dialler } from './dialler.ts';
 import { greet, type Greeted } from './greeting.ts';
@@ -79,8 +79,8 @@ export class PeerMesh implements PeerLinkEvents {
     }
     this.#setTargets(targets);
     for (const link of this.#links.values()) {
-      const entry = entries.find(({ node }) => node === link.node);
-      if (entry?.replica != null && entry.replica !== link.replica) link.close('WRONG_INCARNATION', 'the member was replaced');
+      const admitted = entries.find(({ node }) => node === link.node)?.replica ?? link.replica;
+      if (admitted !== link.replica) link.close('WRONG_INCARNATION', 'the member was replaced');
     }
   }
 

@@ -1,0 +1,88 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { NodeStatus } from '@skerry/replica';
+import type { StorageStats } from '@skerry/storage-lmdb';
+
+/** Where the numbers come from; read when Prometheus asks, so that counting costs nothing else. */
+export interface MetricSources {
+  readonly labels: { readonly region: string; readonly node: string };
+  /** Flat counters (names end in `_total`) and gauges. */
+  readonly numbers: () => Readonly<Record<string, number>>;
+  /** Counters by one label. */
+  readonly counts: () => readonly LabelledCounts[];
+  readonly status: () => NodeStatus;
+  readonly storage: () => Promise<StorageStats>;
+}
+
+export interface LabelledCounts {
+  /** Without prefix; ends in `_total`. */
+  readonly name: string;
+  readonly label: string;
+  readonly help: string;
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+const prefix = 'skerry_';
+
+/** Text for Prometheus: all names start with `skerry_`, units are base units. */
+export class Metrics {
+  readonly #registry: Registry = new Registry();
+  readonly #sources: MetricSources;
+
+  constructor(sources: MetricSources) {
+    this.#sources = sources;
+    this.#registry.setDefaultLabels(sources.labels);
+    collectDefaultMetrics({ register: this.#registry, prefix });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  async text(): Promise<string> {
+    for (const [name, value] of Object.entries(this.#sources.numbers())) this.#set(name, value);
+    for (const { name, label, help, counts } of this.#sources.counts()) {
+      for (const [labelValue, count] of counts) this.#set(name, count, { help, labels: { [label]: labelValue } });
+    }
+    this.#setStorage(await this.#sources.storage());
+    this.#setPartitions(this.#sources.status());
+    return this.#registry.metrics();
+  }
+
+  #setStorage(stats: StorageStats): void {
+    this.#set('storage_records', stats.recordCount);
+    this.#set('storage_used_bytes', stats.bytesUsed);
+    this.#set('storage_file_bytes', stats.fileBytes);
+    this.#set('storage_syncs_total', stats.syncCount);
+    this.#set('storage_last_sync_seconds', stats.lastSyncMs / 1_000);
+    this.#set('storage_written_bytes_total', stats.bytesWritten);
+    this.#set('storage_batches_waiting', stats.batchesWaiting);
+  }
+
+  #setPartitions({ node, partitions, storageFull }: NodeStatus): void {
+    this.#set('storage_full', storageFull ? 1 : 0);
+    for (const partition of partitions) {
+      const labels = { partition: String(partition.partition) };
+      this.#set('partition_leader', partition.leader === node ? 1 : 0, { labels, help: '1 on the node that leads.' });
+      this.#set('partition_quorum', partition.quorum ? 1 : 0, { labels, help: '1 if the node is in contact with a quorum.' });
+      this.#set('partition_term', partition.term, { labels });
+      this.#set('partition_commit_index', partition.commit, { labels });
+      this.#set('partition_applied_index', partition.applied, { labels });
+      this.#set('partition_pending_writes', partition.pending, { labels, help: 'Quorum-less writes not yet promoted.' });
+      this.#set('partition_voters', partition.voters.length, { labels });
+    }
+  }
+
+  #set(name: string, value: number, options: { readonly help?: string; readonly labels?: Record<string, string> } = {}): void {
+    const { labels = {}, help = name.replaceAll('_', ' ') } = options;
+    const full = { name: prefix + name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
+    const existing = this.#registry.getSingleMetric(full.name);
+    if (!name.endsWith('_total')) {
+      ((existing as Gauge | undefined) ?? new Gauge(full)).set(labels, value);
+      return;
+    }
+    // What is counted elsewhere since the start is set here, which Prometheus' counters do by starting over.
+    const counter = (existing as Counter | undefined) ?? new Counter(full);
+    counter.remove(labels);
+    counter.inc(labels, value);
+  }
+}
