@@ -139,9 +139,11 @@ export class Cluster {
   }
 
   #ready(member: Member): HistoryEntry[] {
-    const isReady = (entry: HistoryEntry): boolean =>
-      !member.seen.has(entry.index) && [...entry.saw].every((index) => member.seen.has(index));
-    return this.history.filter(isReady);
+    return this.history.filter(({ index, saw }) => {
+      if (member.seen.has(index)) return false;
+      for (const before of saw) if (!member.seen.has(before)) return false;
+      return true;
+    });
   }
 
   #receive(member: Member, entry: HistoryEntry): void {

@@ -16,7 +16,7 @@ export interface LawOptions<View> {
 }
 
 /** The laws of DESIGN section 5 as tests of one type. */
-export function testLaws<View>({ requests, view, model, runs = 100 }: LawOptions<View>): void {
+export function testLaws<View>({ requests, view, model, runs = 80 }: LawOptions<View>): void {
   const merge = (a: Value, b: Value): Value => mergeValues(a, b).state;
   const pick = (states: readonly Value[], at: number): Value => states[at % states.length]!;
 
