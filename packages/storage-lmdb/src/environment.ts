@@ -7,6 +7,9 @@ export type Environment = RootDatabase<Uint8Array, Uint8Array>;
 
 export const dataFileName = 'data.mdb';
 
+/** lmdb-js documents this option and does not declare it. */
+const undeclared = { safeRestore: true };
+
 /**
  * Opens the environment. The options that matter under faults (FAULTS.md section 1): no overlapping sync, or an EIO of
  * the sync leaves the rejected write readable; safeRestore, or a power cut loses acknowledged batches or ends in
@@ -20,14 +23,15 @@ export function openEnvironment(folder: string, mapBytes: number): Environment {
     mapSize: mapBytes,
     remapChunks: false,
     overlappingSync: false,
-    safeRestore: true,
+    ...undeclared,
     useWritemap: false,
     compression: false,
     encoding: 'binary',
     keyEncoding: 'binary',
-    // LMDB's thread begins with a large transaction while it is still being handed over.
-    batchStartThreshold: 64,
-  } as Parameters<typeof open<Uint8Array, Uint8Array>>[0] & object);
+    // Each group is one explicit batch. The batches that lmdb-js makes of each turn of the event loop have a promise of
+    // their own, which nobody can catch, so that every failed commit would be an unhandled rejection.
+    eventTurnBatching: false,
+  });
 }
 
 /** Error numbers of LMDB and of the system, as lmdb-js reports them in `code`. */

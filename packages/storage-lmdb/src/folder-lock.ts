@@ -89,10 +89,14 @@ function holderOf(pid: number): Holder | null {
     // EPERM: it is there and belongs to someone else.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return null;
   }
+  const boot = readOrNull('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
   const status = readOrNull(`/proc/${pid}/stat`);
-  // The name in field 2 may hold spaces and parentheses; the start time is field 22, the 20th after it.
-  const started = status?.slice(status.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  return { pid, boot: readOrNull('/proc/sys/kernel/random/boot_id')?.trim() ?? '', started };
+  if (status === null) return { pid, boot, started: '' };
+  // The name in field 2 may hold spaces and parentheses. Field 3 is the state, 20 counts threads, 22 is the start.
+  const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
+  // A zombie that nobody waits for; while a thread of it is still stuck in the disk, it is not gone.
+  if (fields[0] === 'Z' && Number(fields[17]) <= 1) return null;
+  return { pid, boot, started: fields[19] ?? '' };
 }
 
 /** Null: not what a holder writes, so nobody's; a file that a power cut left empty, for one. */

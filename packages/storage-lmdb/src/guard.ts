@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { StorageCorruptError, StorageFailedError } from '@skerry/replica';
 import { dataFileName } from './environment.ts';
@@ -26,6 +27,8 @@ export interface VerifyReport {
 const defaultBudgetMs = 1_200;
 /** Longer than this, on top of the budget, and the disk is taken to hang. */
 const patienceMs = 60_000;
+const startAttemptsMax = 10;
+const startRetryMs = 50;
 /** Beside `src` and `dist` alike. */
 const guardPath = fileURLToPath(new URL('../guard/guard.mjs', import.meta.url));
 
@@ -44,7 +47,7 @@ export async function verifyFolder(folder: string, options: VerifyOptions = {}):
   const startedMs = performance.now();
   const budgetMs = options.budgetMs ?? defaultBudgetMs;
   const critical = (options.criticalPrefixes ?? []).map((prefix) => encodeKey(prefix).toString('base64'));
-  const child = fork(guardPath, [], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const child = await startGuard(path);
   const answer = await ask(child, { path, budgetMs, critical });
   switch (answer.kind) {
     case 'sound': {
@@ -58,6 +61,22 @@ export async function verifyFolder(folder: string, options: VerifyOptions = {}):
   }
 }
 
+/** Starting a process fails in passing when the system is short of something, or (EBUSY) loses a race over a descriptor. */
+async function startGuard(path: string): Promise<ChildProcess> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return fork(guardPath, [], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    } catch (error) {
+      if (attempt === startAttemptsMax) throw cannotStart(path, error);
+      await sleep(startRetryMs);
+    }
+  }
+}
+
+function cannotStart(path: string, cause: unknown): StorageFailedError {
+  return new StorageFailedError(`the check of ${path} could not be started`, { cause });
+}
+
 function ask(child: ChildProcess, request: { readonly path: string; readonly budgetMs: number; readonly critical: readonly string[] }): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let output = '';
@@ -68,7 +87,7 @@ function ask(child: ChildProcess, request: { readonly path: string; readonly bud
     child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.once('error', (error) => {
       clearTimeout(timer);
-      reject(new StorageFailedError(`the check of ${request.path} could not be started`, { cause: error }));
+      reject(cannotStart(request.path, error));
     });
     child.once('message', (answer) => {
       clearTimeout(timer);
