@@ -16,7 +16,13 @@ function problemsOf(load: () => unknown): readonly string[] {
 describe('loadConfig', () => {
   test('fills in defaults, of timing and limits too', () => {
     const config = loadConfig({ file: single });
-    expect(config).toMatchObject({ cluster: 'skerry', host: '127.0.0.1', partitions: 1, join: false, unsafeFaultInjection: false });
+    expect(config).toMatchObject({
+      cluster: 'skerry',
+      host: '127.0.0.1',
+      partitions: 1,
+      join: false,
+      unsafeFaultInjection: false,
+    });
     expect(config.timing.tickMs).toBe(10);
     expect(config.limits.valueBytesMax).toBe(512 * 1_024);
     expect(config.clientLimits.requestsOpenMax).toBe(1_024);
@@ -25,7 +31,12 @@ describe('loadConfig', () => {
   test('takes a flag over the environment over the file', () => {
     const config = loadConfig({
       file: { ...single, clientPort: 1, peerPort: 2, adminPort: 3, timing: { tickMs: 5, fenceGraceMs: 100 } },
-      environment: { SKERRY_CLIENT_PORT: '11', SKERRY_PEER_PORT: '12', SKERRY_TIMING: 'tickMs=7', SKERRY_ENDPOINTS: 'for the client' },
+      environment: {
+        SKERRY_CLIENT_PORT: '11',
+        SKERRY_PEER_PORT: '12',
+        SKERRY_TIMING: 'tickMs=7',
+        SKERRY_ENDPOINTS: 'for the client',
+      },
       flags: { clientPort: '21', adminPort: undefined },
     });
     expect(config).toMatchObject({ clientPort: 21, peerPort: 12, adminPort: 3 });
@@ -49,16 +60,28 @@ describe('loadConfig', () => {
     ['a port out of range', { clientPort: 70_000 }, /^clientPort: /],
     ['a port that is not a number', { clientPort: '7x' }, /^clientPort: must be a number, not "7x"$/],
     ['a name with a slash', { region: 'a/b' }, /^region: must be 1 to 64/],
-    ['a peer address that is no WebSocket', { peers: [{ node: 'b', peerUrl: 'http://b' }] }, /^peers\.0\.peerUrl: must be a ws:/],
+    [
+      'a peer address that is no WebSocket',
+      { peers: [{ node: 'b', peerUrl: 'http://b' }] },
+      /^peers\.0\.peerUrl: must be a ws:/,
+    ],
     ['bootstrap and join at once', { join: true, peers: 'b=ws://b:1' }, /^join: excludes bootstrap/],
     ['neither bootstrap nor join', { bootstrap: [] }, /^bootstrap: name the voters/],
     ['join without a peer', { bootstrap: [], join: true }, /^peers: a node that joins/],
     ['a voter without an address', { bootstrap: ['a', 'b'] }, /^peers: lacks the address of b, which bootstrap names$/],
     ['a bootstrap without this node', { bootstrap: ['b'], peers: 'b=ws://b:1' }, /^bootstrap: must name this node, a$/],
     ['one port for two listeners', { clientPort: 5, peerPort: 5 }, /^clientPort: .* must differ/],
-    ['every address without one to advertise', { host: '0.0.0.0', advertiseClientUrl: 'ws://a:1', advertisePeerUrl: 'ws://a:2' }, /^advertiseAdminUrl: must be given/],
+    [
+      'every address without one to advertise',
+      { host: '0.0.0.0', advertiseClientUrl: 'ws://a:1', advertisePeerUrl: 'ws://a:2' },
+      /^advertiseAdminUrl: must be given/,
+    ],
     ['an election timeout below two heartbeats', { timing: { heartbeatTicks: 15 } }, /^timing: electionTicksMin/],
-    ['client frames too small for a swap', { clientLimits: { frameBytesMax: 600_000 } }, /^clientLimits: frameBytesMax/],
+    [
+      'client frames too small for a swap',
+      { clientLimits: { frameBytesMax: 600_000 } },
+      /^clientLimits: frameBytesMax/,
+    ],
     ['peer frames too small for the log', { peerLimits: { frameBytesMax: 1_000 } }, /^peerLimits: frameBytesMax/],
   ])('refuses %s', (_, change, problem) => {
     const problems = problemsOf(() => loadConfig({ file: single, flags: change }));
@@ -68,7 +91,9 @@ describe('loadConfig', () => {
 
   test('names every field that is missing at once', () => {
     expect(problemsOf(() => loadConfig({})).filter((line) => line.endsWith('must be given'))).toEqual([
-      'node: must be given', 'region: must be given', 'dataFolder: must be given',
+      'node: must be given',
+      'region: must be given',
+      'dataFolder: must be given',
     ]);
   });
 });

@@ -1,9 +1,7 @@
 import { isName } from '@skerry/base';
 import { defaultLimits, defaultTiming, type ReplicaLimits, type ReplicaTiming } from '@skerry/replica';
 import { z } from 'zod';
-import {
-  defaultClientLimits, defaultPeerLimits, type ClientLimits, type PeerLimits,
-} from './limits.ts';
+import { defaultClientLimits, defaultPeerLimits, type ClientLimits, type PeerLimits } from './limits.ts';
 
 /** A node of the same region and where it listens for its peers. */
 export interface PeerAddress {
@@ -61,7 +59,11 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 /** Positive integers, any of which may be overridden by name; an unknown name is refused. */
 function overrides<Defaults extends { readonly [Name in keyof Defaults]: number }>(defaults: Defaults): z.ZodType {
   const shape: Record<string, z.ZodType> = {};
-  for (const [field, value] of Object.entries(defaults)) shape[field] = z.int().min(1).default(value as number);
+  for (const [field, value] of Object.entries(defaults))
+    shape[field] = z
+      .int()
+      .min(1)
+      .default(value as number);
   return z.strictObject(shape).prefault({});
 }
 
@@ -79,25 +81,90 @@ const fields: { readonly [Name in keyof ServerConfig]: ConfigField } = {
   region: required('text', name, 'Name of the region (datacenter) that the node is part of.'),
   cluster: optional('text', name, 'skerry', 'Name of the whole system; nodes and clients of another one are refused.'),
   dataFolder: required('text', z.string().min(1), 'Folder of this node alone; made if it is not there.'),
-  partitions: optional('number', z.int().min(1).max(1_024), 1, 'Slices of the key space, each a Raft group. Fixed when the cluster is made, equal everywhere.'),
-  host: optional('text', z.string().min(1), '127.0.0.1', 'Address to listen at. Anything but loopback is reachable by others, who need no password.'),
+  partitions: optional(
+    'number',
+    z.int().min(1).max(1_024),
+    1,
+    'Slices of the key space, each a Raft group. Fixed when the cluster is made, equal everywhere.',
+  ),
+  host: optional(
+    'text',
+    z.string().min(1),
+    '127.0.0.1',
+    'Address to listen at. Anything but loopback is reachable by others, who need no password.',
+  ),
   clientPort: optional('number', port, 7_110, 'Port for clients and HTTP; 0 takes a free one.'),
   peerPort: optional('number', port, 7_111, 'Port for the other nodes; 0 takes a free one.'),
   adminPort: optional('number', port, 7_112, 'Port for health, metrics and administration; 0 takes a free one.'),
-  peers: optional('peers', z.array(z.strictObject({ node: name, peerUrl: webSocketUrl })), [], 'Nodes of the region to contact first, as node=ws://host:port; more are learned from them.'),
-  bootstrap: optional('list', z.array(name), [], 'Names of the voters of a cluster that is made now; the same list on each of them.'),
-  join: optional('boolean', z.boolean(), false, 'The node joins an existing cluster, whose operator adds it as a member.'),
-  advertiseClientUrl: optional('text', webSocketUrl.nullable(), null, 'Where clients reach this node, when not at the address it listens at.'),
+  peers: optional(
+    'peers',
+    z.array(z.strictObject({ node: name, peerUrl: webSocketUrl })),
+    [],
+    'Nodes of the region to contact first, as node=ws://host:port; more are learned from them.',
+  ),
+  bootstrap: optional(
+    'list',
+    z.array(name),
+    [],
+    'Names of the voters of a cluster that is made now; the same list on each of them.',
+  ),
+  join: optional(
+    'boolean',
+    z.boolean(),
+    false,
+    'The node joins an existing cluster, whose operator adds it as a member.',
+  ),
+  advertiseClientUrl: optional(
+    'text',
+    webSocketUrl.nullable(),
+    null,
+    'Where clients reach this node, when not at the address it listens at.',
+  ),
   advertisePeerUrl: optional('text', webSocketUrl.nullable(), null, 'Where other nodes reach this node.'),
   advertiseAdminUrl: optional('text', webUrl.nullable(), null, 'Where operators reach this node.'),
   logLevel: optional('text', z.enum(logLevels), 'info', 'trace, debug, info, warn, error, fatal or silent.'),
-  timing: { kind: 'overrides', schema: overrides(defaultTiming), description: 'Timing of the replica, by field name.', default: null },
-  limits: { kind: 'overrides', schema: overrides(defaultLimits), description: 'Limits of the replica, by field name.', default: null },
-  clientLimits: { kind: 'overrides', schema: overrides(defaultClientLimits), description: 'Limits of client connections, by field name.', default: null },
-  peerLimits: { kind: 'overrides', schema: overrides(defaultPeerLimits), description: 'Limits of connections between nodes, by field name.', default: null },
-  scrubIntervalMs: optional('number', z.int().min(0), 6 * 3_600_000, 'Milliseconds between two checks of all stored records; 0: none.'),
-  stopMsMax: optional('number', z.int().min(1), 3_000, 'Milliseconds that a planned stop may take to hand over and to answer what is open.'),
-  unsafeFaultInjection: optional('boolean', z.boolean(), false, 'Lets anyone who reaches the admin port cut this node off from others. For tests and demonstrations.'),
+  timing: {
+    kind: 'overrides',
+    schema: overrides(defaultTiming),
+    description: 'Timing of the replica, by field name.',
+    default: null,
+  },
+  limits: {
+    kind: 'overrides',
+    schema: overrides(defaultLimits),
+    description: 'Limits of the replica, by field name.',
+    default: null,
+  },
+  clientLimits: {
+    kind: 'overrides',
+    schema: overrides(defaultClientLimits),
+    description: 'Limits of client connections, by field name.',
+    default: null,
+  },
+  peerLimits: {
+    kind: 'overrides',
+    schema: overrides(defaultPeerLimits),
+    description: 'Limits of connections between nodes, by field name.',
+    default: null,
+  },
+  scrubIntervalMs: optional(
+    'number',
+    z.int().min(0),
+    6 * 3_600_000,
+    'Milliseconds between two checks of all stored records; 0: none.',
+  ),
+  stopMsMax: optional(
+    'number',
+    z.int().min(1),
+    3_000,
+    'Milliseconds that a planned stop may take to hand over and to answer what is open.',
+  ),
+  unsafeFaultInjection: optional(
+    'boolean',
+    z.boolean(),
+    false,
+    'Lets anyone who reaches the admin port cut this node off from others. For tests and demonstrations.',
+  ),
 };
 
 /** Strict: an unknown field is an error. Relations between fields are checked too. */
@@ -112,15 +179,20 @@ export const serverConfigSchema: z.ZodType<ServerConfig> = z
 function relationProblems(config: ServerConfig): [keyof ServerConfig, string][] {
   const problems: [keyof ServerConfig, string][] = [];
   const known = new Set([config.node, ...config.peers.map((peer) => peer.node)]);
-  if (config.join && config.bootstrap.length > 0) problems.push(['join', 'excludes bootstrap: a node either makes a cluster or joins one']);
-  if (!config.join && config.bootstrap.length === 0) problems.push(['bootstrap', 'name the voters of the new cluster, or set join']);
-  if (config.join && config.peers.length === 0) problems.push(['peers', 'a node that joins needs at least one peer to contact']);
-  if (config.bootstrap.length > 0 && !config.bootstrap.includes(config.node)) problems.push(['bootstrap', `must name this node, ${config.node}`]);
+  if (config.join && config.bootstrap.length > 0)
+    problems.push(['join', 'excludes bootstrap: a node either makes a cluster or joins one']);
+  if (!config.join && config.bootstrap.length === 0)
+    problems.push(['bootstrap', 'name the voters of the new cluster, or set join']);
+  if (config.join && config.peers.length === 0)
+    problems.push(['peers', 'a node that joins needs at least one peer to contact']);
+  if (config.bootstrap.length > 0 && !config.bootstrap.includes(config.node))
+    problems.push(['bootstrap', `must name this node, ${config.node}`]);
   if (new Set(config.bootstrap).size !== config.bootstrap.length) problems.push(['bootstrap', 'names a node twice']);
   for (const voter of config.bootstrap) {
     if (!known.has(voter)) problems.push(['peers', `lacks the address of ${voter}, which bootstrap names`]);
   }
-  if (new Set(config.peers.map((peer) => peer.node)).size !== config.peers.length) problems.push(['peers', 'names a node twice']);
+  if (new Set(config.peers.map((peer) => peer.node)).size !== config.peers.length)
+    problems.push(['peers', 'names a node twice']);
   const ports = [config.clientPort, config.peerPort, config.adminPort].filter((used) => used !== 0);
   if (new Set(ports).size !== ports.length) problems.push(['clientPort', 'client, peer and admin port must differ']);
   if (['0.0.0.0', '::'].includes(config.host)) {
@@ -129,10 +201,17 @@ function relationProblems(config: ServerConfig): [keyof ServerConfig, string][] 
     }
   }
   const { heartbeatTicks, electionTicksMin, electionTicksMax } = config.timing;
-  if (heartbeatTicks * 2 > electionTicksMin) problems.push(['timing', 'electionTicksMin must be at least twice heartbeatTicks']);
-  if (electionTicksMin >= electionTicksMax) problems.push(['timing', 'electionTicksMax must be above electionTicksMin']);
-  if (config.clientLimits.frameBytesMax < 2 * config.limits.valueBytesMax) problems.push(['clientLimits', 'frameBytesMax must be at least twice limits.valueBytesMax, for a swap carries two values']);
-  if (config.peerLimits.frameBytesMax < 2 * config.limits.uncommittedBytesMax) problems.push(['peerLimits', 'frameBytesMax must be at least twice limits.uncommittedBytesMax']);
+  if (heartbeatTicks * 2 > electionTicksMin)
+    problems.push(['timing', 'electionTicksMin must be at least twice heartbeatTicks']);
+  if (electionTicksMin >= electionTicksMax)
+    problems.push(['timing', 'electionTicksMax must be above electionTicksMin']);
+  if (config.clientLimits.frameBytesMax < 2 * config.limits.valueBytesMax)
+    problems.push([
+      'clientLimits',
+      'frameBytesMax must be at least twice limits.valueBytesMax, for a swap carries two values',
+    ]);
+  if (config.peerLimits.frameBytesMax < 2 * config.limits.uncommittedBytesMax)
+    problems.push(['peerLimits', 'frameBytesMax must be at least twice limits.uncommittedBytesMax']);
   return problems;
 }
 
@@ -224,7 +303,10 @@ function parseText(kind: ConfigFieldKind, text: string): unknown {
 }
 
 function splitList(text: string): string[] {
-  return text.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,5 @@
 import type { NodeId } from '@skerry/base';
-import type {
-  ClientRequest, DirectoryEntry, Effects, Now, PeerMessage, RequestHandle, Storage,
-} from '@skerry/replica';
+import type { ClientRequest, DirectoryEntry, Effects, Now, PeerMessage, RequestHandle, Storage } from '@skerry/replica';
 import { fatalOf, type Fatal } from './fatal.ts';
 import type { ReadClocks, ReplicaLike } from './replica-like.ts';
 

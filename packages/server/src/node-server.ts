@@ -171,7 +171,9 @@ export class NodeServer {
         partitionCount: config.partitions,
         process: randomProcessId(),
       },
-      contacts: config.peers.filter(({ node }) => node !== config.node).map(({ node, peerUrl }) => ({ node: nodeId(node), peerUrl })),
+      contacts: config.peers
+        .filter(({ node }) => node !== config.node)
+        .map(({ node, peerUrl }) => ({ node: nodeId(node), peerUrl })),
       incarnations: new Incarnations(storage),
       limits: config.peerLimits,
       events: loop,
@@ -234,9 +236,13 @@ export class NodeServer {
 
   /** Waits until this node leads nothing, if anyone else could. */
   async #handOver(msMax: number): Promise<void> {
-    const leads = (): boolean => this.status().partitions.some(({ leader, voters }) => leader === this.#node && voters.length > 1);
+    const leads = (): boolean =>
+      this.status().partitions.some(({ leader, voters }) => leader === this.#node && voters.length > 1);
     if (!leads()) return;
-    this.#requests.ask({ operation: { kind: 'transferLeadership', partition: null, to: null }, timeoutMs: Math.ceil(msMax) });
+    this.#requests.ask({
+      operation: { kind: 'transferLeadership', partition: null, to: null },
+      timeoutMs: Math.ceil(msMax),
+    });
     const deadlineMs = performance.now() + msMax;
     while (leads() && this.#loop?.stopped === false && performance.now() < deadlineMs) {
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -307,10 +313,30 @@ export class NodeServer {
         storage_records_scrubbed_total: this.#scrub.recordsChecked,
       }),
       counts: () => [
-        { name: 'requests_total', label: 'operation', help: 'Requests of clients and HTTP, by operation.', counts: gateway.requestCounts },
-        { name: 'request_errors_total', label: 'code', help: 'Requests answered with an error, by code.', counts: gateway.errorCounts },
-        { name: 'client_goodbyes_total', label: 'code', help: 'Client connections ended by this node, by code.', counts: gateway.goodbyeCounts },
-        { name: 'peer_refusals_total', label: 'code', help: 'Handshakes between nodes that failed, by code.', counts: this.#mesh?.refusals() ?? new Map() },
+        {
+          name: 'requests_total',
+          label: 'operation',
+          help: 'Requests of clients and HTTP, by operation.',
+          counts: gateway.requestCounts,
+        },
+        {
+          name: 'request_errors_total',
+          label: 'code',
+          help: 'Requests answered with an error, by code.',
+          counts: gateway.errorCounts,
+        },
+        {
+          name: 'client_goodbyes_total',
+          label: 'code',
+          help: 'Client connections ended by this node, by code.',
+          counts: gateway.goodbyeCounts,
+        },
+        {
+          name: 'peer_refusals_total',
+          label: 'code',
+          help: 'Handshakes between nodes that failed, by code.',
+          counts: this.#mesh?.refusals() ?? new Map(),
+        },
       ],
     });
   }

@@ -3,7 +3,16 @@ import type { Now, Replica } from '@skerry/replica';
 /** What the server needs of a replica; tests put a scripted one in its place. */
 export type ReplicaLike = Pick<
   Replica,
-  | 'request' | 'cancel' | 'receive' | 'peerUp' | 'peerDown' | 'tick' | 'durable' | 'setStorageFull' | 'flush' | 'status'
+  | 'request'
+  | 'cancel'
+  | 'receive'
+  | 'peerUp'
+  | 'peerDown'
+  | 'tick'
+  | 'durable'
+  | 'setStorageFull'
+  | 'flush'
+  | 'status'
   | 'metrics'
 >;
 

@@ -1,7 +1,5 @@
 import { nodeId, regionId } from '@skerry/base';
-import {
-  Replica, type NodeStatus, type ReplicaOptions, type Storage, type StorageEvents,
-} from '@skerry/replica';
+import { Replica, type NodeStatus, type ReplicaOptions, type Storage, type StorageEvents } from '@skerry/replica';
 import { openStorage } from '@skerry/storage-lmdb';
 import { pino, type Logger } from 'pino';
 import type { ServerConfig } from './config.ts';
@@ -38,7 +36,11 @@ export interface ServerEvents {
  * Opens the data folder, listens, and takes part. Rejects with `StorageOpenError` or `StorageCorruptError` when the
  * folder cannot be used, and with the operating system's error when a port cannot be had; nothing is left open then.
  */
-export async function startServer(config: ServerConfig, { onFatal }: ServerEvents, parts: ServerParts = {}): Promise<RunningServer> {
+export async function startServer(
+  config: ServerConfig,
+  { onFatal }: ServerEvents,
+  parts: ServerParts = {},
+): Promise<RunningServer> {
   const log = parts.log ?? pino({ level: config.logLevel, base: { node: config.node } });
   const early: EarlyEvents = { full: false, problem: null, server: null };
   const storage = await (parts.openStorage ?? ((events) => openStorage({ folder: config.dataFolder, events })))({
@@ -54,7 +56,12 @@ export async function startServer(config: ServerConfig, { onFatal }: ServerEvent
   const server = new NodeServer({ config, version: parts.version ?? '0.1.0', storage, log, onFatal });
   try {
     const mesh = (): PeerMesh | null => server.mesh;
-    const peerListener = await listenForPeers({ host: config.host, port: config.peerPort, limits: config.peerLimits, mesh });
+    const peerListener = await listenForPeers({
+      host: config.host,
+      port: config.peerPort,
+      limits: config.peerLimits,
+      mesh,
+    });
     const urls = await server.listen(peerListener);
     const make = parts.makeReplica ?? ((options, source) => new Replica(options, source, readClocks()));
     const replica = make(replicaOptions(config, storage, urls), storage);

@@ -8,7 +8,9 @@ import type * as replica from '@skerry/replica';
 /** Does not compile where `From` has a shape that `To` has not. */
 type Assignable<From extends To, To> = From;
 /** Protocol's table also has the errors of connections, faces and clients. */
-type WithReplicaCodes<Answer> = Answer extends { readonly kind: 'error' } ? Answer & { readonly code: replica.ReplicaErrorCode } : Answer;
+type WithReplicaCodes<Answer> = Answer extends { readonly kind: 'error' }
+  ? Answer & { readonly code: replica.ReplicaErrorCode }
+  : Answer;
 
 export type Agreements = [
   Assignable<protocol.Operation, replica.Operation>,

@@ -33,7 +33,10 @@ export interface FaultInjection {
 /** How long a change of members or a transfer may take when the caller does not say. */
 const orderTimeoutMs = 10_000;
 
-const name = z.string().refine(isName, 'not a name').transform((text) => text as NodeId);
+const name = z
+  .string()
+  .refine(isName, 'not a name')
+  .transform((text) => text as NodeId);
 const url = z.string().max(1_024).default('');
 const memberSchema = z.strictObject({
   node: name,
@@ -72,7 +75,8 @@ function addHealthRoutes(app: FastifyInstance, { status, stopping }: AdminFaceOp
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/readyz', async (request) => {
     const { mode = 'consistent' } = readParameters(request.query, ['mode']);
-    if (mode !== 'consistent' && mode !== 'local') throw new HttpError('BAD_REQUEST', 'mode: must be consistent or local');
+    if (mode !== 'consistent' && mode !== 'local')
+      throw new HttpError('BAD_REQUEST', 'mode: must be consistent or local');
     if (stopping()) throw new HttpError('STOPPING', 'the node is shutting down');
     if (mode === 'consistent') requireLeaders(status());
     return { status: 'ok', mode };
@@ -80,8 +84,11 @@ function addHealthRoutes(app: FastifyInstance, { status, stopping }: AdminFaceOp
 }
 
 function requireLeaders({ partitions }: NodeStatus): void {
-  const without = partitions.filter(({ leader, quorum }) => leader === null || !quorum).map(({ partition }) => partition);
-  if (without.length > 0 || partitions.length === 0) throw new HttpError('NO_LEADER', `partitions without a leader: ${without.join(', ')}`);
+  const without = partitions
+    .filter(({ leader, quorum }) => leader === null || !quorum)
+    .map(({ partition }) => partition);
+  if (without.length > 0 || partitions.length === 0)
+    throw new HttpError('NO_LEADER', `partitions without a leader: ${without.join(', ')}`);
 }
 
 function addMemberRoutes(app: FastifyInstance, { requests, members }: AdminFaceOptions): void {
@@ -90,7 +97,10 @@ function addMemberRoutes(app: FastifyInstance, { requests, members }: AdminFaceO
     const { timeout = orderTimeoutMs } = readParameters(request.query, ['timeout']);
     const { add, remove } = readJson(request.headers['content-type'], request.body, membersSchema);
     if (add.length + remove.length === 0) throw new HttpError('BAD_REQUEST', 'names nobody to add or remove');
-    const specs = add.map((spec): MemberSpec => ({ ...spec, replica: spec.replica === null ? null : replicaId(spec.replica) }));
+    const specs = add.map((spec): MemberSpec => ({
+      ...spec,
+      replica: spec.replica === null ? null : replicaId(spec.replica),
+    }));
     const { answer } = requests.ask({ operation: { kind: 'changeMembers', add: specs, remove }, timeoutMs: timeout });
     expectAnswer(await answer, 'done');
     return { members: members() };

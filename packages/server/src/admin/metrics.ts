@@ -63,16 +63,26 @@ export class Metrics {
     for (const partition of partitions) {
       const labels = { partition: String(partition.partition) };
       this.#set('partition_leader', partition.leader === node ? 1 : 0, { labels, help: '1 on the node that leads.' });
-      this.#set('partition_quorum', partition.quorum ? 1 : 0, { labels, help: '1 if the node is in contact with a quorum.' });
+      this.#set('partition_quorum', partition.quorum ? 1 : 0, {
+        labels,
+        help: '1 if the node is in contact with a quorum.',
+      });
       this.#set('partition_term', partition.term, { labels });
       this.#set('partition_commit_index', partition.commit, { labels });
       this.#set('partition_applied_index', partition.applied, { labels });
-      this.#set('partition_pending_writes', partition.pending, { labels, help: 'Quorum-less writes not yet promoted.' });
+      this.#set('partition_pending_writes', partition.pending, {
+        labels,
+        help: 'Quorum-less writes not yet promoted.',
+      });
       this.#set('partition_voters', partition.voters.length, { labels });
     }
   }
 
-  #set(name: string, value: number, options: { readonly help?: string; readonly labels?: Record<string, string> } = {}): void {
+  #set(
+    name: string,
+    value: number,
+    options: { readonly help?: string; readonly labels?: Record<string, string> } = {},
+  ): void {
     const { labels = {}, help = name.replaceAll('_', ' ') } = options;
     const full = { name: prefix + name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
     const existing = this.#registry.getSingleMetric(full.name);

@@ -16,7 +16,8 @@ export function answerBytes(answer: Answer): number {
       return sum(answer.events);
     case 'conflicts':
       return answer.entries.reduce(
-        (bytes, { key, loser, winner }) => bytes + key.length + (loser?.length ?? 0) + (winner?.length ?? 0) + overheadBytes,
+        (bytes, { key, loser, winner }) =>
+          bytes + key.length + (loser?.length ?? 0) + (winner?.length ?? 0) + overheadBytes,
         overheadBytes,
       );
     default:

@@ -1,6 +1,14 @@
 import {
-  decodeClientFrame, type ClientMessage, type ErrorCode, type HelloMessage, ProtocolError, protocolVersion,
-  type RefusedRequest, type RequestId, type RequestMessage, type ServerMessage,
+  decodeClientFrame,
+  type ClientMessage,
+  type ErrorCode,
+  type HelloMessage,
+  ProtocolError,
+  protocolVersion,
+  type RefusedRequest,
+  type RequestId,
+  type RequestMessage,
+  type ServerMessage,
 } from '@skerry/protocol';
 import type { Answer, RequestHandle } from '@skerry/replica';
 import type { RawData, WebSocket } from 'ws';

@@ -23,7 +23,11 @@ async function start(...args: Parameters<typeof startTestServer>): Promise<TestS
 const get = { kind: 'get', key: 'k', consistent: true } as const;
 const watch = { kind: 'watch', key: 'k', prefix: false, cursor: null } as const;
 const value = (bytes: number): Answer => ({
-  kind: 'key', valid: true, timeout: false, value: new Uint8Array(bytes), version: '1',
+  kind: 'key',
+  valid: true,
+  timeout: false,
+  value: new Uint8Array(bytes),
+  version: '1',
 });
 const hello = { kind: 'hello', protocolVersion, cluster: null } as const;
 
@@ -38,11 +42,22 @@ describe('a client', () => {
   test('is welcomed with limits, members and leaders', async () => {
     const server = await start();
     server.replica.announce([
-      { node: nodeId('a'), role: 'voter', peerUrl: 'ws://a:1', clientUrl: 'ws://a:2', adminUrl: 'http://a:3', replica: null },
+      {
+        node: nodeId('a'),
+        role: 'voter',
+        peerUrl: 'ws://a:1',
+        clientUrl: 'ws://a:2',
+        adminUrl: 'http://a:3',
+        replica: null,
+      },
     ]);
     const client = await TestClient.greeted(server.clientUrl);
     expect(client.of('welcome')[0]).toMatchObject({
-      cluster: 'test', region: 'region-1', node: 'fake', partitionCount: 1, leaders: [null],
+      cluster: 'test',
+      region: 'region-1',
+      node: 'fake',
+      partitionCount: 1,
+      leaders: [null],
       limits: { keyBytesMax: 1_024, requestsOpenMax: 1_024 },
     });
     await until('the members', () => client.of('members').length > 0 || client.of('welcome')[0]?.members.length === 1);
@@ -65,10 +80,22 @@ describe('a client', () => {
     const client = await TestClient.greeted(server.clientUrl);
     server.replica.nodeStatus = {
       ...server.replica.nodeStatus,
-      partitions: [{
-        partition: 0, role: 'follower', term: 1, leader: nodeId('b'), commit: 0, applied: 0, firstIndex: 1, lastIndex: 0,
-        pending: 0, voters: [], learners: [], quorum: true,
-      }],
+      partitions: [
+        {
+          partition: 0,
+          role: 'follower',
+          term: 1,
+          leader: nodeId('b'),
+          commit: 0,
+          applied: 0,
+          firstIndex: 1,
+          lastIndex: 0,
+          pending: 0,
+          voters: [],
+          learners: [],
+          quorum: true,
+        },
+      ],
     };
     server.replica.onRequest = () => ({ kind: 'done' });
     client.request(1, { kind: 'status' });
@@ -104,7 +131,11 @@ describe('bad input', () => {
   test.each([
     ['another protocol version', { ...hello, protocolVersion: 99 }, 'PROTOCOL_VERSION'],
     ['another cluster', { ...hello, cluster: 'other' }, 'WRONG_CLUSTER'],
-    ['a request before the hello', { kind: 'request', requestId: 1, operation: get, timeoutMs: null }, 'MALFORMED_FRAME'],
+    [
+      'a request before the hello',
+      { kind: 'request', requestId: 1, operation: get, timeoutMs: null },
+      'MALFORMED_FRAME',
+    ],
   ] as const)('%s gets a goodbye, a close with the reason, and is counted', async (_, message, code) => {
     const server = await start();
     const client = await TestClient.open(server.clientUrl);
@@ -213,7 +244,9 @@ describe('connections that stall', () => {
   });
 
   test('a client that does not read is not read either, and closed with SLOW_CONSUMER', async () => {
-    const server = await start({ clientLimits: { unreadBytesPause: 1_000_000, unreadBytesMax: 8_000_000, slowConsumerMs: 500 } });
+    const server = await start({
+      clientLimits: { unreadBytesPause: 1_000_000, unreadBytesMax: 8_000_000, slowConsumerMs: 500 },
+    });
     server.replica.onRequest = () => value(500_000);
     const client = await TestClient.greeted(server.clientUrl);
     client.socket.pause();
@@ -230,7 +263,10 @@ describe('connections that stall', () => {
     server.replica.onRequest = () => value(500_000);
     const client = await TestClient.greeted(server.clientUrl);
     client.socket.pause();
-    const requests = Array.from({ length: 40 }, (_, requestId) => ({ kind: 'request', requestId, operation: get, timeoutMs: null }) as const);
+    const requests = Array.from(
+      { length: 40 },
+      (_, requestId) => ({ kind: 'request', requestId, operation: get, timeoutMs: null }) as const,
+    );
     client.send(...requests);
     await until('the requests', () => server.replica.of('request').length === 40);
     client.socket.resume();

@@ -28,7 +28,11 @@ export class Asking {
   }
 
   /** `key` is one that the operation writes. */
-  async write(reply: FastifyReply, operation: WriteOperation, options: { key: string; timeoutMs: number | null }): Promise<Answer> {
+  async write(
+    reply: FastifyReply,
+    operation: WriteOperation,
+    options: { key: string; timeoutMs: number | null },
+  ): Promise<Answer> {
     const write = this.#options.sessions.begin(partitionOf(options.key, this.#options.partitionCount));
     const request: ClientRequest = { operation, id: write.id, timeoutMs: options.timeoutMs };
     const answer = await this.#ask(reply, request, () => write.settle());
@@ -56,4 +60,3 @@ export class Asking {
     return answer.finally(() => reply.raw.off('close', gone));
   }
 }
-

@@ -15,7 +15,11 @@ export function expectAnswer<Kind extends Exclude<Answer['kind'], 'error'>>(answ
 }
 
 /** Throws if the answer says that time ran out. What is `notApplied` never will be applied, and of a read nothing can be. */
-export function requireInTime(answer: { readonly timeout: boolean; readonly outcome?: string; readonly ticket?: string }): void {
+export function requireInTime(answer: {
+  readonly timeout: boolean;
+  readonly outcome?: string;
+  readonly ticket?: string;
+}): void {
   if (!answer.timeout) return;
   const outcome = answer.outcome ?? 'notApplied';
   throw new HttpError('TIMEOUT', `outcome: ${outcome}`, {
@@ -79,5 +83,8 @@ function textOf(value: Uint8Array | null): { readonly value: string | null; read
   if (value === null) return { value: null };
   const text = utf8Decode(value);
   if (text !== null) return { value: text };
-  return { value: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64'), encoding: 'base64' };
+  return {
+    value: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64'),
+    encoding: 'base64',
+  };
 }

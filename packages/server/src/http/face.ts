@@ -22,7 +22,12 @@ export interface HttpFaceOptions {
 }
 
 /** Addresses and the methods they take, to tell a wrong method from a wrong address. */
-const addresses: readonly RegExp[] = [/^\/v1\/kv(\/|$)/, /^\/v1\/(watch|status)$/, /^\/v1\/(receipts|tickets)\//, /^\/openapi\.json$/];
+const addresses: readonly RegExp[] = [
+  /^\/v1\/kv(\/|$)/,
+  /^\/v1\/(watch|status)$/,
+  /^\/v1\/(receipts|tickets)\//,
+  /^\/openapi\.json$/,
+];
 
 /** The HTTP API of DESIGN section 8, on the port where clients also connect by WebSocket. */
 export class HttpFace {
@@ -120,10 +125,18 @@ function sendProblem(
   const known = error instanceof HttpError ? error : problemOfFastify(error);
   if (known === null) {
     log.error({ err: error }, 'an HTTP request failed for an unknown reason');
-    return reply.code(500).type('application/problem+json').send(JSON.stringify({ type: 'about:blank', title: 'Internal error', status: 500 }));
+    return sendJson(reply, 500, { type: 'about:blank', title: 'Internal error', status: 500 });
   }
   onError(known);
-  return reply.code(known.problem.status).type('application/problem+json').send(JSON.stringify(known.problem));
+  return sendJson(reply, known.problem.status, known.problem);
+}
+
+function sendJson(reply: FastifyReply, status: number, problem: object): FastifyReply {
+  // As bytes, since Fastify adds a charset to text, which this media type does not have.
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send(Buffer.from(JSON.stringify(problem)));
 }
 
 function problemOfFastify(error: Error & { readonly code?: string; readonly statusCode?: number }): HttpError | null {
@@ -135,7 +148,9 @@ function problemOfFastify(error: Error & { readonly code?: string; readonly stat
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new HttpError('UNSUPPORTED_MEDIA_TYPE', error.message);
     default:
-      return error.statusCode !== undefined && error.statusCode < 500 ? new HttpError('BAD_REQUEST', error.message) : null;
+      return error.statusCode !== undefined && error.statusCode < 500
+        ? new HttpError('BAD_REQUEST', error.message)
+        : null;
   }
 }
 

@@ -12,7 +12,11 @@ const prefix = '/v1/kv/';
 const swapSuffix = '/swap';
 const valueTypes: ReadonlySet<string> = new Set(['', 'text/plain', 'application/octet-stream']);
 
-export function addKeyRoutes(app: FastifyInstance, asking: Asking, limits: ClientLimits & { readonly valueBytesMax: number }): void {
+export function addKeyRoutes(
+  app: FastifyInstance,
+  asking: Asking,
+  limits: ClientLimits & { readonly valueBytesMax: number },
+): void {
   app.get(`${prefix}*`, (request, reply) => getKey(asking, request, reply));
   app.put(`${prefix}*`, { bodyLimit: limits.valueBytesMax }, (request, reply) => putKey(asking, request, reply));
   app.delete(`${prefix}*`, (request, reply) => deleteKey(asking, request, reply));
@@ -28,7 +32,8 @@ async function getKey(asking: Asking, request: FastifyRequest, reply: FastifyRep
   const answer = expectAnswer(await asking.read(reply, operation, timeoutMsOf(parameters)), 'key');
   requireInTime(answer);
   tagVersion(reply, answer);
-  if (answer.version !== null && readTags(request.headers['if-none-match']).includes(answer.version)) return reply.code(304).send();
+  if (answer.version !== null && readTags(request.headers['if-none-match']).includes(answer.version))
+    return reply.code(304).send();
   const accepted = request.headers.accept ?? '';
   if (!/\b(application\/octet-stream|text\/plain)\b/.test(accepted)) return keyBody(answer);
   if (answer.value === null) throw new HttpError('NOT_FOUND', 'there is no such key');
@@ -41,7 +46,10 @@ async function putKey(asking: Asking, request: FastifyRequest, reply: FastifyRep
   const type = (request.headers['content-type'] ?? '').toLowerCase();
   const [mediaType = '', charset = ''] = type.split(';').map((part) => part.trim());
   if (!valueTypes.has(mediaType) || !['', 'charset=utf-8', 'charset="utf-8"'].includes(charset)) {
-    throw new HttpError('UNSUPPORTED_MEDIA_TYPE', `${type}; a value is text/plain in UTF-8 or application/octet-stream`);
+    throw new HttpError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `${type}; a value is text/plain in UTF-8 or application/octet-stream`,
+    );
   }
   const value = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   return writeKey(asking, request, reply, {
@@ -66,7 +74,12 @@ interface KeyWrite {
   readonly conditional: TxnOperation;
 }
 
-async function writeKey(asking: Asking, request: FastifyRequest, reply: FastifyReply, write: KeyWrite): Promise<unknown> {
+async function writeKey(
+  asking: Asking,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  write: KeyWrite,
+): Promise<unknown> {
   const { key } = write;
   const parameters = readParameters(request.query, ['consistent', 'blocking', 'timeout', 'w']);
   const { consistent = true, w } = parameters;
@@ -76,7 +89,8 @@ async function writeKey(asking: Asking, request: FastifyRequest, reply: FastifyR
     const operation = write.plain(consistent, w === undefined ? {} : { w });
     return sendWritten(reply, expectAnswer(await asking.write(reply, operation, { key, timeoutMs }), 'key'));
   }
-  if (!consistent || w !== undefined) throw new HttpError('BAD_REQUEST', 'If-Match and If-None-Match need consistent=true and no w');
+  if (!consistent || w !== undefined)
+    throw new HttpError('BAD_REQUEST', 'If-Match and If-None-Match need consistent=true and no w');
   const operation: WriteOperation = { kind: 'txn', compares: [compare], then: [write.conditional], otherwise: [] };
   const answer = expectAnswer(await asking.write(reply, operation, { key, timeoutMs }), 'txn');
   requireInTime(answer);
@@ -104,7 +118,15 @@ async function swapKey(asking: Asking, request: FastifyRequest, reply: FastifyRe
 }
 
 async function listKeys(asking: Asking, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const parameters = readParameters(request.query, ['prefix', 'after', 'limit', 'keysOnly', 'consistent', 'blocking', 'timeout']);
+  const parameters = readParameters(request.query, [
+    'prefix',
+    'after',
+    'limit',
+    'keysOnly',
+    'consistent',
+    'blocking',
+    'timeout',
+  ]);
   const { prefix: under = '', after = '', limit = 100, keysOnly = false, consistent = true } = parameters;
   const operation = { kind: 'list', prefix: under, after, limit, keysOnly, consistent } as const;
   const answer = expectAnswer(await asking.read(reply, operation, timeoutMsOf(parameters)), 'list');
@@ -127,14 +149,16 @@ function tagVersion(reply: FastifyReply, { version }: KeyAnswer): void {
 function preconditionOf(request: FastifyRequest, key: string): Compare | null {
   const ifMatch = request.headers['if-match'];
   const ifNoneMatch = request.headers['if-none-match'];
-  if (ifMatch !== undefined && ifNoneMatch !== undefined) throw new HttpError('BAD_REQUEST', 'both If-Match and If-None-Match');
+  if (ifMatch !== undefined && ifNoneMatch !== undefined)
+    throw new HttpError('BAD_REQUEST', 'both If-Match and If-None-Match');
   if (ifNoneMatch !== undefined) {
     if (ifNoneMatch.trim() !== '*') throw new HttpError('BAD_REQUEST', 'If-None-Match of a write must be *');
     return { kind: 'version', key, relation: '=', version: null };
   }
   if (ifMatch === undefined) return null;
   const [version, second] = readTags(ifMatch);
-  if (version === undefined || second !== undefined) throw new HttpError('BAD_REQUEST', 'If-Match takes one quoted version');
+  if (version === undefined || second !== undefined)
+    throw new HttpError('BAD_REQUEST', 'If-Match takes one quoted version');
   return { kind: 'version', key, relation: '=', version };
 }
 

@@ -1,9 +1,20 @@
 import { z } from 'zod';
 import { HttpError } from './problem.ts';
 
-const flag = z.enum(['true', 'false'], { error: 'must be true or false' }).transform((text) => text === 'true').optional();
-const count = z.string().regex(/^[1-9]\d{0,8}$/, 'must be a positive whole number').transform(Number).optional();
-const milliseconds = z.string().regex(/^\d{1,9}$/, 'must be a number of milliseconds').transform(Number).optional();
+const flag = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((text) => text === 'true')
+  .optional();
+const count = z
+  .string()
+  .regex(/^[1-9]\d{0,8}$/, 'must be a positive whole number')
+  .transform(Number)
+  .optional();
+const milliseconds = z
+  .string()
+  .regex(/^\d{1,9}$/, 'must be a number of milliseconds')
+  .transform(Number)
+  .optional();
 const text = z.string().optional();
 
 export interface Parameters {
@@ -23,8 +34,19 @@ export interface Parameters {
 }
 
 const kinds: { readonly [Name in keyof Parameters]-?: z.ZodType } = {
-  consistent: flag, blocking: flag, timeout: milliseconds, wait: flag, keysOnly: flag, r: count, w: count, limit: count,
-  prefix: text, after: text, key: text, cursor: text, mode: text,
+  consistent: flag,
+  blocking: flag,
+  timeout: milliseconds,
+  wait: flag,
+  keysOnly: flag,
+  r: count,
+  w: count,
+  limit: count,
+  prefix: text,
+  after: text,
+  key: text,
+  cursor: text,
+  mode: text,
 };
 
 /** The query of a request that takes these parameters and no others. Throws {@link HttpError}. */
@@ -34,7 +56,10 @@ export function readParameters(query: unknown, names: readonly (keyof Parameters
   if (result.success) return result.data as Parameters;
   const [issue] = result.error.issues;
   if (issue?.code === 'unrecognized_keys') {
-    throw new HttpError('UNKNOWN_FIELD', `the query has ${issue.keys.join(', ')}; here it may have ${names.join(', ')}`);
+    throw new HttpError(
+      'UNKNOWN_FIELD',
+      `the query has ${issue.keys.join(', ')}; here it may have ${names.join(', ')}`,
+    );
   }
   throw new HttpError('BAD_REQUEST', `${issue?.path.join('.')}: ${issue?.message}`);
 }
@@ -75,6 +100,7 @@ export function readJson<T>(contentType: string | undefined, body: unknown, sche
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  if (issue?.code === 'unrecognized_keys') throw new HttpError('UNKNOWN_FIELD', `the body has ${issue.keys.join(', ')}`);
+  if (issue?.code === 'unrecognized_keys')
+    throw new HttpError('UNKNOWN_FIELD', `the body has ${issue.keys.join(', ')}`);
   throw new HttpError('BAD_REQUEST', `${issue?.path.join('.')}: ${issue?.message}`);
 }

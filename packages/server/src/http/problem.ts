@@ -5,7 +5,11 @@ export class HttpError extends Error {
   override readonly name = 'HttpError';
   readonly problem: HttpProblem;
 
-  constructor(code: ErrorCode, detail: string, options: { readonly definite?: boolean; readonly ticket?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { readonly definite?: boolean; readonly ticket?: string } = {},
+  ) {
     super(`${code}: ${detail}`);
     const entry = errorEntry(code);
     this.problem = {

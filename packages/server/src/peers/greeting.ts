@@ -36,7 +36,8 @@ export async function greet(socket: WebSocket, options: GreetingOptions): Promis
   const refusal = await check(hello);
   opening.stop();
   if (refusal !== null) return refuse(socket, refusal);
-  if (socket.readyState !== socket.OPEN) return { code: 'TIMEOUT', detail: 'the connection ended during the handshake' };
+  if (socket.readyState !== socket.OPEN)
+    return { code: 'TIMEOUT', detail: 'the connection ended during the handshake' };
   if (!first) socket.send(JSON.stringify(own));
   return { hello, early: opening.early };
 }

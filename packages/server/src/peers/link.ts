@@ -37,11 +37,15 @@ export class PeerLink {
   bytesSent = 0;
   bytesReceived = 0;
 
-  constructor(socket: WebSocket, { hello }: Greeted, options: {
-    readonly dialledHere: boolean;
-    readonly limits: PeerLimits;
-    readonly events: PeerLinkEvents;
-  }) {
+  constructor(
+    socket: WebSocket,
+    { hello }: Greeted,
+    options: {
+      readonly dialledHere: boolean;
+      readonly limits: PeerLimits;
+      readonly events: PeerLinkEvents;
+    },
+  ) {
     this.#socket = socket;
     this.node = hello.node;
     this.replica = hello.replica;

@@ -33,7 +33,10 @@ describe('one active connection per peer', () => {
     const [a, b] = [await start('a'), await start('b')];
     introduce(a, b);
     introduce(b, a);
-    await until('the same link', () => a.mesh.describe(b.node)?.dialledHere === true && b.mesh.describe(a.node)?.dialledHere === false);
+    await until(
+      'the same link',
+      () => a.mesh.describe(b.node)?.dialledHere === true && b.mesh.describe(a.node)?.dialledHere === false,
+    );
     // No crash is reported on the way, since none happened.
     expect([...a.events, ...b.events].filter((event) => event.endsWith('reset'))).toEqual([]);
   });
@@ -94,8 +97,16 @@ describe('the handshake refuses', () => {
 
   test.each([
     ['garbage', (socket: WebSocket) => socket.send('garbage'), 'MALFORMED_FRAME: the hello is not JSON'],
-    ['a binary first frame', (socket: WebSocket) => socket.send(Buffer.from([1])), 'MALFORMED_FRAME: the first frame is not a hello'],
-    ['an unknown field', (socket: WebSocket) => socket.send('{"x":1}'), 'MALFORMED_FRAME: the hello lacks a field or has an unknown one'],
+    [
+      'a binary first frame',
+      (socket: WebSocket) => socket.send(Buffer.from([1])),
+      'MALFORMED_FRAME: the first frame is not a hello',
+    ],
+    [
+      'an unknown field',
+      (socket: WebSocket) => socket.send('{"x":1}'),
+      'MALFORMED_FRAME: the hello lacks a field or has an unknown one',
+    ],
     ['silence', () => {}, 'TIMEOUT: no hello came'],
   ])('%s', async (_, say, reason) => {
     const a = await start('a', { limits: { handshakeMs: 100 } });

@@ -105,7 +105,9 @@ export class PeerMesh implements PeerLinkEvents {
   }
 
   /** The link to `node`, for status and tests. */
-  describe(node: NodeId): { readonly replica: ReplicaId; readonly dialledHere: boolean; readonly linkAgeMs: number } | null {
+  describe(
+    node: NodeId,
+  ): { readonly replica: ReplicaId; readonly dialledHere: boolean; readonly linkAgeMs: number } | null {
     const link = this.#links.get(node);
     if (link === undefined) return null;
     return { replica: link.replica, dialledHere: link.dialledHere, linkAgeMs: performance.now() - link.startedAtMs };
@@ -225,7 +227,8 @@ export class PeerMesh implements PeerLinkEvents {
         check: (hello) => this.#admit(hello, dialled),
       });
       if ('code' in greeted) this.#noteRefusal(dialled, greeted);
-      else this.#activate(new PeerLink(socket, greeted, { dialledHere: dialled !== null, limits, events: this }), greeted);
+      else
+        this.#activate(new PeerLink(socket, greeted, { dialledHere: dialled !== null, limits, events: this }), greeted);
       return !('code' in greeted);
     } catch (error) {
       socket.terminate();

@@ -1,6 +1,14 @@
 import type { NodeId } from '@skerry/base';
 import type {
-  Answer, ClientRequest, DirectoryEntry, Effects, NodeStatus, Now, PeerMessage, RequestHandle, StorageWrite,
+  Answer,
+  ClientRequest,
+  DirectoryEntry,
+  Effects,
+  NodeStatus,
+  Now,
+  PeerMessage,
+  RequestHandle,
+  StorageWrite,
 } from '@skerry/replica';
 import type { ReplicaLike } from '../replica-like.ts';
 

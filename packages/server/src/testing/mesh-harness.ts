@@ -33,12 +33,15 @@ export interface TestNode {
 }
 
 /** A mesh that listens at a free port of loopback and dials nobody yet: see {@link introduce}. */
-export async function testNode(name: string, options: {
-  readonly hello?: Partial<PeerHello>;
-  readonly limits?: Partial<PeerLimits>;
-  readonly storage?: Storage;
-  readonly seed?: number;
-} = {}): Promise<TestNode> {
+export async function testNode(
+  name: string,
+  options: {
+    readonly hello?: Partial<PeerHello>;
+    readonly limits?: Partial<PeerLimits>;
+    readonly storage?: Storage;
+    readonly seed?: number;
+  } = {},
+): Promise<TestNode> {
   const node = nodeId(name);
   const events: string[] = [];
   const received: TestNode['received'] = [];

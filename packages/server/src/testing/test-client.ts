@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import {
-  type ClientMessage, decodeServerFrame, encodeFrame, protocolVersion, type RequestMessage, type ServerMessage,
+  type ClientMessage,
+  decodeServerFrame,
+  encodeFrame,
+  protocolVersion,
+  type RequestMessage,
+  type ServerMessage,
 } from '@skerry/protocol';
 import { WebSocket, type ClientOptions } from 'ws';
 import { until } from './until.ts';

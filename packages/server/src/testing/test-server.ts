@@ -26,22 +26,32 @@ export async function startTestServer(
   let storageEvents: StorageEvents | null = null;
   const config = loadConfig({
     file: {
-      node: 'fake', region: 'region-1', cluster: 'test', dataFolder: '/nowhere', bootstrap: ['fake'],
-      clientPort: 0, peerPort: 0, adminPort: 0,
+      node: 'fake',
+      region: 'region-1',
+      cluster: 'test',
+      dataFolder: '/nowhere',
+      bootstrap: ['fake'],
+      clientPort: 0,
+      peerPort: 0,
+      adminPort: 0,
       // A fake replica need not be ticked while nothing is asked of it.
       timing: { tickMs: 50 },
       ...options,
     },
   });
-  const server = await startServer(config, { onFatal: (fatal) => fatals.push(fatal) }, {
-    log: silentLog(),
-    version: '1.2.3',
-    openStorage: async (events) => {
-      storageEvents = events;
-      return { ...testStorage(), ...storageChange };
+  const server = await startServer(
+    config,
+    { onFatal: (fatal) => fatals.push(fatal) },
+    {
+      log: silentLog(),
+      version: '1.2.3',
+      openStorage: async (events) => {
+        storageEvents = events;
+        return { ...testStorage(), ...storageChange };
+      },
+      makeReplica: () => replica,
     },
-    makeReplica: () => replica,
-  });
+  );
   if (storageEvents === null) throw new Error('storage was not opened');
   return { ...server, replica, fatals, storageEvents, httpUrl: server.clientUrl.replace('ws:', 'http:') };
 }
@@ -52,7 +62,14 @@ function testStorage(): NodeStorage {
     ...instantStorage(memory),
     identity: { replica: replicaId(1), incarnation: 'first', createdMs: 0, formatVersion: 1 },
     stats: async () => ({
-      recordCount: 0, bytesUsed: 0, fileBytes: 0, mapBytes: 0, syncCount: 0, lastSyncMs: 0, bytesWritten: 0, batchesWaiting: 0,
+      recordCount: 0,
+      bytesUsed: 0,
+      fileBytes: 0,
+      mapBytes: 0,
+      syncCount: 0,
+      lastSyncMs: 0,
+      bytesWritten: 0,
+      batchesWaiting: 0,
     }),
     scrub: () => ({ recordsChecked: 0, bytesChecked: 0, wrapped: true }),
     pendingForMs: () => 0,
