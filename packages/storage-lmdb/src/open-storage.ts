@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { StorageEvents } from '@skerry/replica';
 import { dataFileName, environmentStats, openEnvironment, type Environment } from './environment.ts';
 import { StorageOpenError } from './errors.ts';
@@ -43,7 +43,7 @@ export async function openStorage(options: OpenStorageOptions): Promise<LmdbStor
   const create = options.create ?? true;
   if (!existsSync(folder)) {
     if (!create) throw new StorageOpenError('FOLDER_MISSING', `${folder} does not exist`);
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   }
   const unlock = lockFolder(folder);
   let environment: Environment | null = null;
@@ -71,6 +71,13 @@ export async function openStorage(options: OpenStorageOptions): Promise<LmdbStor
     unlock();
     throw error;
   }
+}
+
+/** Makes the folder and those above it, so that a power cut does not take them back. */
+function makeFolder(folder: string): void {
+  const firstMade = mkdirSync(folder, { recursive: true });
+  if (firstMade === undefined) return;
+  for (let made = folder; made.length >= firstMade.length; made = dirname(made)) syncFolder(dirname(made));
 }
 
 function requireParts(folder: string, { create, hasIdentity }: { readonly create: boolean; readonly hasIdentity: boolean }): void {

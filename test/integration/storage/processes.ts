@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,5 +77,54 @@ export class Child {
   async kill(): Promise<void> {
     this.process.kill('SIGKILL');
     await this.#ended;
+  }
+}
+
+/** An ext4 file system in a file, whose power can be cut: what was not synced by then is gone. */
+export class Ext4Disk {
+  readonly folder: string;
+  readonly #image: string;
+  #mounted = false;
+
+  /** Null where this user may not mount one. */
+  static create(bytes: number): Ext4Disk | null {
+    const disk = new Ext4Disk();
+    writeFileSync(disk.#image, '');
+    truncateSync(disk.#image, bytes);
+    if (spawnSync('mkfs.ext4', ['-q', '-F', disk.#image]).status === 0 && disk.#tryMount()) {
+      disk.unmount();
+      return disk;
+    }
+    disk.remove();
+    return null;
+  }
+
+  private constructor() {
+    this.folder = temporaryFolder();
+    this.#image = `${this.folder}.img`;
+  }
+
+  mount(): void {
+    if (!this.#tryMount()) throw new Error('cannot mount the disk');
+  }
+
+  cutPower(): void {
+    execFileSync('xfs_io', ['-x', '-c', 'shutdown', this.folder]);
+  }
+
+  unmount(): void {
+    execFileSync('umount', [this.folder]);
+    this.#mounted = false;
+  }
+
+  remove(): void {
+    if (this.#mounted) this.unmount();
+    remove(this.folder);
+    remove(this.#image);
+  }
+
+  #tryMount(): boolean {
+    this.#mounted = spawnSync('mount', ['-o', 'loop', this.#image, this.folder]).status === 0;
+    return this.#mounted;
   }
 }
