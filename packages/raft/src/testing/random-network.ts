@@ -43,6 +43,8 @@ export class RandomNetwork {
   readonly #syncRate: number;
   readonly #crashRate: number;
   readonly #configRate: number;
+  readonly #restartRate: number;
+  readonly #campaignRate: number;
   #packets: Packet[] = [];
   #order = 0;
   #now = 0;
@@ -55,21 +57,25 @@ export class RandomNetwork {
     const random = new SeededRandom(seed);
     this.#random = random;
     this.#withCodec = randomChance(random, 0.25);
-    this.#lossRate = randomPick(random, [0, 0.02, 0.1, 0.25]);
+    // Figure 8, and votes that are forgotten, need leaders that come and go faster than entries get through.
+    const churn = randomChance(random, 0.35);
+    this.#lossRate = churn ? randomPick(random, [0.1, 0.3]) : randomPick(random, [0, 0.02, 0.1, 0.25]);
     this.#delayMax = randomPick(random, [1, 3, 8]);
-    this.#syncRate = randomPick(random, [0.2, 0.5, 0.9]);
-    this.#crashRate = randomPick(random, [0, 0.004, 0.015]);
-    this.#configRate = randomPick(random, [0, 0.01, 0.04]);
-    const count = randomPick(random, [1, 2, 3, 3, 3, 4, 5, 5]);
+    this.#syncRate = churn ? 0.7 : randomPick(random, [0.2, 0.5, 0.9]);
+    this.#crashRate = churn ? randomPick(random, [0.01, 0.04]) : randomPick(random, [0, 0.004, 0.015]);
+    this.#restartRate = churn ? 0.4 : 0.05;
+    this.#campaignRate = churn ? randomPick(random, [0.01, 0.04]) : 0.002;
+    this.#configRate = churn ? 0 : randomPick(random, [0, 0.01, 0.04]);
+    const count = churn ? randomPick(random, [3, 4, 5]) : randomPick(random, [1, 2, 3, 3, 3, 4, 5, 5]);
     const ids = Array.from({ length: count + (this.#configRate > 0 ? 2 : 0) }, (_, i) => nodeId(`n${i + 1}`));
     const voters = ids.slice(0, count);
     const limits = {
-      appendBytesMax: randomPick(random, [40, 200, 4096]),
-      inflightAppendsMax: randomPick(random, [1, 3, 16]),
+      appendBytesMax: churn ? 1 : randomPick(random, [40, 200, 4096]),
+      inflightAppendsMax: churn ? 1 : randomPick(random, [1, 3, 16]),
       entriesCachedBytesMax: randomPick(random, [0, 100, 4096]),
       applyBytesMax: randomPick(random, [50, 1000]),
-      preVote: randomChance(random, 0.85),
-      checkQuorum: randomChance(random, 0.85),
+      preVote: !churn && randomChance(random, 0.85),
+      checkQuorum: !churn && randomChance(random, 0.85),
     };
     for (const id of ids) {
       const node = new TestNode(testOptions(id, random.fork(), limits), new MemoryStorage(voters));
@@ -163,7 +169,7 @@ export class RandomNetwork {
     const random = this.#random;
     for (const node of this.#nodes) {
       if (node.up && randomChance(random, this.#crashRate)) this.#crash(node);
-      else if (!node.up && randomChance(random, 0.05)) this.#restart(node);
+      else if (!node.up && randomChance(random, this.#restartRate)) this.#restart(node);
       else if (node.up && randomChance(random, 0.003)) node.raft.setStorageHealthy(false);
       else if (node.up && randomChance(random, 0.05)) node.raft.setStorageHealthy(true);
     }
@@ -214,7 +220,7 @@ export class RandomNetwork {
       if (randomChance(random, 0.005) && node.raft.transferLeadership(randomPick(random, this.#nodes).id)) this.events.transfers++;
       if (randomChance(random, 0.02)) node.compact(randomInt(random, 0, node.storage.applied) as LogIndex);
       if (randomChance(random, 0.02)) node.storage.snapshotReady = !node.storage.snapshotReady;
-      if (randomChance(random, 0.002)) node.raft.campaign();
+      if (randomChance(random, this.#campaignRate)) node.raft.campaign();
       if (randomChance(random, 0.005)) node.raft.leaderLost();
       this.#run(node);
     }
