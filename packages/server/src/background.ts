@@ -47,26 +47,3 @@ export class BackgroundScrub {
     }
   }
 }
-
-/** Runs `action` once, `delayMs` after the first of any number of calls of {@link poke}. */
-export class Debounce {
-  readonly #action: () => void;
-  readonly #delayMs: number;
-  #timer: NodeJS.Timeout | null = null;
-
-  constructor(delayMs: number, action: () => void) {
-    this.#delayMs = delayMs;
-    this.#action = action;
-  }
-
-  poke(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      this.#action();
-    }, this.#delayMs);
-  }
-
-  stop(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-  }
-}

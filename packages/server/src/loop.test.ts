@@ -38,7 +38,6 @@ function setUp({ tickMs = 1_000_000 } = {}) {
     send: (to, messages) => carriedOut.push(`send ${to} ${messages.length}`),
     answer: (answers) => carriedOut.push(`answer ${answers.map(({ handle }) => handle).join(' ')}`),
     onDirectory: (entries) => carriedOut.push(`directory ${entries.length}`),
-    onTurn: () => {},
     onFatal: (fatal) => fatals.push(fatal),
   });
   loops.push(loop);

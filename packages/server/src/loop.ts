@@ -13,8 +13,6 @@ export interface TurnLoopOptions {
   /** All answers of a turn. */
   readonly answer: (answers: Effects['answers']) => void;
   readonly onDirectory: (entries: readonly DirectoryEntry[]) => void;
-  /** The turn came to something. */
-  readonly onTurn: () => void;
   /** Called once; the loop has stopped by then. */
   readonly onFatal: (fatal: Fatal) => void;
 }
@@ -100,6 +98,12 @@ export class TurnLoop {
     this.#event((now) => this.#replica.setStorageFull(full, now));
   }
 
+  /** Before a clean stop: what is applied goes to storage, so that the next start replays nothing. */
+  prepareStop(): void {
+    this.#event((now) => this.#replica.prepareStop(now));
+    this.#guard(() => this.#flush());
+  }
+
   /** Stops the loop as if the replica had thrown `cause`. */
   fail(cause: unknown): void {
     if (this.#stopped) return;
@@ -149,7 +153,6 @@ export class TurnLoop {
     for (const [to, list] of messages) this.#options.send(to, list);
     if (directory !== null) this.#options.onDirectory(directory);
     if (answers.length > 0) this.#options.answer(answers);
-    this.#options.onTurn();
   }
 
   #submit(id: number, writes: Parameters<Storage['submit']>[0]): void {

@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { makeAdminFace } from './admin/face.ts';
 import { Metrics } from './admin/metrics.ts';
-import { BackgroundScrub, Debounce } from './background.ts';
+import { BackgroundScrub } from './background.ts';
 import { ClientGateway } from './clients/gateway.ts';
 import type { ServerConfig } from './config.ts';
 import type { Fatal } from './fatal.ts';
@@ -38,8 +38,6 @@ export interface NodeServerParts {
   readonly onFatal: (fatal: Fatal) => void;
 }
 
-/** How soon clients learn of a new leader, at most this much after the node did. */
-const leaderDelayMs = 20;
 /** How long handing over leadership may take of a planned stop. */
 const handOverMsMax = 1_000;
 
@@ -54,7 +52,6 @@ export class NodeServer {
   readonly #http: HttpFace;
   readonly #admin: FastifyInstance;
   readonly #scrub: BackgroundScrub;
-  readonly #leaderWatch: Debounce;
   readonly #node: NodeId;
   #replica: ReplicaLike | null = null;
   #loop: TurnLoop | null = null;
@@ -116,7 +113,6 @@ export class NodeServer {
       intervalMs: config.scrubIntervalMs,
       onFailure: (cause) => this.fail(cause),
     });
-    this.#leaderWatch = new Debounce(leaderDelayMs, () => this.#gateway.setLeaders(this.status()));
   }
 
   get urls(): Urls {
@@ -157,7 +153,6 @@ export class NodeServer {
         this.#gateway.endTurn();
       },
       onDirectory: (entries) => this.#setDirectory(entries),
-      onTurn: () => this.#leaderWatch.poke(),
       onFatal: (fatal) => this.#die(fatal),
     });
     this.#loop = loop;
@@ -226,8 +221,8 @@ export class NodeServer {
     await this.#handOver(Math.min(handOverMsMax, leftMs()));
     await Promise.all([this.#gateway.stop(leftMs()), this.#http.stop(leftMs())]);
     this.#scrub.stop();
-    this.#leaderWatch.stop();
     this.#peerListener?.close();
+    this.#loop?.prepareStop();
     this.#mesh?.stop();
     this.#loop?.stop();
     await Promise.all([this.#admin.close(), this.#parts.storage.close()]);
@@ -259,7 +254,6 @@ export class NodeServer {
 
   #endConnections(): void {
     this.#scrub.stop();
-    this.#leaderWatch.stop();
     this.#loop?.stop();
     this.#gateway.terminate();
     this.#peerListener?.close();
@@ -272,7 +266,7 @@ export class NodeServer {
   #setDirectory(entries: readonly DirectoryEntry[]): void {
     this.#directory = entries;
     this.#mesh?.setDirectory(entries);
-    this.#gateway.setDirectory(entries);
+    this.#gateway.setDirectory(entries, this.status());
   }
 
   #describe(): object {
@@ -306,7 +300,7 @@ export class NodeServer {
         ...this.#mesh?.metrics(),
         client_connections: gateway.connectionCount,
         http_watches: this.#http.watchCount,
-        requests_open: this.#requests.count,
+        client_requests_open: this.#requests.count,
         loop_turns_total: this.#loop?.turns ?? 0,
         storage_batches_open: this.#loop?.batchesOpen ?? 0,
         storage_pending_seconds: storage.pendingForMs() / 1_000,
@@ -314,13 +308,13 @@ export class NodeServer {
       }),
       counts: () => [
         {
-          name: 'requests_total',
+          name: 'client_requests_total',
           label: 'operation',
           help: 'Requests of clients and HTTP, by operation.',
           counts: gateway.requestCounts,
         },
         {
-          name: 'request_errors_total',
+          name: 'client_request_errors_total',
           label: 'code',
           help: 'Requests answered with an error, by code.',
           counts: gateway.errorCounts,

@@ -14,6 +14,7 @@ export type ReplicaLike = Pick<
   | 'flush'
   | 'status'
   | 'metrics'
+  | 'prepareStop'
 >;
 
 /** Reads both clocks. */

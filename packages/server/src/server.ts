@@ -63,8 +63,9 @@ export async function startServer(
       mesh,
     });
     const urls = await server.listen(peerListener);
+    const joined = await hasJoined(config, storage);
     const make = parts.makeReplica ?? ((options, source) => new Replica(options, source, readClocks()));
-    const replica = make(replicaOptions(config, storage, urls), storage);
+    const replica = make(replicaOptions(joined ? { ...config, bootstrap: [] } : config, storage, urls), storage);
     early.server = server;
     if (early.full) server.setStorageFull(true);
     if (early.problem !== null) server.fail(early.problem);
@@ -82,6 +83,19 @@ interface EarlyEvents {
   full: boolean;
   problem: Error | null;
   server: NodeServer | null;
+}
+
+const joinedKey = 'server/joined';
+
+/**
+ * True if this folder was begun to join a cluster that exists. It is remembered, so that a node that is started again
+ * with the flags of its first life, before it has got any state, does not make the cluster of old anew.
+ */
+async function hasJoined(config: ServerConfig, storage: Storage): Promise<boolean> {
+  if (storage.get(joinedKey) !== undefined) return true;
+  if (!config.join) return false;
+  await storage.submit([{ key: joinedKey, value: Uint8Array.of(1) }]);
+  return true;
 }
 
 function replicaOptions(config: ServerConfig, storage: NodeStorage, urls: Urls): ReplicaOptions {

@@ -97,7 +97,7 @@ describe('a client', () => {
         },
       ],
     };
-    server.replica.onRequest = () => ({ kind: 'done' });
+    server.replica.announce([]);
     client.request(1, { kind: 'status' });
     await until('the leader', () => client.of('members').some(({ leaders }) => leaders[0] === 'b'));
   });
@@ -194,7 +194,7 @@ describe('bad input', () => {
       { requestId: 1, kind: 'error', code: 'BAD_REQUEST' },
       { requestId: 2, kind: 'done' },
     ]);
-    expect(await counter(server, /request_errors_total\{.*BAD_REQUEST/)).toBe(1);
+    expect(await counter(server, /client_request_errors_total\{.*BAD_REQUEST/)).toBe(1);
   });
 
   test('requests beyond the limit of a connection are refused with OVERLOADED', async () => {

@@ -96,13 +96,12 @@ export class ClientGateway implements ConnectionHost {
     for (const connection of touched) connection.flush();
   }
 
-  setDirectory(entries: readonly DirectoryEntry[]): void {
-    this.#members.setDirectory(entries);
-    this.#announce();
-  }
-
-  setLeaders(status: NodeStatus): void {
-    if (this.#members.setLeaders(status)) this.#announce();
+  /** The directory, a role or a leader changed. */
+  setDirectory(entries: readonly DirectoryEntry[], status: NodeStatus): void {
+    this.#members.set(entries, status);
+    if (this.#connections.size === 0) return;
+    const frame = encodeFrame([this.#members.message]);
+    for (const connection of this.#connections) connection.sendFrame(frame);
   }
 
   /**
@@ -172,12 +171,6 @@ export class ClientGateway implements ConnectionHost {
 
   ended(connection: ClientConnection): void {
     this.#connections.delete(connection);
-  }
-
-  #announce(): void {
-    if (this.#connections.size === 0) return;
-    const frame = encodeFrame([this.#members.message]);
-    for (const connection of this.#connections) connection.sendFrame(frame);
   }
 
   #check(): void {

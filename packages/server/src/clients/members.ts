@@ -15,16 +15,10 @@ export class MembersView {
     return { kind: 'members', members: this.#members, leaders: this.#leaders };
   }
 
-  setDirectory(entries: readonly DirectoryEntry[]): void {
+  set(entries: readonly DirectoryEntry[], { partitions }: NodeStatus): void {
     this.#members = entries.map(({ node, role, clientUrl, adminUrl }) => ({ node, role, clientUrl, adminUrl }));
-  }
-
-  /** True if a leader changed. */
-  setLeaders(status: NodeStatus): boolean {
     const leaders = [...this.#leaders];
-    for (const { partition, leader } of status.partitions) leaders[partition] = leader;
-    if (leaders.every((leader, partition) => leader === this.#leaders[partition])) return false;
+    for (const { partition, leader } of partitions) leaders[partition] = leader;
     this.#leaders = leaders;
-    return true;
   }
 }

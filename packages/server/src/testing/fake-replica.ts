@@ -21,7 +21,7 @@ export type FakeEvent =
   | { readonly kind: 'tick' }
   | { readonly kind: 'durable'; readonly id: number }
   | { readonly kind: 'storageFull'; readonly full: boolean }
-  | { readonly kind: 'flush' };
+  | { readonly kind: 'prepareStop' };
 
 /** A replica that writes down what it is told and answers as scripted. Ticks and flushes are counted, not written. */
 export class FakeReplica implements ReplicaLike {
@@ -73,6 +73,10 @@ export class FakeReplica implements ReplicaLike {
 
   setStorageFull(full: boolean): void {
     this.#note({ kind: 'storageFull', full });
+  }
+
+  prepareStop(): void {
+    this.#note({ kind: 'prepareStop' });
   }
 
   flush(_now: Now): Effects | null {
