@@ -33,6 +33,7 @@ export class PersistQueue {
 
   /** Since when the oldest persist has been outstanding; null: nothing is. */
   get oldestTick(): number | null {
+    if (this.empty) return null;
     for (const persist of this.#pending.values()) return persist.handedAtTick;
     return null;
   }

@@ -24,22 +24,19 @@ export function voteResult(config: ConfigState, votes: ReadonlyMap<NodeId, boole
 }
 
 function majorityReached(voters: readonly NodeId[], reachedBy: ReachedBy): number {
-  // Of the common sizes each is answered without allocation: this runs for every acknowledgement.
-  switch (voters.length) {
-    case 0: return Infinity;
-    case 1: return reachedBy(voters[0] as NodeId);
-    case 2: return Math.min(reachedBy(voters[0] as NodeId), reachedBy(voters[1] as NodeId));
-    case 3: {
-      const a = reachedBy(voters[0] as NodeId);
-      const b = reachedBy(voters[1] as NodeId);
-      const c = reachedBy(voters[2] as NodeId);
-      return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
-    }
-    default: {
-      const reached = voters.map(reachedBy).sort((a, b) => b - a);
-      return reached[voters.length >> 1] as number;
-    }
+  if (voters.length === 0) return Infinity;
+  // Quadratic in a handful of voters instead of sorting a copy: it runs for every acknowledgement and tick, and
+  // must not allocate.
+  const majority = (voters.length >> 1) + 1;
+  let largest = -Infinity;
+  for (const candidate of voters) {
+    const value = reachedBy(candidate);
+    if (value <= largest) continue;
+    let count = 0;
+    for (const voter of voters) if (reachedBy(voter) >= value) count++;
+    if (count >= majority) largest = value;
   }
+  return largest;
 }
 
 function majorityVote(voters: readonly NodeId[], votes: ReadonlyMap<NodeId, boolean>): VoteResult {
