@@ -62,7 +62,7 @@ describe('checkLinearizability', () => {
     expect(seen.ok).toBeGreaterThan(5000);
   });
 
-  it('gives a witness order that the model allows and that respects real time', () => {
+  it('gives a witness order that the model allows and that respects real time', { timeout: 60_000 }, () => {
     const random = new SeededRandom(7);
     for (let i = 0; i < 200; i++) {
       const operations = randomLinearizable(random, {

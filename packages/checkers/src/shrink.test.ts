@@ -42,37 +42,41 @@ const get = (key: string, value: string | null): [KeyValueInput, KeyValueOutput]
 ];
 
 describe('a cut', () => {
-  it('never makes a violation of its own: what may be dropped leaves linearizable histories linearizable', () => {
-    const random = new SeededRandom(11);
-    let droppedWrites = 0;
-    for (let i = 0; i < 6000; i++) {
-      // Few values, so that a wrong rule would meet their coincidences; perturbed ones count if they are linearizable.
-      const built = randomLinearizable(random, {
-        operationCount: randomInt(random, 2, 6),
-        keys: ['k'],
-        values: values.slice(0, 2),
-        versions: i % 3 === 0,
-        durationMax: randomInt(random, 1, 12),
-      });
-      const operations = i % 2 === 0 ? built : perturb(random, built, values);
-      if (!isLinearizableByBruteForce(model, operations)) continue;
-      for (const operation of operations) {
-        const rest = operations.filter((other) => other !== operation);
-        if (!model.droppable(operation, rest)) continue;
-        if (operation.input.op !== 'get') droppedWrites++;
-        expect(isLinearizableByBruteForce(model, rest), `${JSON.stringify(operations)} without ${operation.id}`).toBe(
-          true,
-        );
+  it(
+    'never makes a violation of its own: what may be dropped leaves linearizable histories linearizable',
+    { timeout: 60_000 },
+    () => {
+      const random = new SeededRandom(11);
+      let droppedWrites = 0;
+      for (let i = 0; i < 6000; i++) {
+        // Few values, so that a wrong rule would meet their coincidences; perturbed ones count if they are linearizable.
+        const built = randomLinearizable(random, {
+          operationCount: randomInt(random, 2, 6),
+          keys: ['k'],
+          values: values.slice(0, 2),
+          versions: i % 3 === 0,
+          durationMax: randomInt(random, 1, 12),
+        });
+        const operations = i % 2 === 0 ? built : perturb(random, built, values);
+        if (!isLinearizableByBruteForce(model, operations)) continue;
+        for (const operation of operations) {
+          const rest = operations.filter((other) => other !== operation);
+          if (!model.droppable(operation, rest)) continue;
+          if (operation.input.op !== 'get') droppedWrites++;
+          expect(isLinearizableByBruteForce(model, rest), `${JSON.stringify(operations)} without ${operation.id}`).toBe(
+            true,
+          );
+        }
+        const at = returnAt(randomPick(random, operations));
+        expect(isLinearizableByBruteForce(model, cutAt(operations, at))).toBe(true);
       }
-      const at = returnAt(randomPick(random, operations));
-      expect(isLinearizableByBruteForce(model, cutAt(operations, at))).toBe(true);
-    }
-    expect(droppedWrites).toBeGreaterThan(1000);
-  });
+      expect(droppedWrites).toBeGreaterThan(1000);
+    },
+  );
 });
 
 describe('shrinkViolation', () => {
-  it('leaves a violation of one key from which no single operation can be dropped', () => {
+  it('leaves a violation of one key from which no single operation can be dropped', { timeout: 60_000 }, () => {
     const random = new SeededRandom(12);
     let shrunkCount = 0;
     for (let i = 0; i < 400; i++) {
