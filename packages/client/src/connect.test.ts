@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest';
+import { endpointUrl } from './connector.ts';
+import { connectWith } from './connect.ts';
+import { errorAnswer, FakeCluster, keyAnswer, track } from './testing/fake-cluster.ts';
+
+const value = new TextEncoder().encode('v');
+
+describe('connecting', () => {
+  it('tries the next endpoint when one is dead, in the order given', async () => {
+    const cluster = new FakeCluster();
+    cluster.dead.add('a');
+    const db = await cluster.connect({ endpoints: ['ws://a', 'ws://b', 'ws://c'] });
+    expect(cluster.dials).toEqual(['a', 'b']);
+    expect(db.connection).toEqual({ cluster: 'test', region: 'region-1', node: 'b', url: 'ws://b/' });
+  });
+
+  it('rejects with NO_ENDPOINT after its time when nobody answers, having paused between rounds', async () => {
+    const cluster = new FakeCluster();
+    cluster.dead.add('a').add('b');
+    const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'], connectTimeoutMs: 3_000 }));
+    await cluster.host.advance(2_999);
+    expect(connecting.done).toBe(false);
+    await cluster.host.advance(1);
+    expect(connecting.error).toMatchObject({ code: 'NO_ENDPOINT', definite: true });
+    expect(cluster.dials.length).toBeGreaterThan(6);
+    expect(cluster.dials.length).toBeLessThan(300);
+    const dialled = cluster.dials.length;
+    await cluster.host.advance(10_000);
+    expect(cluster.dials.length).toBe(dialled);
+  });
+
+  it.each(['WRONG_CLUSTER', 'PROTOCOL_VERSION'] as const)('rejects with %s as soon as every endpoint said so', async (code) => {
+    const cluster = new FakeCluster();
+    cluster.welcome = () => ({ kind: 'goodbye', code, detail: 'no' });
+    const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'] }));
+    await cluster.host.advance(100);
+    expect(connecting.error).toMatchObject({ code });
+    expect(cluster.dials).toEqual(['a', 'b']);
+  });
+
+  it('does not take a welcome of another cluster or version', async () => {
+    for (const change of [{ cluster: 'other' }, { protocolVersion: 99 }]) {
+      const cluster = new FakeCluster();
+      cluster.welcome = (node) => cluster.welcomeOf(node, change);
+      const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a'], cluster: 'test' }));
+      await cluster.host.advance(100);
+      expect(connecting.error).toMatchObject({ code: 'cluster' in change ? 'WRONG_CLUSTER' : 'PROTOCOL_VERSION' });
+    }
+  });
+
+  it('gives up on a node that takes the connection and says nothing', async () => {
+    const cluster = new FakeCluster();
+    cluster.silent.add('a');
+    const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'] }));
+    await cluster.host.advance(1_010);
+    expect(connecting.value?.connection?.node).toBe('b');
+  });
+
+  it('ends on garbage from a node and goes to the next', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const got = track(db.get('k'));
+    await cluster.host.settle();
+    cluster.sendRaw('a', new Uint8Array([0xc1]));
+    cluster.onRequest = () => keyAnswer({ value, version: '1' });
+    await cluster.host.advance(10);
+    expect(got.value).toMatchObject({ valid: true, value: 'v' });
+    expect(cluster.last.node).toBe('b');
+  });
+
+  it('learns endpoints from the directory and from later pushes', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect({ endpoints: ['ws://a'] });
+    expect(db.members).toEqual([]);
+    const member = { node: 'c' as never, role: 'voter' as const, clientUrl: 'ws://c', adminUrl: '' };
+    cluster.send('a', { kind: 'members', members: [member, { ...member, node: 'd' as never, clientUrl: 'not a url ://' }], leaders: [] });
+    await cluster.host.settle();
+    expect(db.members.length).toBe(2);
+    cluster.dead.add('a');
+    cluster.cut('a');
+    await cluster.host.advance(100);
+    expect(db.connection?.node).toBe('c');
+  });
+
+  it('takes http and bare addresses for ws', () => {
+    expect(endpointUrl('http://h:1')).toBe('ws://h:1/');
+    expect(endpointUrl('https://h:1/x')).toBe('wss://h:1/x');
+    expect(endpointUrl('h:7110')).toBe('ws://h:7110/');
+    expect(() => endpointUrl('ftp://h')).toThrow(TypeError);
+  });
+
+  it('aborts', async () => {
+    const cluster = new FakeCluster();
+    cluster.silent.add('a');
+    const abort = new AbortController();
+    const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a'], signal: abort.signal }));
+    await cluster.host.settle();
+    abort.abort();
+    await cluster.host.settle();
+    expect(connecting.error).toMatchObject({ code: 'ABORTED' });
+  });
+});
+
+describe('a connection', () => {
+  it('carries all requests of a turn in one frame', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    cluster.frames.length = 0;
+    for (let i = 0; i < 100; i++) void db.get(`k${i}`);
+    await cluster.host.settle();
+    expect(cluster.frames.length).toBe(1);
+    expect(cluster.frames[0]?.length).toBe(100);
+    expect(new Set(cluster.requests.map(({ request }) => request.requestId)).size).toBe(100);
+  });
+
+  it('cuts the turn into several frames before they grow too large', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    cluster.frames.length = 0;
+    for (let i = 0; i < 20; i++) void db.set(`k${i}`, new Uint8Array(300_000));
+    await cluster.host.settle();
+    expect(cluster.requests.length).toBe(20);
+    expect(cluster.frames.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('matches answers that come in any order', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const calls = ['a', 'b', 'c'].map((key) => track(db.get(key)));
+    await cluster.host.settle();
+    for (const { request, answer } of [...cluster.requests].reverse()) {
+      answer(keyAnswer({ value: new TextEncoder().encode((request.operation as { key: string }).key), version: '1' }));
+    }
+    await cluster.host.settle();
+    expect(calls.map(({ value: response }) => response?.value)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('that is half-open is left when a ping finds it so, and the call goes on elsewhere', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    cluster.silent.add('a');
+    const got = track(db.get('k'));
+    cluster.onRequest = () => keyAnswer({ value, version: '1' });
+    await cluster.host.advance(600);
+    expect(got.done).toBe(false);
+    await cluster.host.advance(100);
+    expect(got.value).toMatchObject({ valid: true });
+    expect(cluster.last.node).toBe('b');
+  });
+
+  it('is kept while pings are answered', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect({ endpoints: ['ws://a'] });
+    void db.get('k');
+    await cluster.host.advance(60_000);
+    expect(cluster.dials).toEqual(['a']);
+    expect(cluster.frames.flat().filter(({ kind }) => kind === 'ping').length).toBeGreaterThan(100);
+  });
+
+  it('is not blamed for a pause of this process', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    void db.get('k');
+    cluster.silent.add('a');
+    await cluster.host.advance(260);
+    await cluster.host.pause(1_500);
+    await cluster.host.advance(10);
+    expect(cluster.dials).toEqual(['a']);
+    cluster.send('a', { kind: 'pong', nonce: 1 });
+    cluster.silent.delete('a');
+    await cluster.host.advance(200);
+    expect(cluster.dials).toEqual(['a']);
+    expect(db.connection?.node).toBe('a');
+  });
+
+  it('goes over to another node before the first one stops, with the same write id', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const set = track(db.set('k', 'v'));
+    await cluster.host.settle();
+    const first = cluster.last.request;
+    cluster.last.answer(errorAnswer('STOPPING'));
+    cluster.onRequest = () => keyAnswer({ outcome: 'applied', version: '1' });
+    await cluster.host.advance(1_100);
+    expect(set.value).toMatchObject({ outcome: 'applied' });
+    expect(cluster.last.node).toBe('b');
+    expect(cluster.last.request.id).toEqual({ ...first.id, retry: true });
+  });
+
+  it('moves a stalled blocking call to another node, less and less often', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    void track(db.get('k'));
+    await cluster.host.advance(2_100);
+    expect(cluster.dials).toEqual(['a', 'b']);
+    expect(cluster.requests.map(({ node }) => node)).toEqual(['a', 'b']);
+    await cluster.host.advance(60_000);
+    expect(cluster.dials.length).toBeLessThan(8);
+    expect(cluster.dials.length).toBeGreaterThan(3);
+    void db.close();
+  });
+});
+
+describe('closing', () => {
+  it('rejects what is open with CLOSED, and what comes later', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const open = track(db.set('k', 'v'));
+    const watching = track(db.watch('k').next());
+    await cluster.host.settle();
+    await db.close();
+    await cluster.host.settle();
+    expect(open.error).toMatchObject({ code: 'CLOSED', definite: false });
+    expect((open.error as { ticket: string }).ticket).toMatch(/^\d\.[0-9a-f]{32}\.1$/);
+    expect(watching.error).toMatchObject({ code: 'CLOSED' });
+    const late = track(db.get('k'));
+    await cluster.host.advance(60_000);
+    expect(late.error).toMatchObject({ code: 'CLOSED', definite: true });
+    expect(cluster.dials).toEqual(['a']);
+  });
+});
