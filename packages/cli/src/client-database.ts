@@ -16,12 +16,20 @@ function databaseOf(client: Client): Database {
     get: async (key, options) => keyResult(await client.get(key, { ...options, ...bytes })),
     set: async (key, value, options) => keyResult(await client.set(key, value, options)),
     delete: async (key, options) => keyResult(await client.delete(key, options)),
-    swap: async (key, { newValue, oldValue }, options) => keyResult(await client.swap(key, newValue, oldValue, options)),
+    swap: async (key, { newValue, oldValue }, options) =>
+      keyResult(await client.swap(key, newValue, oldValue, options)),
     list: (prefix, options) => client.list(prefix, { ...options, ...bytes }),
     watch: (target, signal) => watch(client, target, signal),
     receipt: (receipt, options) => askReceipt(client, receipt, options),
     resolve: async (ticket, options) => {
-      const undecided: KeyResult = { valid: false, timeout: true, value: null, version: null, outcome: 'undecided', ticket };
+      const undecided: KeyResult = {
+        valid: false,
+        timeout: true,
+        value: null,
+        version: null,
+        outcome: 'undecided',
+        ticket,
+      };
       return withinDeadline(options, async (signal) => keyResult(await client.resolve(ticket, { signal })), undecided);
     },
     conflicts: (prefix, { limit, signal }) => client.conflicts(prefix, { limit, signal, ...bytes }),
@@ -37,7 +45,11 @@ function keyResult(response: Response<string | Uint8Array>): KeyResult {
   return { ...rest, value: typeof value === 'string' ? Buffer.from(value) : value };
 }
 
-async function* watch(client: Client, { key, prefix, cursor }: WatchTarget, signal: AbortSignal): AsyncGenerator<WatchBatch> {
+async function* watch(
+  client: Client,
+  { key, prefix, cursor }: WatchTarget,
+  signal: AbortSignal,
+): AsyncGenerator<WatchBatch> {
   const options = { as: 'bytes' as Form & 'bytes', prefix, signal, ...(cursor === null ? {} : { cursor }) };
   try {
     for await (const batch of client.watch(key, options)) yield { ...batch, reset: batch.reset !== undefined };
@@ -46,10 +58,16 @@ async function* watch(client: Client, { key, prefix, cursor }: WatchTarget, sign
   }
 }
 
-async function askReceipt(client: Client, name: string, options: CallOptions & { waitUntilKnown: boolean }): Promise<ReceiptResult> {
+async function askReceipt(
+  client: Client,
+  name: string,
+  options: CallOptions & { waitUntilKnown: boolean },
+): Promise<ReceiptResult> {
   const receipt = client.receipt(name);
   const ask = async (signal: AbortSignal): Promise<ReceiptResult> => {
-    const { state, reason, version } = await (options.waitUntilKnown ? receipt.wait({ signal }) : receipt.state({ signal }));
+    const { state, reason, version } = await (options.waitUntilKnown
+      ? receipt.wait({ signal })
+      : receipt.state({ signal }));
     return { state, version, timeout: false, ...(reason === null ? {} : { reason }) };
   };
   return withinDeadline(options, ask, { state: 'accepted', version: null, timeout: true });
@@ -58,7 +76,11 @@ async function askReceipt(client: Client, name: string, options: CallOptions & {
 const timeoutMsDefault = 1_000;
 
 /** For calls whose client side knows no deadline of its own: `late` when it passes. */
-async function withinDeadline<Result>(options: CallOptions, call: (signal: AbortSignal) => Promise<Result>, late: Result): Promise<Result> {
+async function withinDeadline<Result>(
+  options: CallOptions,
+  call: (signal: AbortSignal) => Promise<Result>,
+  late: Result,
+): Promise<Result> {
   if (options.blocking) return call(options.signal);
   const deadline = AbortSignal.timeout(options.timeoutMs ?? timeoutMsDefault);
   try {

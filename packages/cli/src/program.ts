@@ -1,22 +1,28 @@
-import { SkerryError } from '@skerry/client';
-import { errorEntry } from '@skerry/protocol';
+import type { SkerryError } from '@skerry/client';
 import { Command, CommanderError } from 'commander';
-import { connectDatabase } from './client-database.ts';
 import type { CliContext } from './command.ts';
-import { chaosCommand } from './commands/chaos.ts';
-import { checkCommand } from './commands/check.ts';
-import { devCommand } from './commands/dev.ts';
-import { kvCommand } from './commands/kv.ts';
-import { memberCommand } from './commands/member.ts';
-import { serverCommand } from './commands/server.ts';
-import { statusCommand } from './commands/status.ts';
-import { conflictsCommand, receiptCommand, resolveCommand } from './commands/writes.ts';
 import { CliError, exitCode, type ExitCode } from './exit-code.ts';
 import { visible } from './output.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
-/** The whole command line, parsed and described by commander. */
-export function buildProgram(context: CliContext): Command {
+type MakeCommand = (context: CliContext) => Command;
+
+/** Commands by name, each loaded only when it is wanted: a node's parts take longer to load than a key takes to read. */
+const loaders: Readonly<Record<string, () => Promise<MakeCommand>>> = {
+  dev: async () => (await import('./commands/dev.ts')).devCommand,
+  server: async () => (await import('./commands/server.ts')).serverCommand,
+  kv: async () => (await import('./commands/kv.ts')).kvCommand,
+  receipt: async () => (await import('./commands/writes.ts')).receiptCommand,
+  resolve: async () => (await import('./commands/writes.ts')).resolveCommand,
+  conflicts: async () => (await import('./commands/writes.ts')).conflictsCommand,
+  status: async () => (await import('./commands/status.ts')).statusCommand,
+  member: async () => (await import('./commands/member.ts')).memberCommand,
+  chaos: async () => (await import('./commands/chaos.ts')).chaosCommand,
+  check: async () => (await import('./commands/check.ts')).checkCommand,
+};
+
+/** The command line, parsed and described by commander: all of it, or only the command called `only` if there is such a one. */
+export async function buildProgram(context: CliContext, only = ''): Promise<Command> {
   const program = new Command('skerry')
     .description('Skerry: a key-value and configuration store for systems that run in several datacenters')
     .version('0.1.0', '-V, --version')
@@ -26,19 +32,8 @@ export function buildProgram(context: CliContext): Command {
 Exit codes: 0 valid; 1 usage or failure; 2 not found, mismatch or refused; 3 timeout.
 Settings: a flag wins over the environment, the environment over the file named by --config.`,
     );
-  const commands = [
-    devCommand,
-    serverCommand,
-    kvCommand,
-    receiptCommand,
-    resolveCommand,
-    conflictsCommand,
-    statusCommand,
-    memberCommand,
-    chaosCommand,
-    checkCommand,
-  ];
-  for (const make of commands) program.addCommand(make(context));
+  const names = Object.hasOwn(loaders, only) ? [only] : Object.keys(loaders);
+  for (const name of names) program.addCommand((await loaders[name]!())(context));
   for (const command of allCommands(program)) {
     command.exitOverride().showHelpAfterError('(add --help for what there is)');
     command.configureOutput({
@@ -61,41 +56,59 @@ function allCommands(command: Command): Command[] {
 export async function runCli(
   args: readonly string[],
   terminal: Terminal,
-  connect: CliContext['connect'] = connectDatabase,
+  connect: CliContext['connect'] = connectToNodes,
 ): Promise<number> {
   const context: CliContext = { terminal, connect, exit: exitCode.valid };
   try {
-    await buildProgram(context).parseAsync(args, { from: 'user' });
+    const program = await buildProgram(context, args[0]);
+    await program.parseAsync(args, { from: 'user' });
     return context.exit;
   } catch (error) {
     return report(error, terminal);
   }
 }
 
-function report(error: unknown, terminal: Terminal): ExitCode {
+const connectToNodes: CliContext['connect'] = async (endpoints, signal) => {
+  const { connectDatabase } = await import('./client-database.ts');
+  return connectDatabase(endpoints, signal);
+};
+
+async function report(error: unknown, terminal: Terminal): Promise<ExitCode> {
   // Commander has printed it; help and version that were asked for are no failure.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.valid : exitCode.failure;
   if (error instanceof CliError) {
     terminal.err(`skerry: ${error.message}\n`);
     return error.code;
   }
-  if (error instanceof SkerryError) return reportTypedError(error, terminal);
+  if (isTypedError(error)) return reportTypedError(error, terminal);
   if (terminal.interrupted.aborted) return exitCode.failure;
   const text = error instanceof Error ? (terminal.env['SKERRY_DEBUG'] ? error.stack : error.message) : String(error);
   terminal.err(`skerry: ${visible(text ?? '')}\n`);
   return exitCode.failure;
 }
 
+/** By name, since the class is only loaded with the client. */
+function isTypedError(error: unknown): error is SkerryError {
+  return error instanceof Error && error.name === 'SkerryError';
+}
+
 /** An error of the one table: not found and conflict are refusals, as in HTTP. */
-function reportTypedError(error: SkerryError, terminal: Terminal): ExitCode {
+async function reportTypedError(error: SkerryError, terminal: Terminal): Promise<ExitCode> {
   terminal.err(`skerry: ${visible(error.message)}\n`);
-  if (error.ticket !== null) terminal.err(`It may have been applied; its outcome, when it is known: skerry resolve ${error.ticket}\n`);
+  if (error.ticket !== null)
+    terminal.err(`It may have been applied; its outcome, when it is known: skerry resolve ${error.ticket}\n`);
   if (error.code === 'TIMEOUT') return exitCode.timeout;
+  const { errorEntry } = await import('@skerry/protocol');
   const { httpStatus } = errorEntry(error.code);
   return httpStatus === 404 || httpStatus === 409 || httpStatus === 412 ? exitCode.refused : exitCode.failure;
 }
 
+/** A node's exit codes (DESIGN's are smaller): it must end even where a disk that hangs keeps handles open. */
+const nodeExitCodeMin = 64;
+
 /** The program's entry: runs what the process was called with. */
 export async function main(): Promise<void> {
-  process.exitCode = await runCli(process.argv.slice(2), processTerminal());
+  const code = await runCli(process.argv.slice(2), processTerminal());
+  process.exitCode = code;
+  if (code >= nodeExitCodeMin) process.exit();
 }

@@ -20,7 +20,15 @@ describe.skipIf(!hasCommand('fiu-run'))('a sync that fails with EIO (skipped wit
   it('rejects this and every later submit, shows nothing of them, and lets no rejection escape', async () => {
     // failinfo is the errno: 5 is EIO.
     const faults = 'enable name=posix/io/sync/fdatasync,failinfo=5';
-    const child = new Child('fiu-run', ['-x', '-c', faults, process.execPath, childPath, 'failing', join(folder, 'node')]);
+    const child = new Child('fiu-run', [
+      '-x',
+      '-c',
+      faults,
+      process.execPath,
+      childPath,
+      'failing',
+      join(folder, 'node'),
+    ]);
     await child.end();
     const rejected = ['a', 'b', 'c', 'd'].map((key) => `${key} StorageFailedError`);
     expect(child.lines).toEqual([...rejected, 'visible false', 'end']);
@@ -49,7 +57,10 @@ describe.skipIf(!hasCommand('cc'))('a sync that hangs (skipped without a C compi
     writeFileSync(join(folder, 'hang.c'), hangSource);
     execFileSync('cc', ['-shared', '-fPIC', '-o', library, join(folder, 'hang.c')]);
     const hangFile = join(folder, 'hang');
-    const child = new Child(process.execPath, [childPath, 'hanging', join(folder, 'node')], { LD_PRELOAD: library, HANG_FILE: hangFile });
+    const child = new Child(process.execPath, [childPath, 'hanging', join(folder, 'node')], {
+      LD_PRELOAD: library,
+      HANG_FILE: hangFile,
+    });
     await child.end();
     rmSync(hangFile, { force: true });
     expect(child.lines).toHaveLength(2);

@@ -22,5 +22,6 @@ export function checkBatches(storage: LmdbStorage, acknowledgedMax: number): voi
     counts.set(n, (counts.get(n) ?? 0) + 1);
   }
   expect(counts.size).toBe(last + 1);
-  for (let n = 0; n <= last; n++) if (counts.get(n) !== 1 + (n % 7)) throw new Error(`batch ${n} has ${counts.get(n)} records`);
+  for (let n = 0; n <= last; n++)
+    if (counts.get(n) !== 1 + (n % 7)) throw new Error(`batch ${n} has ${counts.get(n)} records`);
 }

@@ -42,8 +42,11 @@ async function submit() {
 /** Submits while every sync fails; prints what became of each. */
 async function failing() {
   const storage = await openStorage({ folder, events });
-  const report = (/** @type {string} */ name) => (/** @type {any} */ error) => print(`${name} ${error?.name ?? 'resolved'}`);
-  const submits = ['a', 'b', 'c'].map((key) => storage.submit([{ key, value: bytes('lost') }]).then(report(key), report(key)));
+  const report = (/** @type {string} */ name) => (/** @type {any} */ error) =>
+    print(`${name} ${error?.name ?? 'resolved'}`);
+  const submits = ['a', 'b', 'c'].map((key) =>
+    storage.submit([{ key, value: bytes('lost') }]).then(report(key), report(key)),
+  );
   await Promise.all(submits);
   await storage.submit([{ key: 'd', value: bytes('lost') }]).then(report('d'), report('d'));
   print(`visible ${['a', 'b', 'c', 'd'].some((key) => storage.get(key) !== undefined)}`);
@@ -68,10 +71,25 @@ async function hanging() {
     turns += 1;
     if (resolved) break;
   }
-  print(JSON.stringify({ resolved, turns, blockedMs, pendingMs: storage.pendingForMs(), visible: storage.get('x') !== undefined, before: storage.get('before') !== undefined }));
+  print(
+    JSON.stringify({
+      resolved,
+      turns,
+      blockedMs,
+      pendingMs: storage.pendingForMs(),
+      visible: storage.get('x') !== undefined,
+      before: storage.get('before') !== undefined,
+    }),
+  );
   if (existsSync(hangFile)) rmSync(hangFile);
   await Promise.all(submits);
-  print(JSON.stringify({ resolved, pendingMs: storage.pendingForMs(), visible: storage.get('x') !== undefined && storage.get('y') !== undefined }));
+  print(
+    JSON.stringify({
+      resolved,
+      pendingMs: storage.pendingForMs(),
+      visible: storage.get('x') !== undefined && storage.get('y') !== undefined,
+    }),
+  );
   await storage.close();
 }
 

@@ -36,26 +36,30 @@ describe.skipIf(disk === null)('a storage whose power is cut (skipped without lo
   const rounds = 8;
   afterEach(() => disk?.remove());
 
-  it('has every acknowledged batch, whole batches only, and no batch without those before it', { timeout: 120_000 }, async () => {
-    if (disk === null) return;
-    const random = new SeededRandom(12);
-    let acknowledged = -1;
-    for (let round = 0; round < rounds; round++) {
-      disk.mount();
-      const child = new Child(process.execPath, [childPath, 'submit', `${disk.folder}/node`]);
-      const lines = 1 + randomInt(random, 1, 400);
-      await child.until(() => child.lines.length >= lines);
-      disk.cutPower();
-      await child.kill();
-      disk.unmount();
-      const acks = acknowledgedIn(child.lines);
-      expect(acks.length, `round ${round}`).toBeGreaterThan(0);
-      acknowledged = Math.max(acknowledged, ...acks);
-      disk.mount();
-      const storage = await openStorage({ folder: `${disk.folder}/node`, events });
-      checkBatches(storage, acknowledged);
-      await storage.close();
-      disk.unmount();
-    }
-  });
+  it(
+    'has every acknowledged batch, whole batches only, and no batch without those before it',
+    { timeout: 120_000 },
+    async () => {
+      if (disk === null) return;
+      const random = new SeededRandom(12);
+      let acknowledged = -1;
+      for (let round = 0; round < rounds; round++) {
+        disk.mount();
+        const child = new Child(process.execPath, [childPath, 'submit', `${disk.folder}/node`]);
+        const lines = 1 + randomInt(random, 1, 400);
+        await child.until(() => child.lines.length >= lines);
+        disk.cutPower();
+        await child.kill();
+        disk.unmount();
+        const acks = acknowledgedIn(child.lines);
+        expect(acks.length, `round ${round}`).toBeGreaterThan(0);
+        acknowledged = Math.max(acknowledged, ...acks);
+        disk.mount();
+        const storage = await openStorage({ folder: `${disk.folder}/node`, events });
+        checkBatches(storage, acknowledged);
+        await storage.close();
+        disk.unmount();
+      }
+    },
+  );
 });

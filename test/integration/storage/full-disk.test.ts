@@ -15,7 +15,13 @@ describe.skipIf(disk === null)('a storage on a full disk (skipped where a tmpfs 
   let storage: LmdbStorage;
 
   const open = (options: Partial<OpenStorageOptions> = {}): Promise<LmdbStorage> =>
-    openStorage({ folder, events: { onFull: (now) => full.push(now), onCorrupt: () => {} }, reserveBytes: 0, spacePollMs: 20, ...options });
+    openStorage({
+      folder,
+      events: { onFull: (now) => full.push(now), onCorrupt: () => {} },
+      reserveBytes: 0,
+      spacePollMs: 20,
+      ...options,
+    });
   const free = (): number => {
     const { bavail, bsize } = statfsSync(disk?.folder ?? '/');
     return bavail * bsize;
@@ -26,7 +32,10 @@ describe.skipIf(disk === null)('a storage on a full disk (skipped where a tmpfs 
     writeFileSync(ballast, new Uint8Array(Math.max(0, free() - leaveBytes)));
   };
   const batch = (n: number): StorageWrite[] => [
-    ...Array.from({ length: 20 }, (_, i) => ({ key: `own/${String(n).padStart(3, '0')}/${i}`, value: new Uint8Array(1_000).fill(n) })),
+    ...Array.from({ length: 20 }, (_, i) => ({
+      key: `own/${String(n).padStart(3, '0')}/${i}`,
+      value: new Uint8Array(1_000).fill(n),
+    })),
     { key: 'last', value: new Uint8Array([n]) },
   ];
   const batchesIn = (source: LmdbStorage): number[] => {
@@ -58,7 +67,9 @@ describe.skipIf(disk === null)('a storage on a full disk (skipped where a tmpfs 
     await storage.submit(batch(0));
     fill(300 * kibibyte);
     const settled: number[] = [];
-    const submits = upTo(40).map((n) => (n === 0 ? Promise.resolve() : storage.submit(batch(n)).then(() => void settled.push(n))));
+    const submits = upTo(40).map((n) =>
+      n === 0 ? Promise.resolve() : storage.submit(batch(n)).then(() => void settled.push(n)),
+    );
     await vi.waitFor(() => expect(full).toEqual([true]));
     await vi.waitFor(() => expect(storage.pendingForMs()).toBeGreaterThan(100));
     const durable = batchesIn(storage);
@@ -77,25 +88,29 @@ describe.skipIf(disk === null)('a storage on a full disk (skipped where a tmpfs 
     expect(batchesIn(storage)).toEqual(upTo(40));
   });
 
-  it('goes through full and free again and again without losing or reordering a batch', { timeout: 60_000 }, async () => {
-    storage = await open({ groupCommitLimits: { retryMsMin: 5, retryMsMax: 20 } });
-    const settled: number[] = [];
-    let next = 0;
-    for (let round = 0; round < 5; round++) {
-      fill((100 + 70 * round) * kibibyte);
-      const stalls = full.length;
-      const submits = Array.from({ length: 45 }, () => {
-        const n = next++;
-        return storage.submit(batch(n)).then(() => void settled.push(n));
-      });
-      await vi.waitFor(() => expect(full.length).toBe(stalls + 1), { timeout: 10_000 });
-      rmSync(ballast);
-      await Promise.all(submits);
-      await vi.waitFor(() => expect(full.length).toBe(stalls + 2));
-    }
-    expect(settled).toEqual(upTo(next));
-    expect(batchesIn(storage)).toEqual(upTo(next));
-  });
+  it(
+    'goes through full and free again and again without losing or reordering a batch',
+    { timeout: 60_000 },
+    async () => {
+      storage = await open({ groupCommitLimits: { retryMsMin: 5, retryMsMax: 20 } });
+      const settled: number[] = [];
+      let next = 0;
+      for (let round = 0; round < 5; round++) {
+        fill((100 + 70 * round) * kibibyte);
+        const stalls = full.length;
+        const submits = Array.from({ length: 45 }, () => {
+          const n = next++;
+          return storage.submit(batch(n)).then(() => void settled.push(n));
+        });
+        await vi.waitFor(() => expect(full.length).toBe(stalls + 1), { timeout: 10_000 });
+        rmSync(ballast);
+        await Promise.all(submits);
+        await vi.waitFor(() => expect(full.length).toBe(stalls + 2));
+      }
+      expect(settled).toEqual(upTo(next));
+      expect(batchesIn(storage)).toEqual(upTo(next));
+    },
+  );
 
   it('tells that it is nearly full while writes still go on, and when there is space again', async () => {
     storage = await open({ reserveBytes: 4 * 1_024 * kibibyte });
@@ -128,7 +143,8 @@ describe.skipIf(disk === null)('a storage on a full disk (skipped where a tmpfs 
     const results = await submits;
     const acknowledged = results.filter((result) => result.status === 'fulfilled').length;
     expect(acknowledged).toBeLessThan(30);
-    for (const result of results.slice(acknowledged)) expect(result).toMatchObject({ status: 'rejected', reason: expect.any(StorageFailedError) });
+    for (const result of results.slice(acknowledged))
+      expect(result).toMatchObject({ status: 'rejected', reason: expect.any(StorageFailedError) });
     rmSync(ballast);
     storage = await open();
     expect(batchesIn(storage)).toEqual(upTo(acknowledged + 1));

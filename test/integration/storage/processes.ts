@@ -11,7 +11,8 @@ export const childPath: string = fileURLToPath(new URL('./child.mjs', import.met
 /** Brings the build that the children run up to date; what other packages have wrong does not matter here. */
 export function buildStorage(): void {
   spawnSync(join(root, 'node_modules/.bin/tsc'), ['-b', 'packages/storage-lmdb'], { cwd: root, stdio: 'ignore' });
-  if (!existsSync(join(root, 'packages/storage-lmdb/dist/index.js'))) throw new Error('packages/storage-lmdb is not built');
+  if (!existsSync(join(root, 'packages/storage-lmdb/dist/index.js')))
+    throw new Error('packages/storage-lmdb is not built');
 }
 
 export function temporaryFolder(): string {
@@ -67,7 +68,8 @@ export class Child {
   async until(condition: () => boolean): Promise<void> {
     let ended = false;
     void this.#ended.then(() => (ended = true));
-    while (!condition() && !ended) await Promise.race([this.#ended, new Promise<void>((resolve) => (this.#changed = resolve))]);
+    while (!condition() && !ended)
+      await Promise.race([this.#ended, new Promise<void>((resolve) => (this.#changed = resolve))]);
   }
 
   end(): Promise<void> {

@@ -13,6 +13,7 @@ interface ChaosFlags {
 const descriptions: Readonly<Record<NodeAction, string>> = {
   kill: 'end nodes at once (SIGKILL); they stay away until restarted',
   restart: 'stop nodes if they run and start them on the data they had',
+  rebuild: 'restart nodes without their data (kept aside), which they fetch from their peers',
   pause: 'freeze nodes (SIGSTOP): their connections stay open and answer nothing',
   resume: 'let paused nodes go on (SIGCONT)',
 };

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError, describeConfig, exitCodes, loadConfig, type ConfigDescription, type ServerConfig } from '@skerry/server';
+import {
+  ConfigError,
+  describeConfig,
+  exitCodes,
+  loadConfig,
+  type ConfigDescription,
+  type ServerConfig,
+} from '@skerry/server';
 import { Command } from 'commander';
 import { onRun, type CliContext } from '../command.ts';
 import { readRunningDevState } from '../dev/state-file.ts';
@@ -21,7 +28,10 @@ export function serverCommand(context: CliContext): Command {
     .description('run one node until it is told to stop (SIGTERM)')
     .option('--config <file>', 'JSON file with the same settings; a flag wins over the environment, that over the file')
     .option('--rebuild', "set this node's data aside and fetch everything again from its peers")
-    .option('--via <endpoints>', 'with --rebuild: client addresses of living nodes of the region (environment: SKERRY_ENDPOINTS)')
+    .option(
+      '--via <endpoints>',
+      'with --rebuild: client addresses of living nodes of the region (environment: SKERRY_ENDPOINTS)',
+    )
     .addHelpText(
       'after',
       `
@@ -46,15 +56,21 @@ Examples:
 /** Members are asked for over a client connection, since they know each other's administration addresses. */
 function peersOf(config: ServerConfig, flags: ServerFlags, context: CliContext): RebuildPeers {
   const given = flags.via ?? context.terminal.env['SKERRY_ENDPOINTS'];
-  const dev = readRunningDevState(dataDirOf(undefined, context.terminal.env))?.regions.find(({ name }) => name === config.region);
-  const endpoints = given?.split(',').map((text) => text.trim()) ?? dev?.nodes.filter(({ name }) => name !== config.node).map(({ client }) => client);
+  const dev = readRunningDevState(dataDirOf(undefined, context.terminal.env))?.regions.find(
+    ({ name }) => name === config.region,
+  );
+  const endpoints =
+    given?.split(',').map((text) => text.trim()) ??
+    dev?.nodes.filter(({ name }) => name !== config.node).map(({ client }) => client);
   if (endpoints === undefined) throw new CliError('name living nodes of the region: --rebuild --via ws://host:7110');
   return {
     adminUrls: async (signal) => {
       const db = await context.connect(endpoints, signal);
       try {
         const members = await db.members();
-        return members.filter(({ node, adminUrl }) => node !== config.node && adminUrl !== '').map(({ adminUrl }) => adminUrl);
+        return members
+          .filter(({ node, adminUrl }) => node !== config.node && adminUrl !== '')
+          .map(({ adminUrl }) => adminUrl);
       } finally {
         await db.close();
       }
@@ -77,7 +93,10 @@ function addFlag(command: Command, { flag, kind, description, environment, defau
 }
 
 /** null: it cannot be used, which was said. */
-function configOf({ config, rebuild: _, via: __, ...flags }: ServerFlags, { terminal }: CliContext): ServerConfig | null {
+function configOf(
+  { config, rebuild: _, via: __, ...flags }: ServerFlags,
+  { terminal }: CliContext,
+): ServerConfig | null {
   try {
     return loadConfig({ file: config === undefined ? {} : readConfigFile(config), environment: terminal.env, flags });
   } catch (error) {
@@ -94,6 +113,7 @@ function readConfigFile(path: string): Record<string, unknown> {
   } catch (error) {
     throw new ConfigError([`${path}: ${(error as Error).message}`]);
   }
-  if (typeof file !== 'object' || file === null || Array.isArray(file)) throw new ConfigError([`${path}: must hold a JSON object`]);
+  if (typeof file !== 'object' || file === null || Array.isArray(file))
+    throw new ConfigError([`${path}: must hold a JSON object`]);
   return file as Record<string, unknown>;
 }

@@ -50,10 +50,13 @@ export class NodeProcess {
     return this.#child?.pid ?? null;
   }
 
-  start(): void {
+  /** `extraArgs` are for this run only. */
+  start(extraArgs: readonly string[] = []): void {
     if (this.#child !== null) return;
     const log = openLog(this.#options.logFile);
-    const child = spawn(this.#options.command, [...this.#options.args], { stdio: ['ignore', log, log, 'ipc'] });
+    const child = spawn(this.#options.command, [...this.#options.args, ...extraArgs], {
+      stdio: ['ignore', log, log, 'ipc'],
+    });
     closeSync(log);
     this.#child = child;
     this.#stopping = false;

@@ -2,8 +2,11 @@ import { CliError, exitCode } from '../exit-code.ts';
 import type { DevNode } from './layout.ts';
 import { NodeProcess, type NodeExit, type NodeState } from './node-process.ts';
 
-/** What can be done to nodes of a dev cluster. `kill` is SIGKILL; `restart` also starts what was killed or crashed. */
-export const nodeActions = ['kill', 'restart', 'pause', 'resume'] as const;
+/**
+ * What can be done to nodes of a dev cluster. `kill` is SIGKILL; `restart` also starts what was killed or crashed;
+ * `rebuild` is a restart that sets the data aside and fetches all from the peers.
+ */
+export const nodeActions = ['kill', 'restart', 'rebuild', 'pause', 'resume'] as const;
 export type NodeAction = (typeof nodeActions)[number];
 
 export interface SupervisorOptions {
@@ -60,8 +63,9 @@ export class Supervisor {
         await node.kill();
         break;
       case 'restart':
+      case 'rebuild':
         await node.stop(this.#options.stopGraceMs);
-        node.start();
+        node.start(action === 'rebuild' ? ['--rebuild'] : []);
         break;
       case 'pause':
         requireProcess(node);

@@ -22,7 +22,11 @@ export function setDataAside(folder: string): string | null {
  * Gives the empty folder a new identity and has the members take it in place of the old one. What the node then starts
  * with is a member that joins: it must not make a cluster of its own from the list of voters it was once made with.
  */
-export async function rebuildNode(config: ServerConfig, peers: RebuildPeers, signal: AbortSignal): Promise<{ config: ServerConfig; replica: number }> {
+export async function rebuildNode(
+  config: ServerConfig,
+  peers: RebuildPeers,
+  signal: AbortSignal,
+): Promise<{ config: ServerConfig; replica: number }> {
   if (config.peers.length === 0) throw new CliError('a node without peers cannot be rebuilt: nobody else has its data');
   const storage = await openStorage({ folder: config.dataFolder, events: { onFull: () => {}, onCorrupt: () => {} } });
   const { replica } = storage.identity;

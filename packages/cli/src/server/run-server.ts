@@ -75,7 +75,9 @@ function reportCatchUp(server: RunningServer, terminal: Terminal, stop: AbortSig
     const { partitions } = server.status();
     const applied = partitions.reduce((sum, partition) => sum + partition.applied, 0);
     const committed = partitions.reduce((sum, partition) => sum + partition.commit, 0);
-    const done = partitions.length > 0 && partitions.every(({ leader, applied: at, commit }) => leader !== null && at > 0 && at >= commit);
+    const done =
+      partitions.length > 0 &&
+      partitions.every(({ leader, applied: at, commit }) => leader !== null && at > 0 && at >= commit);
     if (terminal.errIsTty) terminal.err(`\rrebuilding: applied ${applied} of ${committed} entries`);
     if (!done && !stop.aborted) return;
     clearInterval(timer);

@@ -10,6 +10,8 @@ export function stopSignal(interrupted: AbortSignal): AbortSignal {
   };
   process.on('SIGTERM', stop);
   process.on('disconnect', stop);
+  // Listening keeps the process alive, which must end once the node has stopped.
+  process.channel?.unref();
   if (!process.connected) stop();
   return abort.signal;
 }
