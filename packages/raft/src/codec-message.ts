@@ -1,12 +1,30 @@
-import { assert, ByteReader, ByteWriter, DecodeError, unreachable } from '@skerry/base';
-import { decodeEntryBody, decodeIndex, decodeNodeId, decodeSnapshotMeta, decodeTerm, encodeEntryBody, encodeSnapshotMeta } from './codec-state.ts';
+import { assert, DecodeError, unreachable, type ByteReader, type ByteWriter } from '@skerry/base';
+import {
+  decodeEntryBody,
+  decodeIndex,
+  decodeNodeId,
+  decodeSnapshotMeta,
+  decodeTerm,
+  encodeEntryBody,
+  encodeSnapshotMeta,
+} from './codec-state.ts';
 import type { AppendMessage, Message } from './messages.ts';
 import type { Entry, LogIndex } from './types.ts';
 
 /** The position in this list is the code on the wire: append only. */
 const kinds: readonly Message['kind'][] = [
-  'preVote', 'preVoteResponse', 'vote', 'voteResponse', 'append', 'appendResponse', 'heartbeat', 'heartbeatResponse',
-  'snapshot', 'readIndex', 'readIndexResponse', 'timeoutNow',
+  'preVote',
+  'preVoteResponse',
+  'vote',
+  'voteResponse',
+  'append',
+  'appendResponse',
+  'heartbeat',
+  'heartbeatResponse',
+  'snapshot',
+  'readIndex',
+  'readIndexResponse',
+  'timeoutNow',
 ];
 
 /** Code, addresses, term, then the fields of the kind. */
@@ -17,7 +35,12 @@ export function encodeMessage(writer: ByteWriter, message: Message): void {
       writer.varint(message.lastIndex).varint(message.lastTerm).varint(message.commit).varint(message.commitTerm);
       return;
     case 'vote':
-      writer.varint(message.lastIndex).varint(message.lastTerm).varint(message.commit).varint(message.commitTerm).bool(message.transfer);
+      writer
+        .varint(message.lastIndex)
+        .varint(message.lastTerm)
+        .varint(message.commit)
+        .varint(message.commitTerm)
+        .bool(message.transfer);
       return;
     case 'preVoteResponse':
     case 'voteResponse':
@@ -60,13 +83,21 @@ export function decodeMessage(reader: ByteReader): Message {
   switch (kind) {
     case 'preVote':
       return {
-        kind, ...envelope,
-        lastIndex: decodeIndex(reader), lastTerm: decodeTerm(reader), commit: decodeIndex(reader), commitTerm: decodeTerm(reader),
+        kind,
+        ...envelope,
+        lastIndex: decodeIndex(reader),
+        lastTerm: decodeTerm(reader),
+        commit: decodeIndex(reader),
+        commitTerm: decodeTerm(reader),
       };
     case 'vote':
       return {
-        kind, ...envelope,
-        lastIndex: decodeIndex(reader), lastTerm: decodeTerm(reader), commit: decodeIndex(reader), commitTerm: decodeTerm(reader),
+        kind,
+        ...envelope,
+        lastIndex: decodeIndex(reader),
+        lastTerm: decodeTerm(reader),
+        commit: decodeIndex(reader),
+        commitTerm: decodeTerm(reader),
         transfer: reader.bool(),
       };
     case 'preVoteResponse':
@@ -76,8 +107,12 @@ export function decodeMessage(reader: ByteReader): Message {
       return decodeAppend(reader, envelope);
     case 'appendResponse':
       return {
-        kind, ...envelope,
-        rejected: reader.bool(), index: decodeIndex(reader), hintIndex: decodeIndex(reader), hintTerm: decodeTerm(reader),
+        kind,
+        ...envelope,
+        rejected: reader.bool(),
+        index: decodeIndex(reader),
+        hintIndex: decodeIndex(reader),
+        hintTerm: decodeTerm(reader),
       };
     case 'heartbeat':
       return { kind, ...envelope, commit: decodeIndex(reader), round: reader.varint() };
@@ -101,7 +136,11 @@ function encodeAppend(writer: ByteWriter, message: AppendMessage): void {
   writer.varint(message.prevIndex).varint(message.prevTerm).varint(message.commit).varint(message.entries.length);
   for (let i = 0; i < message.entries.length; i++) {
     const entry = message.entries[i] as Entry;
-    assert(entry.index === message.prevIndex + 1 + i, 'entries of an append must be dense', { index: entry.index, prevIndex: message.prevIndex, i });
+    assert(entry.index === message.prevIndex + 1 + i, 'entries of an append must be dense', {
+      index: entry.index,
+      prevIndex: message.prevIndex,
+      i,
+    });
     encodeEntryBody(writer, entry);
   }
 }

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, DecodeError, isName, type NodeId } from '@skerry/base';
+import { DecodeError, isName, type ByteReader, type ByteWriter, type NodeId } from '@skerry/base';
 import { configStateFault } from './config-change.ts';
 import type { ConfigState, Entry, EntryKind, HardState, LogIndex, SnapshotMeta, Term } from './types.ts';
 
@@ -33,7 +33,10 @@ export function decodeEntryBody(reader: ByteReader, index: LogIndex): Entry {
 }
 
 export function encodeHardState(writer: ByteWriter, state: HardState): void {
-  writer.varint(state.term).varint(state.commit).bool(state.vote !== null);
+  writer
+    .varint(state.term)
+    .varint(state.commit)
+    .bool(state.vote !== null);
   if (state.vote !== null) writer.text(state.vote);
 }
 

@@ -69,7 +69,8 @@ export function configStateFault(config: ConfigState): string | null {
     }
   }
   if (learners.some((id) => isVoter(config, id))) return 'a learner votes';
-  if (learnersNext.some((id) => !votersOutgoing.includes(id) || voters.includes(id))) return 'a next learner is no outgoing voter';
+  if (learnersNext.some((id) => !votersOutgoing.includes(id) || voters.includes(id)))
+    return 'a next learner is no outgoing voter';
   return null;
 }
 

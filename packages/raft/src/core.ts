@@ -6,7 +6,17 @@ import { settingsOf, type RaftSettings } from './options.ts';
 import type { Progress } from './progress.ts';
 import { quorumReached } from './quorum.ts';
 import { ReadQueues } from './read-queues.ts';
-import type { ConfigState, LogIndex, LogReader, RaftOptions, RaftRestored, ReadState, Role, SoftState, Term } from './types.ts';
+import type {
+  ConfigState,
+  LogIndex,
+  LogReader,
+  RaftOptions,
+  RaftRestored,
+  ReadState,
+  Role,
+  SoftState,
+  Term,
+} from './types.ts';
 
 /**
  * The state of one node in one group, shared by the modules of this package and hidden behind `Raft`. The modules
@@ -75,7 +85,8 @@ export class RaftCore {
   /** How far each member's log is durable and known to match; for counting. */
   readonly matchOf = (id: NodeId): number => (id === this.id ? this.log.durable : (this.peers.get(id)?.match ?? 0));
   readonly roundOf = (id: NodeId): number => (id === this.id ? this.round : (this.peers.get(id)?.roundAcked ?? 0));
-  readonly contactOf = (id: NodeId): number => (id === this.id ? this.ticks : (this.peers.get(id)?.contactTick ?? -Infinity));
+  readonly contactOf = (id: NodeId): number =>
+    id === this.id ? this.ticks : (this.peers.get(id)?.contactTick ?? -Infinity);
 
   constructor(options: RaftOptions, reader: LogReader, restored: RaftRestored) {
     this.settings = settingsOf(options);
@@ -89,7 +100,10 @@ export class RaftCore {
       applied: restored.applied,
       entriesCachedBytesMax: options.entriesCachedBytesMax,
     });
-    assert(this.log.lastTerm <= this.term, 'the restored term is behind the restored log', { term: this.term, lastTerm: this.log.lastTerm });
+    assert(this.log.lastTerm <= this.term, 'the restored term is behind the restored log', {
+      term: this.term,
+      lastTerm: this.log.lastTerm,
+    });
     this.commitPersisted = this.log.commit;
     this.reads = new ReadQueues(options.random);
     this.electionTimeoutTicks = this.drawElectionTimeout();
@@ -98,7 +112,10 @@ export class RaftCore {
 
   /** Leader: a majority was heard from within the last `electionTicksMin`. */
   get quorumActive(): boolean {
-    return this.role === 'leader' && this.ticks - quorumReached(this.config, this.contactOf) <= this.settings.electionTicksMin;
+    return (
+      this.role === 'leader' &&
+      this.ticks - quorumReached(this.config, this.contactOf) <= this.settings.electionTicksMin
+    );
   }
 
   /**

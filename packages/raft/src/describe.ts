@@ -21,34 +21,47 @@ export function describeEntry(entry: Entry): string {
 export function describeMessage(message: Message): string {
   const head = `${message.from}->${message.to} ${message.kind} t${message.term}`;
   switch (message.kind) {
-    case 'preVote': return `${head} last ${message.lastIndex}/${message.lastTerm}`;
-    case 'vote': return `${head} last ${message.lastIndex}/${message.lastTerm}${message.transfer ? ' transfer' : ''}`;
+    case 'preVote':
+      return `${head} last ${message.lastIndex}/${message.lastTerm}`;
+    case 'vote':
+      return `${head} last ${message.lastIndex}/${message.lastTerm}${message.transfer ? ' transfer' : ''}`;
     case 'preVoteResponse':
-    case 'voteResponse': return `${head} ${message.granted ? 'granted' : 'refused'}`;
+    case 'voteResponse':
+      return `${head} ${message.granted ? 'granted' : 'refused'}`;
     case 'append':
       return `${head} prev ${message.prevIndex}/${message.prevTerm} commit ${message.commit} [${message.entries.map(describeEntry).join(', ')}]`;
     case 'appendResponse':
-      return message.rejected ? `${head} rejected ${message.index} hint ${message.hintIndex}/${message.hintTerm}` : `${head} match ${message.index}`;
-    case 'heartbeat': return `${head} commit ${message.commit} round ${message.round}`;
-    case 'heartbeatResponse': return `${head} round ${message.round}`;
-    case 'snapshot': return `${head} ${message.meta.index}/${message.meta.term} ${describeConfig(message.meta.config)}`;
-    case 'readIndex': return head;
-    case 'readIndexResponse': return `${head} ${message.index ?? 'failed'}`;
-    case 'timeoutNow': return head;
+      return message.rejected
+        ? `${head} rejected ${message.index} hint ${message.hintIndex}/${message.hintTerm}`
+        : `${head} match ${message.index}`;
+    case 'heartbeat':
+      return `${head} commit ${message.commit} round ${message.round}`;
+    case 'heartbeatResponse':
+      return `${head} round ${message.round}`;
+    case 'snapshot':
+      return `${head} ${message.meta.index}/${message.meta.term} ${describeConfig(message.meta.config)}`;
+    case 'readIndex':
+      return head;
+    case 'readIndexResponse':
+      return `${head} ${message.index ?? 'failed'}`;
+    case 'timeoutNow':
+      return head;
   }
 }
 
 /** A line for the node, and on a leader one for each peer, in order of id. */
 export function describeStatus(status: Status): string {
   const lines = [
-    `${status.id} ${status.role} term ${status.term} vote ${status.vote ?? '-'} leader ${status.leader ?? '-'} `
-    + `log ${status.firstIndex}..${status.lastIndex} durable ${status.durableIndex} commit ${status.commit} applied ${status.applied} `
-    + `config ${describeConfig(status.config)}`
-    + `${status.storageHealthy ? '' : ' storage unhealthy'}`
-    + `${status.transferee === null ? '' : ` transferring to ${status.transferee}`}`,
+    `${status.id} ${status.role} term ${status.term} vote ${status.vote ?? '-'} leader ${status.leader ?? '-'} ` +
+      `log ${status.firstIndex}..${status.lastIndex} durable ${status.durableIndex} commit ${status.commit} applied ${status.applied} ` +
+      `config ${describeConfig(status.config)}` +
+      `${status.storageHealthy ? '' : ' storage unhealthy'}` +
+      `${status.transferee === null ? '' : ` transferring to ${status.transferee}`}`,
   ];
   for (const peer of status.peers) {
-    lines.push(`  ${peer.id} ${peer.state} match ${peer.match} next ${peer.next} inflight ${peer.inflightAppends}${peer.recentActive ? '' : ' inactive'}`);
+    lines.push(
+      `  ${peer.id} ${peer.state} match ${peer.match} next ${peer.next} inflight ${peer.inflightAppends}${peer.recentActive ? '' : ' inactive'}`,
+    );
   }
   return lines.join('\n');
 }

@@ -44,7 +44,11 @@ export function followLeader(core: RaftCore, leader: NodeId): void {
     return;
   }
   assert(core.role !== 'leader', 'two leaders in one term (I1)', { term: core.term, id: core.id, other: leader });
-  assert(core.leader === null || core.leader === leader, 'two leaders in one term (I1)', { term: core.term, one: core.leader, other: leader });
+  assert(core.leader === null || core.leader === leader, 'two leaders in one term (I1)', {
+    term: core.term,
+    one: core.leader,
+    other: leader,
+  });
   becomeFollower(core, core.term, leader);
 }
 
@@ -69,12 +73,20 @@ function becomePreCandidate(core: RaftCore): void {
   core.resetElectionTimer();
   if (core.leaderSuspected && core.campaigns <= quickPreVotesMax) {
     // The others may not have noticed yet that the leader is gone. Asking again soon costs them nothing.
-    core.electionTimeoutTicks = Math.min(core.electionTimeoutTicks, randomInt(core.settings.random, 2, 2 + 2 * core.campaigns));
+    core.electionTimeoutTicks = Math.min(
+      core.electionTimeoutTicks,
+      randomInt(core.settings.random, 2, 2 + 2 * core.campaigns),
+    );
   }
   core.votes.set(core.id, true);
   for (const to of otherVoters(core)) {
     core.send({
-      kind: 'preVote', from: core.id, to, term: (core.term + 1) as Term, lastIndex: core.log.lastIndex, lastTerm: core.log.lastTerm,
+      kind: 'preVote',
+      from: core.id,
+      to,
+      term: (core.term + 1) as Term,
+      lastIndex: core.log.lastIndex,
+      lastTerm: core.log.lastTerm,
       ...commitKnown(core),
     });
   }
@@ -93,7 +105,13 @@ function becomeCandidate(core: RaftCore, transfer: boolean): void {
   // count the votes that its first life's log had won.
   for (const to of otherVoters(core)) {
     core.sendAfterPersist({
-      kind: 'vote', from: core.id, to, term: core.term, lastIndex: core.log.lastIndex, lastTerm: core.log.lastTerm, transfer,
+      kind: 'vote',
+      from: core.id,
+      to,
+      term: core.term,
+      lastIndex: core.log.lastIndex,
+      lastTerm: core.log.lastTerm,
+      transfer,
       ...commitKnown(core),
     });
   }
@@ -119,7 +137,12 @@ function becomeLeader(core: RaftCore): void {
 /** Progress of a member that nothing is known about yet (section 5.3: next starts after the leader's last). */
 export function newProgress(core: RaftCore, id: NodeId): Progress {
   const { inflightAppendsMax, inflightBytesMax } = core.settings;
-  return new Progress(id, { next: logIndex(core.log.lastIndex + 1), tick: core.ticks, inflightAppendsMax, inflightBytesMax });
+  return new Progress(id, {
+    next: logIndex(core.log.lastIndex + 1),
+    tick: core.ticks,
+    inflightAppendsMax,
+    inflightBytesMax,
+  });
 }
 
 /** The term and vote of a persist became durable. */
@@ -131,11 +154,12 @@ export function ownVoteDurable(core: RaftCore, term: Term, vote: NodeId | null):
 
 /** "Would you vote for me?" Neither term nor vote changes by answering. */
 export function handlePreVote(core: RaftCore, message: PreVoteMessage): void {
-  const granted = message.term > core.term
-    && !core.inLease
-    && core.storageHealthy
-    && core.log.isUpToDate(message.lastIndex, message.lastTerm)
-    && !outranks(core, message);
+  const granted =
+    message.term > core.term &&
+    !core.inLease &&
+    core.storageHealthy &&
+    core.log.isUpToDate(message.lastIndex, message.lastTerm) &&
+    !outranks(core, message);
   const term = granted ? message.term : core.term;
   core.send({ kind: 'preVoteResponse', from: core.id, to: message.from, term, granted, ...commitKnown(core) });
 }
@@ -171,7 +195,14 @@ export function handleVote(core: RaftCore, message: VoteMessage): void {
     core.resetElectionTimer();
     core.campaigns = 0;
   }
-  core.sendAfterPersist({ kind: 'voteResponse', from: core.id, to: message.from, term: core.term, granted, ...commitKnown(core) });
+  core.sendAfterPersist({
+    kind: 'voteResponse',
+    from: core.id,
+    to: message.from,
+    term: core.term,
+    granted,
+    ...commitKnown(core),
+  });
 }
 
 export function handleVoteResponse(core: RaftCore, message: VoteResponseMessage): void {
@@ -192,7 +223,10 @@ export function commitKnown(core: RaftCore): { commit: LogIndex; commitTerm: Ter
 }
 
 /** That an entry is committed stays true in every term, so this is learned from whoever says it. */
-export function learnCommit(core: RaftCore, message: PreVoteMessage | PreVoteResponseMessage | VoteMessage | VoteResponseMessage): void {
+export function learnCommit(
+  core: RaftCore,
+  message: PreVoteMessage | PreVoteResponseMessage | VoteMessage | VoteResponseMessage,
+): void {
   if (message.commit <= core.log.commit || core.log.term(message.commit) !== message.commitTerm) return;
   core.log.commitTo(message.commit);
   if (core.role === 'leader') core.replicationDue = true;

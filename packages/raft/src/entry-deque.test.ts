@@ -11,7 +11,7 @@ it('the deque behaves like an array that is pushed, shifted and truncated', () =
   const deque = new EntryDeque(logIndex(1));
   let model: ReturnType<typeof entryOf>[] = [];
   let end = 1;
-  for (let i = 0; i < 4000; i++) {
+  for (let i = 0; i < 3000; i++) {
     const roll = randomInt(random, 0, 99);
     if (roll < 52) {
       const entry = entryOf(end++, 1, 'x'.repeat(roll % 7));
@@ -28,8 +28,7 @@ it('the deque behaves like an array that is pushed, shifted and truncated', () =
     expect(deque.end).toBe(end);
     expect(deque.count).toBe(model.length);
     expect(deque.bytes).toBe(model.reduce((bytes, entry) => bytes + entryBytes(entry), 0));
-    const last = model.at(-1);
-    if (last !== undefined) expect(deque.at(last.index)).toBe(last);
+    expect(model.every((entry) => deque.at(entry.index) === entry)).toBe(true);
   }
 });
 
@@ -49,6 +48,10 @@ it('inflights behave like a list of appends, and are full at either limit', () =
       model = model.filter(({ last }) => last > acknowledged);
     }
     const bytes = model.reduce((sum, each) => sum + each.bytes, 0);
-    expect([inflights.count, inflights.bytes, inflights.full]).toEqual([model.length, bytes, model.length >= 20 || bytes >= 1000]);
+    expect([inflights.count, inflights.bytes, inflights.full]).toEqual([
+      model.length,
+      bytes,
+      model.length >= 20 || bytes >= 1000,
+    ]);
   }
 });

@@ -36,7 +36,11 @@ export class EntryDeque {
   /** The entry at `index`, which must be in `first` to `end - 1`. */
   at(index: LogIndex): Entry {
     const offset = index - this.#first;
-    assert(offset >= 0 && offset < this.#count, 'entry is not cached', { index, first: this.#first, count: this.#count });
+    assert(offset >= 0 && offset < this.#count, 'entry is not cached', {
+      index,
+      first: this.#first,
+      count: this.#count,
+    });
     return this.#ring[(this.#head + offset) & (this.#ring.length - 1)] as Entry;
   }
 

@@ -30,8 +30,14 @@ function reject(core: RaftCore, message: AppendMessage): void {
   const end = Math.min(message.prevIndex, log.lastIndex) as LogIndex;
   const hintIndex = log.lastIndexAtTerm(message.prevTerm, log.commit, end) ?? log.commit;
   core.sendAfterPersist({
-    kind: 'appendResponse', from: core.id, to: message.from, term: core.term,
-    rejected: true, index: message.prevIndex, hintIndex, hintTerm: log.termAt(hintIndex),
+    kind: 'appendResponse',
+    from: core.id,
+    to: message.from,
+    term: core.term,
+    rejected: true,
+    index: message.prevIndex,
+    hintIndex,
+    hintTerm: log.termAt(hintIndex),
   });
 }
 
@@ -60,7 +66,13 @@ export function handleSnapshot(core: RaftCore, message: SnapshotMessage): void {
 /** Says that the log matches up to `index`, which must be durable first. */
 function acknowledge(core: RaftCore, to: NodeId, index: LogIndex): void {
   core.sendAfterPersist({
-    kind: 'appendResponse', from: core.id, to, term: core.term,
-    rejected: false, index, hintIndex: 0 as LogIndex, hintTerm: core.term,
+    kind: 'appendResponse',
+    from: core.id,
+    to,
+    term: core.term,
+    rejected: false,
+    index,
+    hintIndex: 0 as LogIndex,
+    hintTerm: core.term,
   });
 }

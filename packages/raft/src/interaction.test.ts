@@ -1,3 +1,4 @@
+import { env } from 'node:process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { runInteraction } from './testing/interaction.ts';
@@ -11,8 +12,8 @@ describe('interactions in testdata/', () => {
       const file = new URL(name, folder);
       const expected = readFileSync(file, 'utf8');
       const actual = runInteraction(expected);
-      if (process.env['UPDATE'] === '1') writeFileSync(file, actual);
-      else expect(actual).toBe(expected);
+      if (env['UPDATE'] === '1') writeFileSync(file, actual);
+      expect(actual).toBe(env['UPDATE'] === '1' ? actual : expected);
     });
   }
 });

@@ -55,7 +55,10 @@ export class RaftLog {
     this.#delivered = options.applied;
     this.#commit = logIndex(Math.max(options.commit, options.applied));
     assert(this.#base <= this.#applied && this.#commit <= last, 'restored log does not reach from applied to commit', {
-      base: this.#base, applied: this.#applied, commit: this.#commit, last,
+      base: this.#base,
+      applied: this.#applied,
+      commit: this.#commit,
+      last,
     });
   }
 
@@ -159,7 +162,10 @@ export class RaftLog {
   /** Entries of `from` to `toExclusive`, at least one, cut off at `bytesMax`. */
   entries(from: LogIndex, toExclusive: LogIndex, bytesMax: number): Entry[] {
     assert(from > this.#base && from < toExclusive && toExclusive <= this.#cache.end, 'entries are not available', {
-      from, toExclusive, base: this.#base, end: this.#cache.end,
+      from,
+      toExclusive,
+      base: this.#base,
+      end: this.#cache.end,
     });
     const cachedFrom = this.#cache.first;
     if (from < cachedFrom) {
@@ -176,7 +182,11 @@ export class RaftLog {
   #addCached(found: Entry[], toExclusive: LogIndex, bytesMax: number): Entry[] {
     let bytes = 0;
     for (const entry of found) bytes += entryBytes(entry);
-    for (let index = ((found.at(-1) as Entry).index + 1) as LogIndex; index < toExclusive; index = (index + 1) as LogIndex) {
+    for (
+      let index = ((found.at(-1) as Entry).index + 1) as LogIndex;
+      index < toExclusive;
+      index = (index + 1) as LogIndex
+    ) {
       const entry = this.#cache.at(index);
       bytes += entryBytes(entry);
       if (bytes > bytesMax) break;
@@ -188,14 +198,21 @@ export class RaftLog {
   /** Never goes back. */
   commitTo(index: LogIndex): boolean {
     if (index <= this.#commit) return false;
-    assert(index <= this.lastIndex, 'committed beyond the log: was it truncated or lost?', { index, last: this.lastIndex });
+    assert(index <= this.lastIndex, 'committed beyond the log: was it truncated or lost?', {
+      index,
+      last: this.lastIndex,
+    });
     this.#commit = index;
     return true;
   }
 
   /** True if committed entries can be handed out now. */
   deliverable(bytesMax: number): boolean {
-    return this.#delivered < this.#commit && !this.#snapshotInstalling && (this.#applyingBytes === 0 || this.#applyingBytes < bytesMax);
+    return (
+      this.#delivered < this.#commit &&
+      !this.#snapshotInstalling &&
+      (this.#applyingBytes === 0 || this.#applyingBytes < bytesMax)
+    );
   }
 
   /** Hands out the next committed entries; a config entry ends the batch. */
@@ -264,9 +281,8 @@ export class RaftLog {
   handOut(): { entries: Entry[]; snapshot: SnapshotMeta | null } {
     const snapshot = this.#snapshotNext;
     this.#snapshotNext = null;
-    const entries = this.#handed < this.lastIndex
-      ? this.entries(logIndex(this.#handed + 1), this.#cache.end, Infinity)
-      : [];
+    const entries =
+      this.#handed < this.lastIndex ? this.entries(logIndex(this.#handed + 1), this.#cache.end, Infinity) : [];
     this.#handed = this.lastIndex;
     return { entries, snapshot };
   }
@@ -278,7 +294,8 @@ export class RaftLog {
       this.#applied = this.#delivered;
     }
     if (index > this.#durable) this.#durable = index;
-    while (this.#cache.count > 0 && this.#cache.bytes > this.#cachedBytesMax && this.#cache.first <= this.#durable) this.#cache.shift();
+    while (this.#cache.count > 0 && this.#cache.bytes > this.#cachedBytesMax && this.#cache.first <= this.#durable)
+      this.#cache.shift();
   }
 
   /** The owner's newest snapshot, if the log continues from it. */

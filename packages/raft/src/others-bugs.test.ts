@@ -8,15 +8,31 @@ import { TestNode, testOptions, testTicks } from './testing/test-node.ts';
 /** Raft bugs that other systems had; the list is in FAULTS, section 3. */
 describe('bugs of others', () => {
   it('LogCabin #44, figure 8: an entry of an old term on a majority can still be replaced, so it is not committed', () => {
-    const group = new Group({ voters: ['s1', 's2', 's3', 's4', 's5'], logs: { s1: [1, 2], s2: [1, 2], s3: [1], s4: [1], s5: [1, 3] }, raft: { appendBytesMax: 1 } });
+    const group = new Group({
+      voters: ['s1', 's2', 's3', 's4', 's5'],
+      logs: { s1: [1, 2], s2: [1, 2], s3: [1], s4: [1], s5: [1, 3] },
+      raft: { appendBytesMax: 1 },
+    });
     // s1 leads in term 4 and brings 2/2 to s3, but its own first entry to nobody.
-    group.drop = (message) => message.to === 's5' || message.to === 's4' || (message.kind === 'append' && message.entries.some((entry) => entry.kind === 'noop'));
+    group.drop = (message) =>
+      message.to === 's5' ||
+      message.to === 's4' ||
+      (message.kind === 'append' && message.entries.some((entry) => entry.kind === 'noop'));
     for (const node of group.nodes.values()) {
       node.storage.hardState = { ...node.storage.hardState, term: term(3) };
       node.restart();
     }
     const s1 = group.elect('s1');
-    s1.raft.step({ kind: 'appendResponse', from: nodeId('s3'), to: nodeId('s1'), term: term(4), rejected: true, index: logIndex(2), hintIndex: logIndex(1), hintTerm: term(1) });
+    s1.raft.step({
+      kind: 'appendResponse',
+      from: nodeId('s3'),
+      to: nodeId('s1'),
+      term: term(4),
+      rejected: true,
+      index: logIndex(2),
+      hintIndex: logIndex(1),
+      hintTerm: term(1),
+    });
     group.settle();
     group.tick(3);
     expect(logOf(group.node('s3'))).toBe('1/1 2/2');
@@ -47,14 +63,23 @@ describe('bugs of others', () => {
       const after = group.node(id).raft.status();
       expect(after.term).toBeGreaterThanOrEqual(termBefore);
       expect(after.commit).toBeGreaterThanOrEqual(commit);
-      for (const peer of peers) expect(after.peers.find((each) => each.id === peer.id)?.match).toBeGreaterThanOrEqual(peer.match);
+      for (const peer of peers)
+        expect(after.peers.find((each) => each.id === peer.id)?.match).toBeGreaterThanOrEqual(peer.match);
     }
   });
 
   it('PySyncObj #202: term and vote are one record, durable before the vote leaves', () => {
     const node = new Group().node('a');
     const request: Message = {
-      kind: 'vote', from: nodeId('b'), to: node.id, term: term(7), lastIndex: logIndex(0), lastTerm: term(0), commit: logIndex(0), commitTerm: term(0), transfer: false,
+      kind: 'vote',
+      from: nodeId('b'),
+      to: node.id,
+      term: term(7),
+      lastIndex: logIndex(0),
+      lastTerm: term(0),
+      commit: logIndex(0),
+      commitTerm: term(0),
+      transfer: false,
     };
     node.raft.step(request);
     node.run();
@@ -100,7 +125,8 @@ describe('bugs of others', () => {
     // a and c do not reach each other; b reaches both.
     const group = new Group();
     group.elect('a');
-    group.drop = (message) => (message.from === 'a' && message.to === 'c') || (message.from === 'c' && message.to === 'a');
+    group.drop = (message) =>
+      (message.from === 'a' && message.to === 'c') || (message.from === 'c' && message.to === 'a');
     let leaders = 0;
     let last: string | undefined;
     for (let i = 0; i < 50 * testTicks.electionTicksMax; i++) {
@@ -148,7 +174,11 @@ describe('bugs of others', () => {
         }
       }
     }
-    expect(old.raft.status()).toMatchObject({ role: 'follower', stepDownReason: 'a persist hangs', storageHealthy: false });
+    expect(old.raft.status()).toMatchObject({
+      role: 'follower',
+      stepDownReason: 'a persist hangs',
+      storageHealthy: false,
+    });
     const leader = group.leader();
     expect(['b', 'c']).toContain(leader?.id);
     expect(leader?.raft.propose(utf8Encode('y')).ok).toBe(true);
@@ -175,9 +205,22 @@ describe('bugs of others', () => {
     const node = group.node('b');
     const config = node.config;
     const append = (prevIndex: number, index: number): Message => ({
-      kind: 'append', from: nodeId('a'), to: node.id, term: term(1), prevIndex: logIndex(prevIndex), prevTerm: term(prevIndex === 0 ? 0 : 1), entries: [entryOf(index, 1)], commit: logIndex(0),
+      kind: 'append',
+      from: nodeId('a'),
+      to: node.id,
+      term: term(1),
+      prevIndex: logIndex(prevIndex),
+      prevTerm: term(prevIndex === 0 ? 0 : 1),
+      entries: [entryOf(index, 1)],
+      commit: logIndex(0),
     });
-    const snapshot = (index: number): Message => ({ kind: 'snapshot', from: nodeId('a'), to: node.id, term: term(1), meta: { index: logIndex(index), term: term(1), config } });
+    const snapshot = (index: number): Message => ({
+      kind: 'snapshot',
+      from: nodeId('a'),
+      to: node.id,
+      term: term(1),
+      meta: { index: logIndex(index), term: term(1), config },
+    });
     // Appends overtook it: the log stays, only the commit index moves.
     node.raft.step(append(0, 1));
     node.raft.step(append(1, 2));
@@ -277,7 +320,14 @@ describe('bugs of others', () => {
     const group = new Group({ logs: { a: [1, 1, 1, 1] } });
     const node = group.node('a');
     node.raft.step({
-      kind: 'append', from: nodeId('b'), to: node.id, term: term(2), prevIndex: logIndex(1), prevTerm: term(1), entries: [entryOf(2, 2)], commit: logIndex(0),
+      kind: 'append',
+      from: nodeId('b'),
+      to: node.id,
+      term: term(2),
+      prevIndex: logIndex(1),
+      prevTerm: term(1),
+      entries: [entryOf(2, 2)],
+      commit: logIndex(0),
     });
     node.run();
     node.sync();
@@ -289,7 +339,14 @@ describe('bugs of others', () => {
   it('an acknowledgement of a persist does not vouch for entries that replaced its own', () => {
     const node = new Group().node('a');
     const append = (from: string, atTerm: number, text: string): Message => ({
-      kind: 'append', from: nodeId(from), to: node.id, term: term(atTerm), prevIndex: logIndex(0), prevTerm: term(0), entries: [entryOf(1, text === 'new' ? 2 : 1, text)], commit: logIndex(0),
+      kind: 'append',
+      from: nodeId(from),
+      to: node.id,
+      term: term(atTerm),
+      prevIndex: logIndex(0),
+      prevTerm: term(0),
+      entries: [entryOf(1, text === 'new' ? 2 : 1, text)],
+      commit: logIndex(0),
     });
     node.raft.step(append('b', 1, 'old'));
     node.run();
@@ -310,18 +367,32 @@ describe('bugs of others', () => {
   it('votes won by the log of an earlier life do not count for a shorter one', () => {
     const storage = new MemoryStorage(['a', 'b', 'c'].map(nodeId));
     const node = new TestNode(testOptions(nodeId('a'), new SeededRandom(3), { preVote: false }), storage);
-    node.raft.step({ kind: 'append', from: nodeId('b'), to: node.id, term: term(1), prevIndex: logIndex(0), prevTerm: term(0), entries: [entryOf(1, 1)], commit: logIndex(0) });
+    node.raft.step({
+      kind: 'append',
+      from: nodeId('b'),
+      to: node.id,
+      term: term(1),
+      prevIndex: logIndex(0),
+      prevTerm: term(0),
+      entries: [entryOf(1, 1)],
+      commit: logIndex(0),
+    });
     node.raft.campaign();
     node.run();
     // Its entry and its new term are not durable, so nobody has been asked for a vote.
     expect(node.outbox).toEqual([]);
     node.sync();
-    expect(node.outbox.filter((message) => message.kind === 'vote')).toMatchObject([{ lastIndex: 1 }, { lastIndex: 1 }]);
+    expect(node.outbox.filter((message) => message.kind === 'vote')).toMatchObject([
+      { lastIndex: 1 },
+      { lastIndex: 1 },
+    ]);
   });
 
   it('a log that is shorter than what it was told is committed is refused with the numbers', () => {
     const storage = new MemoryStorage(['a'].map(nodeId));
     storage.hardState = { term: term(3), vote: null, commit: logIndex(5) };
-    expect(() => new Raft(testOptions(nodeId('a'), new SeededRandom(1)), storage, storage.restored())).toThrow(/commit=5 last=0/);
+    expect(() => new Raft(testOptions(nodeId('a'), new SeededRandom(1)), storage, storage.restored())).toThrow(
+      /commit=5 last=0/,
+    );
   });
 });

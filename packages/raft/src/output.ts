@@ -52,22 +52,32 @@ export function takeOutput(core: RaftCore): Output | null {
   const soft = takeSoft(core);
   if (core.log.persists.empty) {
     // Everything they vouch for is durable already.
-    return { persist, messages: [...messages, ...messagesAfterPersist], messagesAfterPersist: [], committed, readStates, soft, config };
+    return {
+      persist,
+      messages: [...messages, ...messagesAfterPersist],
+      messagesAfterPersist: [],
+      committed,
+      readStates,
+      soft,
+      config,
+    };
   }
   return { persist, messages, messagesAfterPersist, committed, readStates, soft, config };
 }
 
 function outputDue(core: RaftCore): boolean {
-  return core.messages.length > 0
-    || core.messagesAfterPersist.length > 0
-    || core.readStates.length > 0
-    || core.hardStateDue
-    || core.configDue
-    || core.replicationDue
-    || core.log.persistDue
-    || core.log.deliverable(core.settings.applyBytesMax)
-    || readsDue(core)
-    || softChanged(core);
+  return (
+    core.messages.length > 0 ||
+    core.messagesAfterPersist.length > 0 ||
+    core.readStates.length > 0 ||
+    core.hardStateDue ||
+    core.configDue ||
+    core.replicationDue ||
+    core.log.persistDue ||
+    core.log.deliverable(core.settings.applyBytesMax) ||
+    readsDue(core) ||
+    softChanged(core)
+  );
 }
 
 function deliver(core: RaftCore): readonly Entry[] {
@@ -91,11 +101,21 @@ function takePersist(core: RaftCore): Persist | null {
   const withHardState = core.hardStateDue || log.commit !== core.commitPersisted;
   const id = log.persists.idNext;
   log.persists.push({
-    id, term: core.term, vote: core.vote, durableTo: withLog ? log.lastIndex : (0 as typeof log.lastIndex), snapshot: snapshot !== null, handedAtTick: core.ticks,
+    id,
+    term: core.term,
+    vote: core.vote,
+    durableTo: withLog ? log.lastIndex : (0 as typeof log.lastIndex),
+    snapshot: snapshot !== null,
+    handedAtTick: core.ticks,
   });
   core.hardStateDue = false;
   core.commitPersisted = log.commit;
-  return { id, hardState: withHardState ? { term: core.term, vote: core.vote, commit: log.commit } : null, entries, snapshot };
+  return {
+    id,
+    hardState: withHardState ? { term: core.term, vote: core.vote, commit: log.commit } : null,
+    entries,
+    snapshot,
+  };
 }
 
 function softChanged(core: RaftCore): boolean {

@@ -6,8 +6,16 @@ import { testTicks, type TestNode } from './testing/test-node.ts';
 
 function voteOf(from: string, to: string, fields: Partial<VoteMessage> = {}): VoteMessage {
   return {
-    kind: 'vote', from: nodeId(from), to: nodeId(to), term: term(1), lastIndex: logIndex(0), lastTerm: term(0),
-    commit: logIndex(0), commitTerm: term(0), transfer: false, ...fields,
+    kind: 'vote',
+    from: nodeId(from),
+    to: nodeId(to),
+    term: term(1),
+    lastIndex: logIndex(0),
+    lastTerm: term(0),
+    commit: logIndex(0),
+    commitTerm: term(0),
+    transfer: false,
+    ...fields,
   };
 }
 
@@ -22,22 +30,39 @@ function answerTo(node: TestNode, request: Message): Message[] {
 }
 
 describe('terms (§5.1)', () => {
-  it.each(['follower', 'candidate', 'leader'] as const)('a %s that sees a higher term becomes a follower in it', (role) => {
-    const group = new Group({ raft: { preVote: false } });
-    const node = group.node('a');
-    if (role === 'leader') group.elect('a');
-    if (role === 'candidate') node.raft.campaign();
-    expect(node.raft.status().role).toBe(role);
-    node.raft.step({ kind: 'heartbeat', from: nodeId('b'), to: node.id, term: term(9), commit: logIndex(0), round: 0 });
-    expect(node.raft.status()).toMatchObject({ role: 'follower', term: 9, leader: 'b', vote: null });
-  });
+  it.each(['follower', 'candidate', 'leader'] as const)(
+    'a %s that sees a higher term becomes a follower in it',
+    (role) => {
+      const group = new Group({ raft: { preVote: false } });
+      const node = group.node('a');
+      if (role === 'leader') group.elect('a');
+      if (role === 'candidate') node.raft.campaign();
+      expect(node.raft.status().role).toBe(role);
+      node.raft.step({
+        kind: 'heartbeat',
+        from: nodeId('b'),
+        to: node.id,
+        term: term(9),
+        commit: logIndex(0),
+        round: 0,
+      });
+      expect(node.raft.status()).toMatchObject({ role: 'follower', term: 9, leader: 'b', vote: null });
+    },
+  );
 
   it('a message of an older term changes nothing, and its sender learns the term', () => {
     const group = new Group();
     group.elect('a');
     const before = group.node('b').raft.status();
     const answers = answerTo(group.node('b'), {
-      kind: 'append', from: nodeId('c'), to: nodeId('b'), term: term(0), prevIndex: logIndex(0), prevTerm: term(0), entries: [], commit: logIndex(0),
+      kind: 'append',
+      from: nodeId('c'),
+      to: nodeId('b'),
+      term: term(0),
+      prevIndex: logIndex(0),
+      prevTerm: term(0),
+      entries: [],
+      commit: logIndex(0),
     });
     expect(group.node('b').raft.status()).toEqual(before);
     expect(answers).toMatchObject([{ kind: 'appendResponse', term: 1, rejected: true }]);
@@ -81,7 +106,11 @@ describe('leader election (§5.2)', () => {
   });
 
   it.each([
-    [1, 0, 'leader'], [3, 1, 'leader'], [3, 0, 'candidate'], [5, 2, 'leader'], [5, 1, 'candidate'],
+    [1, 0, 'leader'],
+    [3, 1, 'leader'],
+    [3, 0, 'candidate'],
+    [5, 2, 'leader'],
+    [5, 1, 'candidate'],
   ] as const)('with %i voters, %i votes of others make it a %s', (size, grants, role) => {
     const voters = ['a', 'b', 'c', 'd', 'e'].slice(0, size);
     const group = new Group({ voters, raft: { preVote: false } });
@@ -90,7 +119,15 @@ describe('leader election (§5.2)', () => {
     node.run();
     node.sync();
     for (const from of voters.slice(1, 1 + grants)) {
-      node.raft.step({ kind: 'voteResponse', from: nodeId(from), to: node.id, term: term(1), granted: true, commit: logIndex(0), commitTerm: term(0) });
+      node.raft.step({
+        kind: 'voteResponse',
+        from: nodeId(from),
+        to: node.id,
+        term: term(1),
+        granted: true,
+        commit: logIndex(0),
+        commitTerm: term(0),
+      });
     }
     expect(node.raft.status().role).toBe(role);
   });
@@ -102,7 +139,15 @@ describe('leader election (§5.2)', () => {
     node.run();
     node.sync();
     for (let i = 0; i < 5; i++) {
-      node.raft.step({ kind: 'voteResponse', from: nodeId('b'), to: node.id, term: term(1), granted: true, commit: logIndex(0), commitTerm: term(0) });
+      node.raft.step({
+        kind: 'voteResponse',
+        from: nodeId('b'),
+        to: node.id,
+        term: term(1),
+        granted: true,
+        commit: logIndex(0),
+        commitTerm: term(0),
+      });
     }
     expect(node.raft.status().role).toBe('candidate');
   });
@@ -136,16 +181,27 @@ describe('leader election (§5.2)', () => {
       lastTerm = now;
       since = 0;
     }
-    expect([...waits].sort((x, y) => x - y)).toEqual(Array.from({ length: 11 }, (_, i) => testTicks.electionTicksMin + i));
+    expect([...waits].sort((x, y) => x - y)).toEqual(
+      Array.from({ length: 11 }, (_, i) => testTicks.electionTicksMin + i),
+    );
   });
 });
 
 describe('election restriction (§5.4.1)', () => {
   it.each([
-    [[1], [1], true], [[1], [1, 1], true], [[1, 1], [1], false], [[1, 1, 1], [2], true], [[2], [1, 1, 1], false], [[1, 2], [1, 1, 2], true],
+    [[1], [1], true],
+    [[1], [1, 1], true],
+    [[1, 1], [1], false],
+    [[1, 1, 1], [2], true],
+    [[2], [1, 1, 1], false],
+    [[1, 2], [1, 1, 2], true],
   ] as const)('a voter with terms %j grants to a log with terms %j: %s', (own, candidate, granted) => {
     const node = new Group({ logs: { a: own } }).node('a');
-    const request = voteOf('b', 'a', { term: term(5), lastIndex: logIndex(candidate.length), lastTerm: term(candidate.at(-1) ?? 0) });
+    const request = voteOf('b', 'a', {
+      term: term(5),
+      lastIndex: logIndex(candidate.length),
+      lastTerm: term(candidate.at(-1) ?? 0),
+    });
     expect(answerTo(node, request)).toMatchObject([{ kind: 'voteResponse', granted }]);
   });
 });
@@ -197,14 +253,20 @@ describe('check-quorum and leases (thesis 4.2.3, 6.2)', () => {
     group.tick(testTicks.electionTicksMin + 1, ['a']);
     expect(group.node('a').raft.quorumActive()).toBe(false);
     group.tick(testTicks.electionTicksMax, ['a']);
-    expect(group.node('a').raft.status()).toMatchObject({ role: 'follower', term: 1, stepDownReason: 'no contact to a majority' });
+    expect(group.node('a').raft.status()).toMatchObject({
+      role: 'follower',
+      term: 1,
+      stepDownReason: 'no contact to a majority',
+    });
   });
 
   it('a voter in contact with a leader ignores a vote request of a higher term', () => {
     const group = new Group();
     group.elect('a');
     const before = group.node('b').raft.status();
-    expect(answerTo(group.node('b'), voteOf('c', 'b', { term: term(7), lastIndex: logIndex(9), lastTerm: term(6) }))).toEqual([]);
+    expect(
+      answerTo(group.node('b'), voteOf('c', 'b', { term: term(7), lastIndex: logIndex(9), lastTerm: term(6) })),
+    ).toEqual([]);
     expect(group.node('b').raft.status()).toEqual(before);
   });
 

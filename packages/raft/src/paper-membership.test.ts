@@ -7,7 +7,9 @@ import { testTicks } from './testing/test-node.ts';
 
 function changes(text: string): MemberChange[] {
   const kinds = { '+': 'addVoter', '~': 'addLearner', '-': 'remove' } as const;
-  return text.split(' ').map((part) => ({ kind: kinds[part.charAt(0) as keyof typeof kinds], id: nodeId(part.slice(1)) }));
+  return text
+    .split(' ')
+    .map((part) => ({ kind: kinds[part.charAt(0) as keyof typeof kinds], id: nodeId(part.slice(1)) }));
 }
 
 describe('configurations (§6)', () => {
@@ -19,14 +21,22 @@ describe('configurations (§6)', () => {
     ['~c', { voters: ['a', 'b'], votersOutgoing: ['a', 'b', 'c'], learners: ['l'], learnersNext: ['c'] }],
     ['+l', { voters: ['a', 'b', 'c', 'l'], votersOutgoing: ['a', 'b', 'c'], learners: [], learnersNext: [] }],
     ['~m -l', { voters: ['a', 'b', 'c'], votersOutgoing: [], learners: ['m'], learnersNext: [] }],
-    ['-a -b -c', null], ['+a', null], ['-z', null], ['+d -d', null],
+    ['-a -b -c', null],
+    ['+a', null],
+    ['-z', null],
+    ['+d -d', null],
   ])('%s leads to %j', (text, expected) => {
     expect(enterChange(abc, changes(text))).toEqual(expected);
   });
 
   it('a demoted voter becomes a learner at the end, not before', () => {
     const entered = enterChange(abc, changes('~c'));
-    expect(entered === null ? null : leaveJoint(entered)).toEqual({ voters: ['a', 'b'], votersOutgoing: [], learners: ['c', 'l'], learnersNext: [] });
+    expect(entered === null ? null : leaveJoint(entered)).toEqual({
+      voters: ['a', 'b'],
+      votersOutgoing: [],
+      learners: ['c', 'l'],
+      learnersNext: [],
+    });
   });
 });
 
@@ -41,7 +51,10 @@ describe('joint consensus (§6)', () => {
     expect(leader.raft.status().commit).toBe(1);
     group.heal();
     group.tick(5);
-    expect(leader.raft.status().config).toMatchObject({ voters: ['a', 'b', 'c', 'd', 'e', 'f', 'g'], votersOutgoing: [] });
+    expect(leader.raft.status().config).toMatchObject({
+      voters: ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
+      votersOutgoing: [],
+    });
   });
 
   it('a joint configuration is not left without a majority of the new voters', () => {
@@ -98,7 +111,8 @@ describe('joint consensus (§6)', () => {
     const group = new Group({ voters: ['a', 'b'] });
     const leader = group.elect('a');
     leader.raft.proposeConfig(changes('-a'));
-    group.drop = (message) => message.from === 'a' && ((message.kind === 'append' && message.commit >= 3) || message.kind === 'timeoutNow');
+    group.drop = (message) =>
+      message.from === 'a' && ((message.kind === 'append' && message.commit >= 3) || message.kind === 'timeoutNow');
     group.settle();
     expect(leader.raft.status()).toMatchObject({ role: 'follower', commit: 3 });
     expect(group.node('b').raft.status().config.votersOutgoing).toEqual(['a', 'b']);

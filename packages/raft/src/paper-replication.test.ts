@@ -6,12 +6,29 @@ import type { TestNode } from './testing/test-node.ts';
 
 function append(to: string, fields: Partial<AppendMessage>): AppendMessage {
   return {
-    kind: 'append', from: nodeId('b'), to: nodeId(to), term: term(9), prevIndex: logIndex(0), prevTerm: term(0), entries: [], commit: logIndex(0), ...fields,
+    kind: 'append',
+    from: nodeId('b'),
+    to: nodeId(to),
+    term: term(9),
+    prevIndex: logIndex(0),
+    prevTerm: term(0),
+    entries: [],
+    commit: logIndex(0),
+    ...fields,
   };
 }
 
 function ack(from: string, index: number, atTerm = 1): Message {
-  return { kind: 'appendResponse', from: nodeId(from), to: nodeId('a'), term: term(atTerm), rejected: false, index: logIndex(index), hintIndex: logIndex(0), hintTerm: term(0) };
+  return {
+    kind: 'appendResponse',
+    from: nodeId(from),
+    to: nodeId('a'),
+    term: term(atTerm),
+    rejected: false,
+    index: logIndex(index),
+    hintIndex: logIndex(0),
+    hintTerm: term(0),
+  };
 }
 
 function answer(node: TestNode, message: Message): Message[] {
@@ -74,20 +91,29 @@ describe('log replication (§5.3)', () => {
     const node = follower(own);
     const entries: Entry[] = entryTerms.map((entryTerm, i) => entryOf(prevIndex + 1 + i, entryTerm));
     const [response] = answer(node, append('a', { prevIndex: logIndex(prevIndex), prevTerm: term(prevTerm), entries }));
-    expect(response).toMatchObject(outcome === 'rejected' ? { rejected: true, index: prevIndex } : { rejected: false, index: outcome });
+    expect(response).toMatchObject(
+      outcome === 'rejected' ? { rejected: true, index: prevIndex } : { rejected: false, index: outcome },
+    );
     expect(node.storage.log.map((entry) => entry.term)).toEqual(log);
   });
 
   it('a follower commits what the leader has, but not beyond what it knows to match', () => {
     const node = follower([1, 1, 1]);
-    answer(node, append('a', { prevIndex: logIndex(1), prevTerm: term(1), entries: [entryOf(2, 1)], commit: logIndex(3) }));
+    answer(
+      node,
+      append('a', { prevIndex: logIndex(1), prevTerm: term(1), entries: [entryOf(2, 1)], commit: logIndex(3) }),
+    );
     expect(node.raft.status().commit).toBe(2);
   });
 
   it('a follower skips a whole term when its log conflicts', () => {
     const group = new Group({
       voters: ['a', 'b', 'c'],
-      logs: { a: [1, ...Array.from({ length: 100 }, () => 5)], b: [1, ...Array.from({ length: 100 }, () => 3)], c: [1, ...Array.from({ length: 100 }, () => 5)] },
+      logs: {
+        a: [1, ...Array.from({ length: 100 }, () => 5)],
+        b: [1, ...Array.from({ length: 100 }, () => 3)],
+        c: [1, ...Array.from({ length: 100 }, () => 5)],
+      },
     });
     group.elect('a');
     expect(logOf(group.node('b'))).toBe(logOf(group.node('a')));
@@ -104,7 +130,7 @@ describe('log replication (§5.3)', () => {
     group.heal();
     group.tick(3);
     expect(logOf(group.node('c'))).toBe('1/1 2/1');
-    for (const message of [...group.delivered]) group.node('c').raft.step(message);
+    for (const message of group.delivered.slice()) group.node('c').raft.step(message);
     group.settle();
     expect(logOf(group.node('c'))).toBe('1/1 2/1');
   });
@@ -112,7 +138,10 @@ describe('log replication (§5.3)', () => {
 
 describe('committing entries of earlier terms (§5.4.2)', () => {
   it('an entry of an earlier term is not committed by counting, but with one of the own term (figure 8)', () => {
-    const group = new Group({ voters: ['a', 'b', 'c', 'd', 'e'], logs: { a: [1, 2], b: [1, 2], c: [1], d: [1], e: [1] } });
+    const group = new Group({
+      voters: ['a', 'b', 'c', 'd', 'e'],
+      logs: { a: [1, 2], b: [1, 2], c: [1], d: [1], e: [1] },
+    });
     group.drop = (message) => message.kind === 'append';
     const leader = group.elect('a');
     expect(leader.raft.status()).toMatchObject({ role: 'leader', term: 3, lastIndex: 3 });
@@ -156,7 +185,9 @@ describe('flow control (thesis 10.2.1)', () => {
     leader.raft.step(ack('b', 3));
     leader.outbox = [];
     leader.run();
-    expect(leader.outbox.filter((message) => message.to === 'b' && message.kind === 'append' && message.entries.length > 0)).toHaveLength(2);
+    expect(
+      leader.outbox.filter((message) => message.to === 'b' && message.kind === 'append' && message.entries.length > 0),
+    ).toHaveLength(2);
   });
 
   it('bounds the bytes in flight as well', () => {

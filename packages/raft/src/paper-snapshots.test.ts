@@ -69,7 +69,13 @@ describe('snapshots (§7)', () => {
     group.settle();
     const node = group.node('b');
     node.outputs = [];
-    node.raft.step({ kind: 'snapshot', from: nodeId('a'), to: node.id, term: term(1), meta: { index: logIndex(1), term: term(1), config: simpleConfig([node.id]) } });
+    node.raft.step({
+      kind: 'snapshot',
+      from: nodeId('a'),
+      to: node.id,
+      term: term(1),
+      meta: { index: logIndex(1), term: term(1), config: simpleConfig([node.id]) },
+    });
     group.settle();
     expect(node.outputs.every((output) => output.persist === null)).toBe(true);
     expect(node.raft.status()).toMatchObject({ commit: 2, config: { voters: ['a', 'b', 'c'] } });
@@ -79,7 +85,13 @@ describe('snapshots (§7)', () => {
     const group = new Group({ logs: { b: [1, 1, 1] } });
     const node = group.node('b');
     const config = simpleConfig(['a', 'b', 'd'].map(nodeId));
-    node.raft.step({ kind: 'snapshot', from: nodeId('a'), to: node.id, term: term(4), meta: { index: logIndex(2), term: term(3), config } });
+    node.raft.step({
+      kind: 'snapshot',
+      from: nodeId('a'),
+      to: node.id,
+      term: term(4),
+      meta: { index: logIndex(2), term: term(3), config },
+    });
     node.run();
     // Nothing after it is applied, and nothing acknowledged, before it is durable.
     expect(node.outbox).toEqual([]);
@@ -95,8 +107,23 @@ describe('snapshots (§7)', () => {
     const c = group.node('c');
     const leader = group.node('a');
     group.drop = (message) => message.to === 'c' && message.kind === 'append' && message.entries.length > 0;
-    c.raft.step({ kind: 'snapshot', from: leader.id, to: c.id, term: term(1), meta: { index: logIndex(6), term: term(1), config: c.config } });
-    c.raft.step({ kind: 'append', from: leader.id, to: c.id, term: term(1), prevIndex: logIndex(6), prevTerm: term(1), entries: leader.storage.entries(logIndex(7), logIndex(8), 99), commit: logIndex(7) });
+    c.raft.step({
+      kind: 'snapshot',
+      from: leader.id,
+      to: c.id,
+      term: term(1),
+      meta: { index: logIndex(6), term: term(1), config: c.config },
+    });
+    c.raft.step({
+      kind: 'append',
+      from: leader.id,
+      to: c.id,
+      term: term(1),
+      prevIndex: logIndex(6),
+      prevTerm: term(1),
+      entries: leader.storage.entries(logIndex(7), logIndex(8), 99),
+      commit: logIndex(7),
+    });
     c.run();
     expect(c.applied).toBe(1);
     c.sync();
@@ -132,6 +159,8 @@ describe('restart', () => {
     expect(applied).toBeGreaterThan(3);
     node.restart();
     group.tick(3);
-    expect(node.appliedEntries.map((entry) => entry.index)).toEqual(Array.from({ length: 6 - applied }, (_, i) => applied + 1 + i));
+    expect(node.appliedEntries.map((entry) => entry.index)).toEqual(
+      Array.from({ length: 6 - applied }, (_, i) => applied + 1 + i),
+    );
   });
 });

@@ -11,7 +11,14 @@ import { step } from './step.ts';
 import { tick } from './tick.ts';
 import { beginTransfer, standDown } from './transfer.ts';
 import type {
-  ConfigChange, LogIndex, LogReader, ProposeRefusal, ProposeResult, RaftOptions, RaftRestored, Status,
+  ConfigChange,
+  LogIndex,
+  LogReader,
+  ProposeRefusal,
+  ProposeResult,
+  RaftOptions,
+  RaftRestored,
+  Status,
 } from './types.ts';
 
 /**
@@ -62,7 +69,8 @@ export class Raft {
     const refusal = this.#proposeRefusal();
     if (refusal !== null) return this.#refused(refusal);
     // A single proposal that is larger than the limit is let through when nothing else waits.
-    if (core.uncommittedBytes > 0 && core.uncommittedBytes + data.length > core.settings.uncommittedBytesMax) return this.#refused('tooMuchUncommitted');
+    if (core.uncommittedBytes > 0 && core.uncommittedBytes + data.length > core.settings.uncommittedBytesMax)
+      return this.#refused('tooMuchUncommitted');
     const { index, term } = appendAsLeader(core, 'normal', data);
     return { ok: true, index, term };
   }

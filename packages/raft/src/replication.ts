@@ -53,7 +53,16 @@ function sendAppend(core: RaftCore, peer: Progress, withEntries: boolean): boole
     ? core.log.entries(peer.next, logIndex(core.log.lastIndex + 1), core.settings.appendBytesMax)
     : [];
   const last = logIndex(prevIndex + entries.length);
-  core.send({ kind: 'append', from: core.id, to: peer.id, term: core.term, prevIndex, prevTerm, entries, commit: core.log.commit });
+  core.send({
+    kind: 'append',
+    from: core.id,
+    to: peer.id,
+    term: core.term,
+    prevIndex,
+    prevTerm,
+    entries,
+    commit: core.log.commit,
+  });
   peer.probeDue = false;
   peer.commitSent = Math.max(peer.commitSent, Math.min(core.log.commit, last)) as LogIndex;
   if (peer.state === 'probe') {
@@ -82,7 +91,11 @@ export function handleAppendResponse(core: RaftCore, peer: Progress, message: Ap
     peer.rejected(message.index, probeHint(core, message));
     return;
   }
-  assert(message.index <= core.log.lastIndex, 'acknowledged beyond the log', { from: peer.id, index: message.index, last: core.log.lastIndex });
+  assert(message.index <= core.log.lastIndex, 'acknowledged beyond the log', {
+    from: peer.id,
+    index: message.index,
+    last: core.log.lastIndex,
+  });
   const news = peer.accepted(message.index);
   switch (peer.state) {
     case 'probe':

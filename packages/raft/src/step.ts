@@ -1,7 +1,14 @@
 import { unreachable } from '@skerry/base';
 import type { RaftCore } from './core.ts';
 import {
-  becomeFollower, campaign, commitKnown, handlePreVote, handlePreVoteResponse, handleVote, handleVoteResponse, learnCommit,
+  becomeFollower,
+  campaign,
+  commitKnown,
+  handlePreVote,
+  handlePreVoteResponse,
+  handleVote,
+  handleVoteResponse,
+  learnCommit,
 } from './election.ts';
 import { handleAppend, handleHeartbeat, handleSnapshot } from './follower.ts';
 import type { AppendResponseMessage, HeartbeatResponseMessage, Message } from './messages.ts';
@@ -52,7 +59,14 @@ function answerOlderTerm(core: RaftCore, message: Message): void {
   const envelope = { from: core.id, to: message.from, term: core.term };
   switch (message.kind) {
     case 'append':
-      core.send({ kind: 'appendResponse', ...envelope, rejected: true, index: message.prevIndex, hintIndex: 0 as LogIndex, hintTerm: message.term });
+      core.send({
+        kind: 'appendResponse',
+        ...envelope,
+        rejected: true,
+        index: message.prevIndex,
+        hintIndex: 0 as LogIndex,
+        hintTerm: message.term,
+      });
       return;
     case 'snapshot':
     case 'heartbeat':
@@ -70,19 +84,31 @@ function answerOlderTerm(core: RaftCore, message: Message): void {
 
 function stepSameTerm(core: RaftCore, message: Message): void {
   switch (message.kind) {
-    case 'preVote': return handlePreVote(core, message);
-    case 'preVoteResponse': return handlePreVoteResponse(core, message);
-    case 'vote': return handleVote(core, message);
-    case 'voteResponse': return handleVoteResponse(core, message);
-    case 'append': return handleAppend(core, message);
-    case 'heartbeat': return handleHeartbeat(core, message);
-    case 'snapshot': return handleSnapshot(core, message);
+    case 'preVote':
+      return handlePreVote(core, message);
+    case 'preVoteResponse':
+      return handlePreVoteResponse(core, message);
+    case 'vote':
+      return handleVote(core, message);
+    case 'voteResponse':
+      return handleVoteResponse(core, message);
+    case 'append':
+      return handleAppend(core, message);
+    case 'heartbeat':
+      return handleHeartbeat(core, message);
+    case 'snapshot':
+      return handleSnapshot(core, message);
     case 'appendResponse':
-    case 'heartbeatResponse': return stepLeader(core, message);
-    case 'readIndex': return handleReadIndex(core, message);
-    case 'readIndexResponse': return handleReadIndexResponse(core, message);
-    case 'timeoutNow': return campaign(core, true);
-    default: return unreachable(message);
+    case 'heartbeatResponse':
+      return stepLeader(core, message);
+    case 'readIndex':
+      return handleReadIndex(core, message);
+    case 'readIndexResponse':
+      return handleReadIndexResponse(core, message);
+    case 'timeoutNow':
+      return campaign(core, true);
+    default:
+      return unreachable(message);
   }
 }
 

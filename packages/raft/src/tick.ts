@@ -26,7 +26,10 @@ function tickLeader(core: RaftCore): void {
     standDown(core, 'a persist hangs');
     return;
   }
-  if (core.settings.checkQuorum && core.ticks - quorumReached(core.config, core.contactOf) > core.settings.electionTicksMax) {
+  if (
+    core.settings.checkQuorum &&
+    core.ticks - quorumReached(core.config, core.contactOf) > core.settings.electionTicksMax
+  ) {
     // Thesis 6.2: so that its clients look for the leader that a majority may have.
     core.stepDownReason = 'no contact to a majority';
     becomeFollower(core, core.term, null);

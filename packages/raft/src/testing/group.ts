@@ -95,7 +95,8 @@ export class Group {
   /** `count` ticks on every node that is up (or on `ids`), settling after each. */
   tick(count = 1, ids?: readonly string[]): void {
     for (let i = 0; i < count; i++) {
-      for (const node of this.nodes.values()) if (node.up && (ids === undefined || ids.includes(node.id))) node.raft.tick();
+      for (const node of this.nodes.values())
+        if (node.up && (ids === undefined || ids.includes(node.id))) node.raft.tick();
       this.settle();
     }
   }

@@ -28,29 +28,54 @@ class Session {
     const [name, ...args] = line.split(' ') as [string, ...string[]];
     const [first = '', second = ''] = args;
     switch (name) {
-      case 'group': return this.#create(args);
-      case 'campaign': return this.#silently(() => this.#raft(first).campaign());
-      case 'tick': return this.#tick(first, args.slice(1));
-      case 'propose': return [result(this.#raft(first).propose(utf8Encode(second)))];
-      case 'config': return [result(this.#raft(first).proposeConfig(args.slice(1).map(memberChange)))];
-      case 'transfer': return [this.#raft(first).transferLeadership(nodeId(second)) ? 'begun' : 'refused'];
-      case 'read': return this.#silently(() => this.#raft(first).readIndex(Number(second)));
-      case 'lost': return this.#silently(() => this.#raft(first).leaderLost());
-      case 'unhealthy': return this.#silently(() => this.#raft(first).setStorageHealthy(false));
-      case 'healthy': return this.#silently(() => this.#raft(first).setStorageHealthy(true));
-      case 'crash': return this.#silently(() => this.#group.node(first).crash());
-      case 'restart': return this.#silently(() => this.#group.node(first).restart());
-      case 'compact': return this.#silently(() => this.#group.node(first).compact(logIndex(Number(second))));
-      case 'isolate': return this.#silently(() => this.#group.isolate(...args));
-      case 'heal': return this.#silently(() => this.#group.heal());
-      case 'ack': return this.#acknowledge(first, second, Number(args[2]));
-      case 'settle': return this.#settle();
-      case 'run': return this.#run(first);
-      case 'sync': return this.#sync(first);
-      case 'log': return [...this.#group.nodes.values()].map((node) => `${node.id}: ${logOf(node)}`);
-      case 'status': return (args.length > 0 ? args : [...this.#group.nodes.keys()]).flatMap((id) => this.#raft(id).describe().split('\n'));
-      case 'reads': return this.#group.node(first).readStates.map((state) => `${state.context}: ${state.index ?? 'failed'}`);
-      default: throw new Error(`no such command: ${line}`);
+      case 'group':
+        return this.#create(args);
+      case 'campaign':
+        return this.#silently(() => this.#raft(first).campaign());
+      case 'tick':
+        return this.#tick(first, args.slice(1));
+      case 'propose':
+        return [result(this.#raft(first).propose(utf8Encode(second)))];
+      case 'config':
+        return [result(this.#raft(first).proposeConfig(args.slice(1).map(memberChange)))];
+      case 'transfer':
+        return [this.#raft(first).transferLeadership(nodeId(second)) ? 'begun' : 'refused'];
+      case 'read':
+        return this.#silently(() => this.#raft(first).readIndex(Number(second)));
+      case 'lost':
+        return this.#silently(() => this.#raft(first).leaderLost());
+      case 'unhealthy':
+        return this.#silently(() => this.#raft(first).setStorageHealthy(false));
+      case 'healthy':
+        return this.#silently(() => this.#raft(first).setStorageHealthy(true));
+      case 'crash':
+        return this.#silently(() => this.#group.node(first).crash());
+      case 'restart':
+        return this.#silently(() => this.#group.node(first).restart());
+      case 'compact':
+        return this.#silently(() => this.#group.node(first).compact(logIndex(Number(second))));
+      case 'isolate':
+        return this.#silently(() => this.#group.isolate(...args));
+      case 'heal':
+        return this.#silently(() => this.#group.heal());
+      case 'ack':
+        return this.#acknowledge(first, second, Number(args[2]));
+      case 'settle':
+        return this.#settle();
+      case 'run':
+        return this.#run(first);
+      case 'sync':
+        return this.#sync(first);
+      case 'log':
+        return [...this.#group.nodes.values()].map((node) => `${node.id}: ${logOf(node)}`);
+      case 'status':
+        return (args.length > 0 ? args : [...this.#group.nodes.keys()]).flatMap((id) =>
+          this.#raft(id).describe().split('\n'),
+        );
+      case 'reads':
+        return this.#group.node(first).readStates.map((state) => `${state.context}: ${state.index ?? 'failed'}`);
+      default:
+        throw new Error(`no such command: ${line}`);
     }
   }
 
@@ -62,11 +87,18 @@ class Session {
       if (arg in lists) list = arg;
       else lists[list]?.push(arg);
     }
-    const logs = Object.fromEntries((lists['logs'] ?? []).map((text) => {
-      const [id, terms] = text.split('=') as [string, string];
-      return [id, terms.split(',').map(Number)];
-    }));
-    this.#group = new Group({ voters: lists['voters'] ?? [], learners: lists['learners'] ?? [], spares: lists['spares'] ?? [], logs });
+    const logs = Object.fromEntries(
+      (lists['logs'] ?? []).map((text) => {
+        const [id, terms] = text.split('=') as [string, string];
+        return [id, terms.split(',').map(Number)];
+      }),
+    );
+    this.#group = new Group({
+      voters: lists['voters'] ?? [],
+      learners: lists['learners'] ?? [],
+      spares: lists['spares'] ?? [],
+      logs,
+    });
     const all = Number(lists['term']?.[0] ?? 0);
     if (all === 0) return [];
     for (const node of this.#group.nodes.values()) {
@@ -97,11 +129,19 @@ class Session {
     node.outputs = [];
     node.run();
     return node.outputs.flatMap(({ persist, messages, messagesAfterPersist, committed }) => [
-      ...(persist === null ? [] : [`persist ${persist.id}: ${[
-        ...(persist.hardState === null ? [] : [`term ${persist.hardState.term} vote ${persist.hardState.vote ?? '-'} commit ${persist.hardState.commit}`]),
-        ...(persist.snapshot === null ? [] : [`snapshot ${persist.snapshot.index}/${persist.snapshot.term}`]),
-        ...persist.entries.map((entry) => `${entry.index}/${entry.term}`),
-      ].join(', ')}`]),
+      ...(persist === null
+        ? []
+        : [
+            `persist ${persist.id}: ${[
+              ...(persist.hardState === null
+                ? []
+                : [
+                    `term ${persist.hardState.term} vote ${persist.hardState.vote ?? '-'} commit ${persist.hardState.commit}`,
+                  ]),
+              ...(persist.snapshot === null ? [] : [`snapshot ${persist.snapshot.index}/${persist.snapshot.term}`]),
+              ...persist.entries.map((entry) => `${entry.index}/${entry.term}`),
+            ].join(', ')}`,
+          ]),
       ...messages.map((message) => `now   ${describeMessage(message)}`),
       ...messagesAfterPersist.map((message) => `after ${describeMessage(message)}`),
       ...committed.map((entry) => `apply ${entry.index}/${entry.term}`),
@@ -118,8 +158,14 @@ class Session {
   #acknowledge(from: string, to: string, index: number): string[] {
     const { term: leaderTerm } = this.#raft(to).status();
     const message: Message = {
-      kind: 'appendResponse', from: nodeId(from), to: nodeId(to), term: leaderTerm,
-      rejected: false, index: logIndex(index), hintIndex: logIndex(0), hintTerm: term(0),
+      kind: 'appendResponse',
+      from: nodeId(from),
+      to: nodeId(to),
+      term: leaderTerm,
+      rejected: false,
+      index: logIndex(index),
+      hintIndex: logIndex(0),
+      hintTerm: term(0),
     };
     this.#raft(to).step(message);
     return [];
@@ -136,7 +182,9 @@ class Session {
 }
 
 function result(answer: ProposeResult): string {
-  return answer.ok ? `proposed ${answer.index}/${answer.term}` : `refused: ${answer.reason}, leader ${answer.leader ?? '-'}`;
+  return answer.ok
+    ? `proposed ${answer.index}/${answer.term}`
+    : `refused: ${answer.reason}, leader ${answer.leader ?? '-'}`;
 }
 
 /** `+a` adds a voter, `~a` a learner, `-a` removes. */

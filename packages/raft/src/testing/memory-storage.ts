@@ -1,7 +1,17 @@
 import { assert, type NodeId } from '@skerry/base';
 import {
-  logIndex, simpleConfig, term, type ConfigState, type Entry, type HardState, type LogIndex, type LogReader, type Persist,
-  type RaftRestored, type SnapshotMeta, type Term,
+  logIndex,
+  simpleConfig,
+  term,
+  type ConfigState,
+  type Entry,
+  type HardState,
+  type LogIndex,
+  type LogReader,
+  type Persist,
+  type RaftRestored,
+  type SnapshotMeta,
+  type Term,
 } from '../index.ts';
 
 /** What survives a crash. It holds exactly what was made durable, so it can be handed to a new `Raft`. */
@@ -48,7 +58,9 @@ export class MemoryStorage implements LogReader {
 
   snapshot(): SnapshotMeta | null {
     const at = this.term(this.applied);
-    return this.snapshotReady && at !== undefined && this.applied > 0 ? { index: this.applied, term: at, config: this.config } : null;
+    return this.snapshotReady && at !== undefined && this.applied > 0
+      ? { index: this.applied, term: at, config: this.config }
+      : null;
   }
 
   /** Makes one persist durable. */
@@ -63,7 +75,10 @@ export class MemoryStorage implements LogReader {
     }
     const first = persist.entries[0];
     if (first === undefined) return;
-    assert(first.index <= this.lastIndex() + 1 && first.index > this.base.index, 'a persist leaves a gap in the log', { first: first.index, last: this.lastIndex() });
+    assert(first.index <= this.lastIndex() + 1 && first.index > this.base.index, 'a persist leaves a gap in the log', {
+      first: first.index,
+      last: this.lastIndex(),
+    });
     this.log.length = first.index - this.base.index - 1;
     for (const entry of persist.entries) this.log.push(entry);
   }

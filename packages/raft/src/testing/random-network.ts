@@ -1,4 +1,14 @@
-import { ByteReader, ByteWriter, nodeId, randomChance, randomInt, randomPick, randomShuffle, SeededRandom, type NodeId } from '@skerry/base';
+import {
+  ByteReader,
+  ByteWriter,
+  nodeId,
+  randomChance,
+  randomInt,
+  randomPick,
+  randomShuffle,
+  SeededRandom,
+  type NodeId,
+} from '@skerry/base';
 import { decodeMessage, encodeMessage, logIndex, type LogIndex, type MemberChange, type Message } from '../index.ts';
 import { MemoryStorage } from './memory-storage.ts';
 import { SafetyChecker } from './safety-checker.ts';
@@ -31,8 +41,17 @@ const livenessSteps = 600;
 /** One seeded run: faults and checks, then healing and convergence. Throws with what was violated. */
 export class RandomNetwork {
   readonly events: RunEvents = {
-    leaders: 0, crashes: 0, persistsLost: 0, snapshotsInstalled: 0, configChanges: 0, leaderRemovals: 0,
-    transfers: 0, reads: 0, readsFailed: 0, truncations: 0, committed: 0,
+    leaders: 0,
+    crashes: 0,
+    persistsLost: 0,
+    snapshotsInstalled: 0,
+    configChanges: 0,
+    leaderRemovals: 0,
+    transfers: 0,
+    reads: 0,
+    readsFailed: 0,
+    truncations: 0,
+    committed: 0,
   };
   readonly #random: SeededRandom;
   readonly #nodes: TestNode[] = [];
@@ -140,7 +159,13 @@ export class RandomNetwork {
   }
 
   #send(message: Message): void {
-    const copies = this.#healed ? 1 : randomChance(this.#random, this.#lossRate) ? 0 : randomChance(this.#random, this.#lossRate / 2) ? 2 : 1;
+    const copies = this.#healed
+      ? 1
+      : randomChance(this.#random, this.#lossRate)
+        ? 0
+        : randomChance(this.#random, this.#lossRate / 2)
+          ? 2
+          : 1;
     if (copies === 0 && message.kind === 'snapshot') this.#nodeOf(message.from).raft.reportSnapshot(message.to, false);
     for (let i = 0; i < copies; i++) {
       const delay = this.#healed ? 1 : randomInt(this.#random, 0, this.#delayMax);
@@ -184,7 +209,8 @@ export class RandomNetwork {
     node.crash();
     // The others see their connections break, sooner or later, or not.
     for (const other of this.#nodes) {
-      if (other.up && other.raft.status().leader === node.id && randomChance(this.#random, 0.7)) other.raft.leaderLost();
+      if (other.up && other.raft.status().leader === node.id && randomChance(this.#random, 0.7))
+        other.raft.leaderLost();
     }
   }
 
@@ -214,10 +240,12 @@ export class RandomNetwork {
     const random = this.#random;
     for (const node of this.#nodes) {
       if (!node.up) continue;
-      if (randomChance(random, 0.25)) node.raft.propose(new Uint8Array(randomInt(random, 1, 30)).fill(this.#proposals++ & 0xff));
+      if (randomChance(random, 0.25))
+        node.raft.propose(new Uint8Array(randomInt(random, 1, 30)).fill(this.#proposals++ & 0xff));
       if (randomChance(random, 0.1)) this.#read(node);
       if (randomChance(random, this.#configRate)) this.#changeConfig(node);
-      if (randomChance(random, 0.005) && node.raft.transferLeadership(randomPick(random, this.#nodes).id)) this.events.transfers++;
+      if (randomChance(random, 0.005) && node.raft.transferLeadership(randomPick(random, this.#nodes).id))
+        this.events.transfers++;
       if (randomChance(random, 0.02)) node.compact(randomInt(random, 0, node.storage.applied) as LogIndex);
       if (randomChance(random, 0.02)) node.storage.snapshotReady = !node.storage.snapshotReady;
       if (randomChance(random, this.#campaignRate)) node.raft.campaign();
@@ -235,7 +263,10 @@ export class RandomNetwork {
   #changeConfig(node: TestNode): void {
     const changes: MemberChange[] = [];
     for (let i = randomInt(this.#random, 1, 3); i > 0; i--) {
-      changes.push({ kind: randomPick(this.#random, ['addVoter', 'addVoter', 'addLearner', 'remove']), id: randomPick(this.#random, this.#nodes).id });
+      changes.push({
+        kind: randomPick(this.#random, ['addVoter', 'addVoter', 'addLearner', 'remove']),
+        id: randomPick(this.#random, this.#nodes).id,
+      });
     }
     if (!node.raft.proposeConfig(changes).ok) return;
     this.events.configChanges++;
@@ -266,13 +297,20 @@ export class RandomNetwork {
         if (proposed.ok) target = proposed.index;
       }
       if (i % 20 === 15) this.#read(leader);
-      const members = this.#nodes.filter((node) => config.voters.includes(node.id) || config.learners.includes(node.id));
-      const done = target !== null && commit >= target && config.votersOutgoing.length === 0
-        && members.every((node) => node.applied === commit)
-        && leader.readStates.some((state) => state.index !== null && state.index >= (target ?? logIndex(0)));
+      const members = this.#nodes.filter(
+        (node) => config.voters.includes(node.id) || config.learners.includes(node.id),
+      );
+      const done =
+        target !== null &&
+        commit >= target &&
+        config.votersOutgoing.length === 0 &&
+        members.every((node) => node.applied === commit) &&
+        leader.readStates.some((state) => state.index !== null && state.index >= (target ?? logIndex(0)));
       if (done) return;
     }
-    throw new Error(`did not converge in ${livenessSteps} ticks of at most ${testTicks.electionTicksMax} to an election:\n${this.describe()}`);
+    throw new Error(
+      `did not converge in ${livenessSteps} ticks of at most ${testTicks.electionTicksMax} to an election:\n${this.describe()}`,
+    );
   }
 
   describe(): string {

@@ -36,14 +36,22 @@ export class SafetyChecker {
     let replaced = false;
     if (output.persist !== null) {
       const { snapshot, entries } = output.persist;
-      if (snapshot !== null) Object.assign(mirror, { base: snapshot.index, baseTerm: snapshot.term, log: [], applied: snapshot.index });
+      if (snapshot !== null)
+        Object.assign(mirror, { base: snapshot.index, baseTerm: snapshot.term, log: [], applied: snapshot.index });
       if (snapshot !== null) this.#checkCommitted(node, snapshot.index, snapshot.term);
       const first = entries[0];
       if (first !== undefined) {
         const keep = first.index - mirror.base - 1;
-        assert(keep >= 0 && keep <= mirror.log.length, 'a gap in what is persisted', { id: node.id, first: first.index });
+        assert(keep >= 0 && keep <= mirror.log.length, 'a gap in what is persisted', {
+          id: node.id,
+          first: first.index,
+        });
         replaced = keep < mirror.log.length;
-        assert(first.index > mirror.commit || !replaced, 'I2: a committed entry is replaced', { id: node.id, first: first.index, commit: mirror.commit });
+        assert(first.index > mirror.commit || !replaced, 'I2: a committed entry is replaced', {
+          id: node.id,
+          first: first.index,
+          commit: mirror.commit,
+        });
         mirror.log.length = keep;
         mirror.log.push(...entries);
       }
@@ -54,7 +62,11 @@ export class SafetyChecker {
       const floor = this.#readsAsked.get(state.context);
       assert(floor !== undefined, 'a read is answered twice, or was never asked', { context: state.context });
       this.#readsAsked.delete(state.context);
-      assert(state.index === null || state.index >= floor, 'I3: a stale read', { id: node.id, index: state.index, floor });
+      assert(state.index === null || state.index >= floor, 'I3: a stale read', {
+        id: node.id,
+        index: state.index,
+        floor,
+      });
     }
     return replaced;
   }
@@ -63,7 +75,11 @@ export class SafetyChecker {
     const { commit, term } = node.raft.status();
     const mirror = this.#mirrorOf(node);
     assert(commit >= mirror.commit && term >= mirror.term, 'commit or term goes back', {
-      id: node.id, commit, commitBefore: mirror.commit, term, termBefore: mirror.term,
+      id: node.id,
+      commit,
+      commitBefore: mirror.commit,
+      term,
+      termBefore: mirror.term,
     });
     mirror.commit = commit;
     mirror.term = term;
@@ -83,11 +99,19 @@ export class SafetyChecker {
       for (const [b, other] of mirrors) {
         if (a >= b) continue;
         let agree = false;
-        for (let index = Math.min(one.base + one.log.length, other.base + other.log.length); index > Math.max(one.base, other.base); index--) {
+        for (
+          let index = Math.min(one.base + one.log.length, other.base + other.log.length);
+          index > Math.max(one.base, other.base);
+          index--
+        ) {
           const x = one.log[index - one.base - 1] as Entry;
           const y = other.log[index - other.base - 1] as Entry;
           if (x.term === y.term) agree = true;
-          assert(!agree || (x.term === y.term && crc32(x.data) === crc32(y.data)), 'I2: logs that agree differ before that', { a, b, index });
+          assert(
+            !agree || (x.term === y.term && crc32(x.data) === crc32(y.data)),
+            'I2: logs that agree differ before that',
+            { a, b, index },
+          );
         }
       }
     }
@@ -100,26 +124,49 @@ export class SafetyChecker {
     // Leader completeness (section 5.4).
     for (let index = mirror.base + 1; index <= this.#committed.length; index++) {
       const committed = this.#committed[index - 1];
-      assert(committed === undefined || mirror.log[index - mirror.base - 1]?.term === committed.term, 'a leader lacks a committed entry', {
-        id: node.id, term, index, committedTerm: committed?.term,
-      });
+      assert(
+        committed === undefined || mirror.log[index - mirror.base - 1]?.term === committed.term,
+        'a leader lacks a committed entry',
+        {
+          id: node.id,
+          term,
+          index,
+          committedTerm: committed?.term,
+        },
+      );
     }
   }
 
   #checkApplied(node: TestNode, entry: Entry, mirror: Mirror): void {
-    assert(entry.index === mirror.applied + 1, 'applied out of order or twice', { id: node.id, index: entry.index, applied: mirror.applied });
+    assert(entry.index === mirror.applied + 1, 'applied out of order or twice', {
+      id: node.id,
+      index: entry.index,
+      applied: mirror.applied,
+    });
     mirror.applied = entry.index;
     const crc = crc32(entry.data);
     const known = this.#committed[entry.index - 1];
-    assert(known === undefined || (known.term === entry.term && known.crc === crc), 'I2: two entries committed at one index', {
-      id: node.id, index: entry.index, term: entry.term, knownTerm: known?.term,
-    });
+    assert(
+      known === undefined || (known.term === entry.term && known.crc === crc),
+      'I2: two entries committed at one index',
+      {
+        id: node.id,
+        index: entry.index,
+        term: entry.term,
+        knownTerm: known?.term,
+      },
+    );
     this.#committed[entry.index - 1] = { term: entry.term, crc };
   }
 
   #checkCommitted(node: TestNode, index: LogIndex, term: Term): void {
     const known = this.#committed[index - 1];
-    assert(known !== undefined && known.term === term, 'a snapshot of what was never committed', { id: node.id, index, term, known: known?.term });
+    assert(known !== undefined && known.term === term, 'a snapshot of what was never committed', {
+      id: node.id,
+      index,
+      term,
+      known: known?.term,
+    });
   }
 
   #mirrorOf(node: TestNode): Mirror {

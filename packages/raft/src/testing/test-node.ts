@@ -1,15 +1,29 @@
 import type { NodeId, Random } from '@skerry/base';
 import {
-  Raft, type ConfigState, type Entry, type LogIndex, type Message, type Output, type Persist, type RaftOptions, type ReadState,
+  Raft,
+  type ConfigState,
+  type Entry,
+  type LogIndex,
+  type Message,
+  type Output,
+  type Persist,
+  type RaftOptions,
+  type ReadState,
 } from '../index.ts';
-import { MemoryStorage } from './memory-storage.ts';
+import type { MemoryStorage } from './memory-storage.ts';
 
 export const testTicks = { heartbeatTicks: 2, electionTicksMin: 10, electionTicksMax: 20 } as const;
 
 export function testOptions(id: NodeId, random: Random, options: Partial<RaftOptions> = {}): RaftOptions {
   return {
-    id, random, ...testTicks,
-    appendBytesMax: 4096, inflightAppendsMax: 8, inflightBytesMax: 65_536, uncommittedBytesMax: 65_536, entriesCachedBytesMax: 1024,
+    id,
+    random,
+    ...testTicks,
+    appendBytesMax: 4096,
+    inflightAppendsMax: 8,
+    inflightBytesMax: 65_536,
+    uncommittedBytesMax: 65_536,
+    entriesCachedBytesMax: 1024,
     ...options,
   };
 }
@@ -63,7 +77,12 @@ export class TestNode {
       this.outbox.push(...output.messages);
       this.#apply(output);
       if (output.persist !== null || this.#units.length > 0) {
-        this.#units.push({ persist: output.persist, messages: output.messagesAfterPersist, applied: this.applied, config: this.config });
+        this.#units.push({
+          persist: output.persist,
+          messages: output.messagesAfterPersist,
+          applied: this.applied,
+          config: this.config,
+        });
       } else {
         this.outbox.push(...output.messagesAfterPersist);
       }
@@ -115,7 +134,8 @@ export class TestNode {
       if (this.keepOutputs) this.appliedEntries.push(entry);
     }
     // The configuration of a snapshot comes into force here when the snapshot is durable.
-    if (output.config !== null && !(output.persist !== null && output.persist.snapshot !== null)) this.config = output.config;
+    if (output.config !== null && !(output.persist !== null && output.persist.snapshot !== null))
+      this.config = output.config;
     if (output.committed.length > 0) this.raft.applied(this.applied);
     this.readStates.push(...output.readStates);
   }
