@@ -48,6 +48,8 @@ interface ImportQuestion {
 }
 
 function importProblem({ file, from, layer, specifier }: ImportQuestion): string | null {
+  // Subpath imports name a file of the package itself.
+  if (specifier.startsWith('#')) return null;
   if (specifier.startsWith('.')) {
     const depth = file.path.split('/').length - `packages/${from}/src/`.split('/').length;
     const ups = specifier.split('/').filter((part) => part === '..').length;

@@ -140,6 +140,7 @@ describe('rules', () => {
       '// Only Linux shows it.',
       "test.runIf(linux)('a', f);",
       "test.skip('b', f); // until part 2",
+      "test.skipIf(x)('c (skipped without root)', f);",
       'a.only;',
     ];
     expect(skippedTestFindings(source('a.test.ts', ...good))).toEqual([]);

@@ -45,7 +45,7 @@ export function enumFindings(file: SourceFile): Finding[] {
   return findLines(file, codeOnly(file.text), pattern, () => 'enum: use a union of string literals');
 }
 
-/** `.only` never; a test that is not always run says why, in a comment on its line or the one above. */
+/** `.only` never; a test that is not always run says why: `(skipped without …)` in its name, or a comment there or above. */
 export function skippedTestFindings(file: SourceFile): Finding[] {
   if (!isTest(file.path)) return [];
   const code = codeOnly(file.text);
@@ -67,7 +67,9 @@ export function skippedTestFindings(file: SourceFile): Finding[] {
 
 function hasReason(file: SourceFile, line: number): boolean {
   const lines = file.text.split('\n');
-  return /\/\/\s*\S|\*\//.test(lines[line - 1] ?? '') || /^\s*(?:\/\/|\*|\/\*)\s*\S/.test(lines[line - 2] ?? '');
+  return (
+    /\/\/\s*\S|\*\/|\(skipped \w/.test(lines[line - 1] ?? '') || /^\s*(?:\/\/|\*|\/\*)\s*\S/.test(lines[line - 2] ?? '')
+  );
 }
 
 /** A lint or type check that is switched off says why. */

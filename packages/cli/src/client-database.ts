@@ -1,4 +1,5 @@
 import { connect, SkerryError, type Client, type Form, type Response } from '@skerry/client';
+import { getLastLog } from '@skerry/recipes';
 import type { CliContext } from './command.ts';
 import type { CallOptions, Database, KeyResult, ReceiptResult, WatchBatch, WatchTarget } from './database.ts';
 
@@ -36,6 +37,7 @@ function databaseOf(client: Client): Database {
     members: () => Promise.resolve(client.members),
     changeMembers: (change, options) => client.changeMembers({ ...change, ...options }),
     transferLeadership: (target, options) => client.transferLeadership({ ...target, ...options }),
+    getLastLog: (server, rawLogs, signal) => getLastLog(client, server, rawLogs, { signal }),
     close: () => client.close(),
   };
 }

@@ -32,6 +32,8 @@ export interface Database {
     target: { readonly partition: number | null; readonly to: NodeId | null },
     options: CallOptions,
   ): Promise<void>;
+  /** Recipe getLastLog: the suffix of `rawLogs`, in whole lines, that was not returned before for this server. */
+  getLastLog(server: string, rawLogs: string, signal: AbortSignal): Promise<string>;
   close(): Promise<void>;
 }
 

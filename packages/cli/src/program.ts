@@ -15,6 +15,7 @@ const loaders: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   receipt: async () => (await import('./commands/writes.ts')).receiptCommand,
   resolve: async () => (await import('./commands/writes.ts')).resolveCommand,
   conflicts: async () => (await import('./commands/writes.ts')).conflictsCommand,
+  log: async () => (await import('./commands/log.ts')).logCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
   member: async () => (await import('./commands/member.ts')).memberCommand,
   chaos: async () => (await import('./commands/chaos.ts')).chaosCommand,

@@ -32,8 +32,20 @@ describe('settings', () => {
 
   test('find the first region of the dev cluster that runs on the data folder, and not one that has ended', () => {
     using folder = temporaryFolder();
-    const node = { name: 'region-1-1', client: 'ws://127.0.0.1:9110', admin: '', state: 'running' as const, pid: 1, log: '' };
-    const state: DevState = { format: 1, pid: process.pid, control: { url: '', token: '' }, regions: [{ name: 'region-1', nodes: [node] }] };
+    const node = {
+      name: 'region-1-1',
+      client: 'ws://127.0.0.1:9110',
+      admin: '',
+      state: 'running' as const,
+      pid: 1,
+      log: '',
+    };
+    const state: DevState = {
+      format: 1,
+      pid: process.pid,
+      control: { url: '', token: '' },
+      regions: [{ name: 'region-1', nodes: [node] }],
+    };
     writeDevState(folder.path, state);
     expect(resolveSettings({}, { SKERRY_DATA: folder.path }).endpoints).toEqual(['ws://127.0.0.1:9110']);
     // Above every process id that Linux gives.

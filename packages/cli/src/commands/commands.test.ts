@@ -11,7 +11,10 @@ import { temporaryFolder } from '../testing/fake-node.ts';
 import { MemoryDatabase, type Script } from '../testing/memory-database.ts';
 import { testTerminal, type TestTerminal } from '../testing/test-terminal.ts';
 
-async function skerry(args: readonly string[], script: Script = {}): Promise<TestTerminal & { code: number; db: MemoryDatabase }> {
+async function skerry(
+  args: readonly string[],
+  script: Script = {},
+): Promise<TestTerminal & { code: number; db: MemoryDatabase }> {
   const terminal = testTerminal();
   const db = new MemoryDatabase(script);
   const code = await runCli(args, terminal, db.connect);
@@ -60,7 +63,14 @@ describe('status', () => {
 
 describe('member', () => {
   const urls = ['--peer', 'ws://h:1', '--client', 'ws://h:2', '--admin', 'http://h:3'];
-  const spec = { node: 'c', peerUrl: 'ws://h:1', clientUrl: 'ws://h:2', adminUrl: 'http://h:3', learner: false, replica: null };
+  const spec = {
+    node: 'c',
+    peerUrl: 'ws://h:1',
+    clientUrl: 'ws://h:2',
+    adminUrl: 'http://h:3',
+    learner: false,
+    replica: null,
+  };
 
   test.each([
     [['add', 'c', ...urls], { add: [spec], remove: [] }],
@@ -75,7 +85,8 @@ describe('member', () => {
 
   test('transfer takes a node, a partition, or neither', async () => {
     const calls = [];
-    for (const args of [[], ['b'], ['b', '--partition', '0']]) calls.push((await skerry(['member', 'transfer', ...args])).db.calls.at(-1)?.[1]);
+    for (const args of [[], ['b'], ['b', '--partition', '0']])
+      calls.push((await skerry(['member', 'transfer', ...args])).db.calls.at(-1)?.[1]);
     expect(calls).toEqual([
       { partition: null, to: null },
       { partition: null, to: 'b' },
@@ -114,9 +125,19 @@ describe('receipt and resolve', () => {
 
 test('conflicts ls shows loser and winner, as text where they are text', async () => {
   const conflicts = [
-    { key: 'a', loser: Buffer.from('old'), loserVersion: '1', winner: null, winnerVersion: '2', timeMs: 0, reason: 'superseded' as const },
+    {
+      key: 'a',
+      loser: Buffer.from('old'),
+      loserVersion: '1',
+      winner: null,
+      winnerVersion: '2',
+      timeMs: 0,
+      reason: 'superseded' as const,
+    },
   ];
-  expect((await skerry(['conflicts', 'ls'], { conflicts })).printed()).toContain('1970-01-01T00:00:00.000Z  a    superseded  old    (no key)\n');
+  expect((await skerry(['conflicts', 'ls'], { conflicts })).printed()).toContain(
+    '1970-01-01T00:00:00.000Z  a    superseded  old    (no key)\n',
+  );
   expect(JSON.parse((await skerry(['conflicts', 'ls', '-o', 'json'], { conflicts })).printed())).toMatchObject([
     { key: 'a', loser: { value: 'old' }, winner: { value: null }, reason: 'superseded' },
   ]);
@@ -157,7 +178,9 @@ describe('check history', () => {
     expect(await skerry(['check', 'history', good])).toMatchObject({ code: 0 });
     const run = await skerry(['check', 'history', good, bad]);
     expect([run.code, run.printed()]).toEqual([2, `${good} linearizable\n${bad} violated\n`]);
-    expect((await skerry(['check', 'history', bad, '--explain'])).printed().length).toBeGreaterThan(run.printed().length);
+    expect((await skerry(['check', 'history', bad, '--explain'])).printed().length).toBeGreaterThan(
+      run.printed().length,
+    );
   });
 
   test('ends with 1 and the line for what is no history', async () => {
@@ -167,6 +190,32 @@ describe('check history', () => {
     const run = await skerry(['check', 'history', path]);
     expect([run.code, run.errors().startsWith(`skerry: ${path}: `)]).toEqual([1, true]);
     expect((await skerry(['check', 'history', join(folder.path, 'gone')])).errors()).toContain('cannot read');
+  });
+});
+
+describe('log last', () => {
+  test('prints what no call printed before, byte for byte, and leaves a line that is being written', async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, 'log');
+    const db = new MemoryDatabase();
+    const out: Buffer[] = [];
+    const last = async (): Promise<void> => {
+      const terminal = { ...testTerminal(), out: (data: string | Uint8Array) => void out.push(Buffer.from(data)) };
+      expect(await runCli(['log', 'last', 's', file], terminal, db.connect)).toBe(0);
+    };
+    const first = Buffer.from([0x61, 0xff, 0x0a]);
+    writeFileSync(file, Buffer.concat([first, Buffer.from('half')]));
+    await last();
+    writeFileSync(file, Buffer.concat([first, Buffer.from('half ünd\n')]));
+    await last();
+    expect(out).toEqual([first, Buffer.from('half ünd\n')]);
+  });
+
+  test('prints the records as JSON, and fails for a file that is not there', async () => {
+    const terminal = testTerminal({ input: 'a\nb\n' });
+    await runCli(['log', 'last', 's', '-', '-o', 'json'], terminal, new MemoryDatabase().connect);
+    expect(JSON.parse(terminal.printed())).toEqual({ server: 's', records: ['a', 'b'] });
+    expect(await skerry(['log', 'last', 's', '/nonexistent/x'])).toMatchObject({ code: 1 });
   });
 });
 
@@ -184,7 +233,21 @@ describe('server', () => {
   });
 
   test('refuses to rebuild when it is told of nobody who has the data', async () => {
-    const run = await skerry(['server', '--node', 'a', '--region', 'r', '--data-folder', '/nonexistent/a', '--bootstrap', 'a', '--rebuild']);
-    expect([run.code, run.errors()]).toEqual([1, 'skerry: name living nodes of the region: --rebuild --via ws://host:7110\n']);
+    const run = await skerry([
+      'server',
+      '--node',
+      'a',
+      '--region',
+      'r',
+      '--data-folder',
+      '/nonexistent/a',
+      '--bootstrap',
+      'a',
+      '--rebuild',
+    ]);
+    expect([run.code, run.errors()]).toEqual([
+      1,
+      'skerry: name living nodes of the region: --rebuild --via ws://host:7110\n',
+    ]);
   });
 });
