@@ -1,7 +1,6 @@
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { equalBytes, randomInt, SeededRandom } from '@skerry/base';
 import { StorageCorruptError } from '@skerry/replica';
 import { dataFileName } from './environment.ts';
 import { verifyFolder } from './guard.ts';
@@ -51,10 +50,6 @@ function flipped(offset: number, bit = 0): Buffer {
   const data = Buffer.from(sound.data);
   data[offset] = (data[offset] as number) ^ (1 << bit);
   return data;
-}
-
-function isAsWritten(i: number, stored: Uint8Array | undefined): boolean {
-  return i < 50 ? stored === undefined : stored !== undefined && equalBytes(stored, value(i));
 }
 
 const openWith = (folder: string, verify = {}): ReturnType<typeof openStorage> => openStorage({ folder, events: new RecordedEvents(), verify });
@@ -123,33 +118,12 @@ describe('a flipped bit', () => {
       await expect(verifyFolder(folderWith(flipped(offset))), `offset ${offset}`).rejects.toBeInstanceOf(StorageCorruptError);
     }
   });
-
-  /** Bytes that decide nothing: free pages, gaps within a page, padding. A flip elsewhere must be found. */
-  it('anywhere is found, or leaves every record as it was', { timeout: 60_000 }, async () => {
-    const random = new SeededRandom(3);
-    let found = 0;
-    for (let i = 0; i < 10; i++) {
-      const offset = randomInt(random, 0, sound.data.length - 1);
-      const folder = folderWith(flipped(offset, randomInt(random, 0, 7)));
-      const problem: unknown = await verifyFolder(folder, { budgetMs: 60_000 }).catch((error: unknown) => error);
-      if (problem instanceof StorageCorruptError) {
-        found += 1;
-        continue;
-      }
-      const storage = await openWith(folder);
-      const wrong: string[] = [];
-      for (let k = 0; k < recordCount; k++) if (!isAsWritten(k, storage.get(key(k)))) wrong.push(key(k));
-      expect(wrong, `offset ${offset}`).toEqual([]);
-      await storage.close();
-    }
-    expect(found).toBeGreaterThan(3);
-  });
 });
 
 describe('a truncated file', () => {
   it('is refused with an error, wherever it is cut', async () => {
     const { length } = sound.data;
-    for (const size of [0.9, 0.5, 0.1].map((part) => Math.floor((length * part) / pageBytes) * pageBytes).concat(2 * pageBytes, pageBytes, 100)) {
+    for (const size of [Math.floor(length / 2 / pageBytes) * pageBytes, 2 * pageBytes, 100]) {
       const folder = folderWith(sound.data);
       truncateSync(join(folder, dataFileName), size);
       await expect(openWith(folder), `cut to ${size}`).rejects.toMatchObject({ name: 'StorageCorruptError', where: expect.stringContaining(dataFileName) });

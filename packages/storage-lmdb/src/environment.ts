@@ -7,6 +7,9 @@ export type Environment = RootDatabase<Uint8Array, Uint8Array>;
 
 export const dataFileName = 'data.mdb';
 
+/** Views that can be open at once; LMDB refuses more (MDB_READERS_FULL). */
+const viewsMax = 1_024;
+
 /** lmdb-js documents this option and does not declare it. */
 const undeclared = { safeRestore: true };
 
@@ -20,6 +23,7 @@ export function openEnvironment(folder: string, mapBytes: number): Environment {
     path: join(folder, dataFileName),
     noSubdir: true,
     maxDbs: 1,
+    maxReaders: viewsMax,
     mapSize: mapBytes,
     remapChunks: false,
     overlappingSync: false,

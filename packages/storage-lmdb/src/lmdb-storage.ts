@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Transaction } from 'lmdb';
 import type {
   Storage, StorageCorruptError, StorageEvents, StorageRange, StorageRecord, StorageView, StorageWrite,
 } from '@skerry/replica';
@@ -39,6 +38,9 @@ export interface LmdbStorageParts {
   readonly unlock: () => void;
 }
 
+/** The identity lies among the records and is none of the replica's. */
+const ownRecordCount = 1;
+
 /** A retry of a group is worth it when this many times its size is free: pages are copied, and the free list with them. */
 const spacePerGroupByte = 2;
 const spacePerGroupBytesMin = 64 * 1_024;
@@ -52,8 +54,8 @@ export class LmdbStorage implements Storage {
   readonly #commits: GroupCommit;
   readonly #spaceWatch: SpaceWatch;
   readonly #scrubber: Scrubber;
-  /** Transactions of open views; LMDB must not be closed under them. */
-  readonly #views: Set<Transaction> = new Set();
+  /** Ends each open view; LMDB must not be closed under one. */
+  readonly #openViews: Set<() => void> = new Set();
   /** A group waits for space. */
   #stalled = false;
   /** Less than the reserve is left, on the disk or below `mapBytesMax`. */
@@ -79,7 +81,6 @@ export class LmdbStorage implements Storage {
     });
     this.#spaceWatch = new SpaceWatch({
       folder: parts.folder,
-      reserveBytes: parts.reserveBytes,
       pollMs: parts.spacePollMs,
       onFree: (free) => this.#onFree(free),
     });
@@ -96,10 +97,14 @@ export class LmdbStorage implements Storage {
   }
 
   view(): StorageView {
+    // Views of one moment share a transaction, which counts its users: each view must say that it is done, and once.
     const transaction = this.#parts.environment.useReadTransaction();
-    this.#views.add(transaction);
+    const close = (): void => {
+      if (this.#openViews.delete(close)) transaction.done();
+    };
+    this.#openViews.add(close);
     const reader = new LmdbReader(this.#parts.environment, this.#onCorrupt, transaction);
-    return { get: (key) => reader.get(key), scan: (range) => reader.scan(range), close: () => this.#closeView(transaction) };
+    return { get: (key) => reader.get(key), scan: (range) => reader.scan(range), close };
   }
 
   submit(batch: readonly StorageWrite[]): Promise<void> {
@@ -114,7 +119,7 @@ export class LmdbStorage implements Storage {
   async stats(): Promise<StorageStats> {
     const { pageBytes, pagesUsed, recordCount, mapBytes } = environmentStats(this.#parts.environment);
     const { size } = await stat(join(this.folder, dataFileName));
-    return { recordCount, bytesUsed: pagesUsed * pageBytes, fileBytes: size, mapBytes, ...this.#commits.stats() };
+    return { recordCount: recordCount - ownRecordCount, bytesUsed: pagesUsed * pageBytes, fileBytes: size, mapBytes, ...this.#commits.stats() };
   }
 
   /**
@@ -133,13 +138,9 @@ export class LmdbStorage implements Storage {
   async #close(): Promise<void> {
     this.#spaceWatch.close();
     await this.#commits.close();
-    for (const transaction of this.#views) this.#closeView(transaction);
+    for (const closeView of this.#openViews) closeView();
     await this.#parts.environment.close();
     this.#parts.unlock();
-  }
-
-  #closeView(transaction: Transaction): void {
-    if (this.#views.delete(transaction)) transaction.done();
   }
 
   readonly #onCorrupt = (problem: StorageCorruptError): void => {

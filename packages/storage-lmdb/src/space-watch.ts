@@ -13,8 +13,6 @@ export function freeBytes(path: string): number | null {
 
 export interface SpaceWatchOptions {
   readonly folder: string;
-  /** Below this many free bytes the disk counts as nearly full. */
-  readonly reserveBytes: number;
   readonly pollMs: number;
   /** Called after each look at the disk. */
   readonly onFree: (freeBytes: number) => void;
@@ -25,6 +23,7 @@ export class SpaceWatch {
   readonly #options: SpaceWatchOptions;
   readonly #timer: NodeJS.Timeout;
   #looking = false;
+  #closed = false;
 
   constructor(options: SpaceWatchOptions) {
     this.#options = options;
@@ -33,19 +32,16 @@ export class SpaceWatch {
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
   }
 
   async #look(): Promise<void> {
     if (this.#looking) return; // A hung disk may not answer; one question is enough.
     this.#looking = true;
-    try {
-      const { bavail, bsize } = await statfs(this.#options.folder);
-      this.#options.onFree(bavail * bsize);
-    } catch {
-      // The file system does not tell; a full disk is then noticed by the commit that meets it.
-    } finally {
-      this.#looking = false;
-    }
+    // Where the file system does not tell, the commit that meets a full disk notices it.
+    const space = await statfs(this.#options.folder).catch(() => null);
+    this.#looking = false;
+    if (space !== null && !this.#closed) this.#options.onFree(space.bavail * space.bsize);
   }
 }

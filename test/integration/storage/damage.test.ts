@@ -6,7 +6,7 @@ import { StorageCorruptError } from '../../../packages/replica/src/index.ts';
 import { openStorage, verifyFolder } from '../../../packages/storage-lmdb/src/index.ts';
 import { remove, temporaryFolder } from './processes.ts';
 
-const rounds = 60;
+const rounds = 40;
 const recordCount = 4_000;
 const events = { onFull: () => {}, onCorrupt: () => {} };
 const key = (i: number): string => `key/${String((i * 2_654_435_761) % 2 ** 32).padStart(10, '0')}`;
