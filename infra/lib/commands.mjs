@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { compile } from './build.mjs';
 import { install } from './install.mjs';
 import { expected, root, run, runTool } from './process.mjs';
 import { checkSteps, runTests, testSteps } from './test.mjs';
@@ -75,8 +76,7 @@ async function runProgram(file, args) {
 
 async function installAndBuild() {
   await install();
-  const code = await runTool('typescript/bin/tsc', ['-b']);
-  if (code !== 0) throw expected('the build failed; the errors are above');
+  if ((await compile()) !== 0) throw expected('the build failed; the errors are above');
 }
 
 function hasTests(folder) {
