@@ -125,7 +125,7 @@ describe('the id of a write', () => {
     cluster.onRequest = () => errorAnswer('SESSION_EXPIRED');
     cluster.cut('a');
     await cluster.host.advance(100);
-    expect(set.value).toMatchObject({ valid: false, timeout: true, outcome: 'undecided', ticket: `${partitionOf('k', 4)}.${id?.client}.1` });
+    expect(set.value).toMatchObject({ valid: false, timeout: true, outcome: 'undecided', ticket: `region-1:${partitionOf('k', 4)}:${id?.client}:1` });
     expect(cluster.requests.length).toBe(2);
   });
 
@@ -214,7 +214,7 @@ describe('an abort', () => {
     abort.abort();
     await cluster.host.settle();
     expect(set.error).toMatchObject({ code: 'ABORTED', definite: false });
-    expect((set.error as { ticket: string }).ticket).toMatch(/\.1$/);
+    expect((set.error as { ticket: string }).ticket).toMatch(/:1$/);
     expect(cluster.cancelled).toEqual([cluster.last.request.requestId]);
     cluster.last.answer(applied);
     await cluster.host.settle();
@@ -267,7 +267,7 @@ describe('a local read', () => {
     await cluster.host.advance(1_300);
     return got.value;
   };
-  const withReceipt = (): Answer => keyAnswer({ version: version(9), outcome: 'applied', receipt: 'r' });
+  const withReceipt = (): Answer => keyAnswer({ version: version(9), receipt: 'r' });
 
   it('that is not older than what was seen is answered as it is', async () => {
     expect(await read([keyAnswer({ value: bytes('newer'), version: version(10) })])).toMatchObject({ value: 'newer' });

@@ -227,7 +227,7 @@ export class Client {
       return { valid: false, timeout: true, value: null, version: null, ...(outcome === null ? {} : { outcome }), ...(ticket === null ? {} : { ticket }) };
     }
     const answer = expect(settlement.answer, 'key');
-    if (answer.outcome === 'applied') this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
+    if (operation.kind !== 'get' && answer.version !== null) this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
     return ticket === null || answer.ticket !== undefined ? answer : { ...answer, ticket };
   }
 

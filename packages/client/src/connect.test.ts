@@ -211,7 +211,7 @@ describe('closing', () => {
     await db.close();
     await cluster.host.settle();
     expect(open.error).toMatchObject({ code: 'CLOSED', definite: false });
-    expect((open.error as { ticket: string }).ticket).toMatch(/^\d\.[0-9a-f]{32}\.1$/);
+    expect((open.error as { ticket: string }).ticket).toMatch(/^region-1:\d:[0-9a-f]{32}:1$/);
     expect(watching.error).toMatchObject({ code: 'CLOSED' });
     const late = track(db.get('k'));
     await cluster.host.advance(60_000);

@@ -268,7 +268,7 @@ export class Dispatcher {
     if (id !== null) {
       const decided = isDecided(settlement);
       id.session.finish(request.partition, id.sequence, decided);
-      if (!decided) ticket = ticketText({ partition: request.partition, client: id.session.client, sequence: id.sequence });
+      if (!decided) ticket = ticketText({ region: id.session.region, partition: request.partition, client: id.session.client, sequence: id.sequence });
     }
     if (settlement.kind === 'answer') this.#judgeNode(request, settlement.answer);
     entry.settle(settlement, ticket);

@@ -1,5 +1,4 @@
-import type { ClientId } from '@skerry/base';
-import { randomHex, type Random } from '@skerry/base';
+import { randomHex, type ClientId, type Random, type RegionId } from '@skerry/base';
 
 /** Finished calls whose outcome stays open hold back `answeredBelow` by at most this many sequences. */
 const undecidedSpanMax = 10_000;
@@ -12,10 +11,10 @@ export function newClientId(serverNowMs: number, random: Random): ClientId {
 /** One client id in one region: counts the sequences of each partition, and which of them have been answered. */
 export class Session {
   readonly client: ClientId;
-  readonly region: string;
+  readonly region: RegionId;
   readonly #partitions = new Map<number, Sequences>();
 
-  constructor(client: ClientId, region: string) {
+  constructor(client: ClientId, region: RegionId) {
     this.client = client;
     this.region = region;
   }

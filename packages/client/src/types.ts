@@ -100,6 +100,8 @@ export interface WatchBatch<V = string> {
   readonly cursor: string;
   /** These events are the current state, not changes; keys that are not among them up to `last` are gone. */
   readonly reset?: 'more' | 'last';
+  /** The current state begins with this batch, also when it was begun before: forget what was collected of it. */
+  readonly resetBegins?: true;
 }
 
 export interface ReceiptStatus {

@@ -17,7 +17,7 @@ describe('a watch', () => {
     cluster.last.answer(batch(1, { reset: 'last' }));
     cluster.last.answer(batch(2));
     await cluster.host.settle();
-    expect(first.value?.value).toEqual({ events: [{ key: 'k1', value: '1', version: '1' }], cursor: 'c1', reset: 'last' });
+    expect(first.value?.value).toEqual({ events: [{ key: 'k1', value: '1', version: '1' }], cursor: 'c1', reset: 'last', resetBegins: true });
     await expect(watch.next()).resolves.toMatchObject({ value: { cursor: 'c2' } });
   });
 
@@ -38,6 +38,24 @@ describe('a watch', () => {
     await cluster.host.settle();
     const rest = [await watch.next(), await watch.next(), await watch.next()];
     expect(rest.map(({ value }) => (value as { cursor: string }).cursor)).toEqual(['c2', 'c3', 'c4']);
+  });
+
+  it('says so when the current state is sent from its beginning again', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const watch = db.watch('', { prefix: true, cursor: '' });
+    const first = track(watch.next());
+    await cluster.host.settle();
+    cluster.last.answer(batch(1, { cursor: '', reset: 'more' }));
+    cluster.last.answer(batch(2, { cursor: '', reset: 'more' }));
+    await cluster.host.settle();
+    cluster.cut('a');
+    await cluster.host.settle();
+    expect(cluster.last.request.operation).toMatchObject({ cursor: '' });
+    cluster.last.answer(batch(3, { reset: 'last' }));
+    await cluster.host.settle();
+    const rest = [await watch.next(), await watch.next()].map(({ value }) => (value as { resetBegins?: true }).resetBegins);
+    expect([first.value?.value, ...rest]).toMatchObject([{ resetBegins: true }, undefined, true]);
   });
 
   it('goes on after an error that passes, and ends with one that does not', async () => {

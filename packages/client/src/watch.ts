@@ -28,6 +28,7 @@ export async function* watchBatches<F extends Form>(
         events: batch.events.map((event) => ({ ...event, value: fromBytes(event.value, form) })),
         cursor: batch.cursor,
         ...(batch.reset === undefined ? {} : { reset: batch.reset }),
+        ...(batch.resetBegins ? { resetBegins: true as const } : {}),
       };
     }
   } finally {
@@ -36,7 +37,7 @@ export async function* watchBatches<F extends Form>(
   }
 }
 
-type RawBatch = Extract<Answer, { readonly kind: 'watch' }>;
+type RawBatch = Extract<Answer, { readonly kind: 'watch' }> & { readonly resetBegins: boolean };
 
 class WatchSource {
   readonly #dispatcher: Dispatcher;
@@ -51,6 +52,8 @@ class WatchSource {
   #close: (() => void) | null = null;
   #cancelRetry: (() => void) | null = null;
   #failures = 0;
+  /** The current state is being sent, in answer to the request that is open now. */
+  #resetting = false;
   readonly #stream: Stream;
 
   constructor({ dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, { prefix = false, cursor }: WatchOptions) {
@@ -60,7 +63,11 @@ class WatchSource {
     this.#prefix = prefix;
     this.#cursor = cursor ?? null;
     this.#stream = {
-      operation: (): ControlOperation => ({ kind: 'watch', key: this.#key, prefix: this.#prefix, cursor: this.#cursor }),
+      operation: (): ControlOperation => {
+        // A state that was cut off is sent again from its beginning.
+        this.#resetting = false;
+        return { kind: 'watch', key: this.#key, prefix: this.#prefix, cursor: this.#cursor };
+      },
       onAnswer: (answer) => { this.#take(answer); },
       onClosed: (error) => { this.fail(error); },
     };
@@ -98,7 +105,8 @@ class WatchSource {
     this.#failures = 0;
     this.#cursor = answer.cursor;
     // An empty batch only moves the cursor; but before the first event it is the only one a reader could resume from.
-    this.#waiting.push(answer);
+    this.#waiting.push({ ...answer, resetBegins: answer.reset !== undefined && !this.#resetting });
+    this.#resetting = answer.reset === 'more';
     if (this.#waiting.length >= batchesWaitingMax) {
       this.#close?.();
       this.#close = null;
