@@ -26,6 +26,7 @@ export function becomeFollower(core: RaftCore, term: Term, leader: NodeId | null
   core.role = 'follower';
   core.leader = leader;
   core.peers.clear();
+  core.replicationDue = false;
   core.votes.clear();
   core.transferee = null;
   // A higher term alone is no reason to wait longer: a candidate that cannot win must not keep others from trying.

@@ -245,6 +245,24 @@ describe('pre-vote (thesis 9.6)', () => {
   });
 });
 
+describe('the owner loops until there is no output', () => {
+  it('a leader that is deposed in the turn in which it had something to send has nothing to do for ever', () => {
+    const group = new Group();
+    const leader = group.elect('a');
+    leader.raft.propose(utf8Encode('x'));
+    leader.raft.step({
+      kind: 'heartbeat',
+      from: nodeId('b'),
+      to: leader.id,
+      term: term(9),
+      commit: logIndex(0),
+      round: 0,
+    });
+    leader.run();
+    expect(leader.raft.takeOutput()).toBeNull();
+  });
+});
+
 describe('check-quorum and leases (thesis 4.2.3, 6.2)', () => {
   it('a leader without contact to a majority steps down', () => {
     const group = new Group();

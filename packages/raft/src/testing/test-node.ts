@@ -71,7 +71,10 @@ export class TestNode {
 
   /** Does what the outputs say; persists stay outstanding. */
   run(): void {
+    let count = 0;
     for (let output = this.raft.takeOutput(); output !== null; output = this.raft.takeOutput()) {
+      // Nothing comes in meanwhile, so what is due is finite.
+      if (count++ > 1000) throw new Error(`${this.id} has output without end`);
       if (this.keepOutputs) this.outputs.push(output);
       this.onOutput(output);
       this.outbox.push(...output.messages);
