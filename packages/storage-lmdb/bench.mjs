@@ -54,15 +54,21 @@ try {
   await writes('load', { per: 1_024, inFlight: 4, count: recordCount }, storage);
   const readStartedMs = performance.now();
   for (let i = 0; i < 200_000; i++) storage.get(`load/${String((i * 7_919) % recordCount).padStart(12, '0')}`);
-  console.log(`get: ${Math.round(200_000 / ((performance.now() - readStartedMs) / 1_000)).toLocaleString('en')} records/s`);
+  console.log(
+    `get: ${Math.round(200_000 / ((performance.now() - readStartedMs) / 1_000)).toLocaleString('en')} records/s`,
+  );
   const scrubStartedMs = performance.now();
   const { recordsChecked } = storage.scrub({ budgetMs: 1_000 });
-  console.log(`scrub: ${Math.round(recordsChecked / ((performance.now() - scrubStartedMs) / 1_000)).toLocaleString('en')} records/s`);
+  console.log(
+    `scrub: ${Math.round(recordsChecked / ((performance.now() - scrubStartedMs) / 1_000)).toLocaleString('en')} records/s`,
+  );
   const { recordCount: stored, fileBytes } = await storage.stats();
   await storage.close();
   const openStartedMs = performance.now();
   storage = await openStorage({ folder, events });
-  console.log(`open: ${Math.round(performance.now() - openStartedMs)} ms with ${stored.toLocaleString('en')} records, ${Math.round(fileBytes / 2 ** 20)} MiB`);
+  console.log(
+    `open: ${Math.round(performance.now() - openStartedMs)} ms with ${stored.toLocaleString('en')} records, ${Math.round(fileBytes / 2 ** 20)} MiB`,
+  );
   await storage.close();
   const { durationMs, recordsChecked: all } = await verifyFolder(folder, { budgetMs: 60_000 });
   console.log(`full check: ${Math.round(durationMs)} ms for ${all.toLocaleString('en')} records`);

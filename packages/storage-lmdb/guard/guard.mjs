@@ -31,7 +31,16 @@ function inspect({ path, budgetMs, critical }) {
 
 /** If LMDB itself crashes on this file, it does so here. @param {string} path */
 function openAsTheNodeWill(path) {
-  const environment = open({ path, noSubdir: true, readOnly: true, maxDbs: 1, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false, safeRestore: true });
+  const environment = open({
+    path,
+    noSubdir: true,
+    readOnly: true,
+    maxDbs: 1,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    overlappingSync: false,
+    safeRestore: true,
+  });
   for (const reverse of [false, true]) for (const _ of environment.getRange({ limit: 1, reverse })) continue;
   void environment.close();
 }

@@ -51,14 +51,17 @@ export class PageFile {
   read(number, kind, into, count = 1) {
     const { pageBytes, lastPage, transaction } = this.meta;
     const where = `page ${number}`;
-    if (!(number >= 2 && number + count - 1 <= lastPage)) throw new Damage(`a reference to page ${number} of ${lastPage}`, where);
+    if (!(number >= 2 && number + count - 1 <= lastPage))
+      throw new Damage(`a reference to page ${number} of ${lastPage}`, where);
     const wanted = count * pageBytes;
     const got = readSync(this.fd, into, 0, wanted, number * pageBytes);
-    if (got < wanted) throw new Damage(`the file ends at ${this.bytes} bytes, before the end of page ${number + count - 1}`, where);
+    if (got < wanted)
+      throw new Damage(`the file ends at ${this.bytes} bytes, before the end of page ${number + count - 1}`, where);
     const found = readPageNumber(into, 0);
     if (found !== number) throw new Damage(`page ${number} says that it is page ${found}`, where);
     const written = readPageNumber(into, 8);
-    if (written > transaction) throw new Damage(`page ${number} is of transaction ${written}, the newest is ${transaction}`, where);
+    if (written > transaction)
+      throw new Damage(`page ${number} is of transaction ${written}, the newest is ${transaction}`, where);
     const flags = into.readUInt16LE(18);
     if ((flags & 0x6f) !== kind) throw new Damage(`page ${number} has flags ${flags}, expected ${kind}`, where);
   }
@@ -67,10 +70,14 @@ export class PageFile {
   #newestMeta() {
     const first = this.#readMeta(0, 0);
     const second = this.#readMeta(first.pageBytes, 1);
-    if (second.pageBytes !== first.pageBytes) throw new Damage('the meta pages disagree on the page size', 'meta page 1');
+    if (second.pageBytes !== first.pageBytes)
+      throw new Damage('the meta pages disagree on the page size', 'meta page 1');
     // Transaction N writes meta page N % 2, so a gap means that one of the two numbers is not what was written.
     if (Math.abs(first.transaction - second.transaction) > 1) {
-      throw new Damage(`the meta pages are of transactions ${first.transaction} and ${second.transaction}`, 'meta pages');
+      throw new Damage(
+        `the meta pages are of transactions ${first.transaction} and ${second.transaction}`,
+        'meta pages',
+      );
     }
     return first.transaction > second.transaction ? first : second;
   }
@@ -83,14 +90,24 @@ export class PageFile {
       throw new Damage(`the file ends at ${this.bytes} bytes, within a meta page`, where);
     }
     const body = page.subarray(pageHeaderBytes);
-    if (page.readUInt16LE(18) !== pageKind.meta || body.readUInt32LE(0) !== magic) throw new Damage('this is not a meta page of LMDB', where);
+    if (page.readUInt16LE(18) !== pageKind.meta || body.readUInt32LE(0) !== magic)
+      throw new Damage('this is not a meta page of LMDB', where);
     const version = body.readUInt32LE(4) & 0xffff;
-    if (version !== dataVersion) throw new Damage(`the data version of LMDB is ${version}, expected ${dataVersion}`, where);
+    if (version !== dataVersion)
+      throw new Damage(`the data version of LMDB is ${version}, expected ${dataVersion}`, where);
     const pageBytes = body.readUInt32LE(24);
-    if (pageBytes < 512 || pageBytes > 65_536 || (pageBytes & (pageBytes - 1)) !== 0) throw new Damage(`the page size is ${pageBytes}`, where);
+    if (pageBytes < 512 || pageBytes > 65_536 || (pageBytes & (pageBytes - 1)) !== 0)
+      throw new Damage(`the page size is ${pageBytes}`, where);
     const transaction = readPageNumber(body, 128);
-    if (transaction !== 0 && transaction % 2 !== index) throw new Damage(`transaction ${transaction} is on the wrong meta page`, where);
-    return { pageBytes, transaction, lastPage: readPageNumber(body, 120), free: readTree(body, 24), main: readTree(body, 72) };
+    if (transaction !== 0 && transaction % 2 !== index)
+      throw new Damage(`transaction ${transaction} is on the wrong meta page`, where);
+    return {
+      pageBytes,
+      transaction,
+      lastPage: readPageNumber(body, 120),
+      free: readTree(body, 24),
+      main: readTree(body, 72),
+    };
   }
 }
 

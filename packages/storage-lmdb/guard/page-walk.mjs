@@ -1,8 +1,9 @@
 // @ts-check
 import { crc32 } from 'node:zlib';
-import { Damage, PageFile, pageHeaderBytes, pageKind, readPageNumber } from './page-file.mjs';
+import { Damage, pageHeaderBytes, pageKind, readPageNumber } from './page-file.mjs';
 
 /** @typedef {import('./page-file.mjs').Tree} Tree */
+/** @typedef {import('./page-file.mjs').PageFile} PageFile */
 /**
  * @typedef {object} WalkOptions
  * @property {number} deadlineMs When leaves stop being read, on the clock of `performance.now()`.
@@ -83,7 +84,8 @@ class TreeWalk {
     let from = low;
     for (let i = 0; i < count; i++) {
       const node = this.#nodeAt(page, number, i);
-      const child = page.readUInt16LE(node) + page.readUInt16LE(node + 2) * 2 ** 16 + page.readUInt16LE(node + 4) * 2 ** 32;
+      const child =
+        page.readUInt16LE(node) + page.readUInt16LE(node + 2) * 2 ** 16 + page.readUInt16LE(node + 4) * 2 ** 32;
       const to = i + 1 < count ? Buffer.from(keyAt(page, this.#nodeAt(page, number, i + 1))) : high;
       if (this.isRecords && to !== null && (from.compare(to) >= 0 || (high !== null && to.compare(high) > 0))) {
         throw new Damage(`the separators of branch page ${number} are out of order`, `page ${number}`);
@@ -109,7 +111,10 @@ class TreeWalk {
       const node = this.#nodeAt(page, number, i);
       const key = keyAt(page, node);
       if (this.isRecords) {
-        const inPlace = (before === null || before.compare(key) < 0) && low.compare(key) <= 0 && (high === null || key.compare(high) < 0);
+        const inPlace =
+          (before === null || before.compare(key) < 0) &&
+          low.compare(key) <= 0 &&
+          (high === null || key.compare(high) < 0);
         if (!inPlace) throw new Damage(`key ${printKey(key)} is out of order`, `page ${number}, record ${i}`);
       }
       this.#checkEntry(page, node, key, `page ${number}, record ${i}`);
@@ -130,7 +135,8 @@ class TreeWalk {
       if (dataBytes < crcBytes) throw new Damage(`record ${printKey(key)} is too short`, where);
       const end = at + dataBytes - crcBytes;
       // Key and value lie side by side, and the checksum covers both.
-      if (crc32(page.subarray(node + nodeHeaderBytes, end)) !== page.readUInt32BE(end)) throw checksumDamage(key, where);
+      if (crc32(page.subarray(node + nodeHeaderBytes, end)) !== page.readUInt32BE(end))
+        throw checksumDamage(key, where);
       return;
     }
     if (flags !== nodeIsBig) throw new Damage(`a record has flags ${flags}`, where);
@@ -150,11 +156,15 @@ class TreeWalk {
     }
     if (this.#overflow.length < needed * pageBytes) this.#overflow = Buffer.allocUnsafe(needed * pageBytes);
     this.file.read(first, pageKind.overflow, this.#overflow, needed);
-    if (this.#overflow.readUInt32LE(20) !== pages) throw new Damage(`overflow page ${first} has another length than its record`, where);
+    if (this.#overflow.readUInt32LE(20) !== pages)
+      throw new Damage(`overflow page ${first} has another length than its record`, where);
     this.#overflowPages += pages;
     if (!this.isRecords) return;
     const end = pageHeaderBytes + dataBytes - crcBytes;
-    if (dataBytes < crcBytes || crc32(this.#overflow.subarray(pageHeaderBytes, end), crc32(key)) !== this.#overflow.readUInt32BE(end)) {
+    if (
+      dataBytes < crcBytes ||
+      crc32(this.#overflow.subarray(pageHeaderBytes, end), crc32(key)) !== this.#overflow.readUInt32BE(end)
+    ) {
       throw checksumDamage(key, `${where}, page ${first}`);
     }
   }
@@ -163,7 +173,8 @@ class TreeWalk {
     const { branchPages, leafPages, overflowPages, entries } = this.tree;
     const found = `${this.#branchPages} branch, ${this.#leafPages} leaf, ${this.#overflowPages} overflow pages, ${this.entries} entries`;
     const expected = `${branchPages} branch, ${leafPages} leaf, ${overflowPages} overflow pages, ${entries} entries`;
-    if (found !== expected) throw new Damage(`the tree of ${this.name} has ${found}; its root says ${expected}`, 'meta page');
+    if (found !== expected)
+      throw new Damage(`the tree of ${this.name} has ${found}; its root says ${expected}`, 'meta page');
   }
 
   /** @param {Buffer} page @param {number} number */
@@ -180,7 +191,11 @@ class TreeWalk {
   #nodeAt(page, number, index) {
     const node = page.readUInt16LE(pageHeaderBytes + 2 * index) + pageHeaderBytes;
     const upper = page.readUInt16LE(22) + pageHeaderBytes;
-    if (node < upper || node + nodeHeaderBytes > page.length || node + nodeHeaderBytes + page.readUInt16LE(node + 6) > page.length) {
+    if (
+      node < upper ||
+      node + nodeHeaderBytes > page.length ||
+      node + nodeHeaderBytes + page.readUInt16LE(node + 6) > page.length
+    ) {
       throw new Damage(`record ${index} of page ${number} lies outside of it`, `page ${number}, record ${index}`);
     }
     return node;

@@ -52,7 +52,8 @@ function flipped(offset: number, bit = 0): Buffer {
   return data;
 }
 
-const openWith = (folder: string, verify = {}): ReturnType<typeof openStorage> => openStorage({ folder, events: new RecordedEvents(), verify });
+const openWith = (folder: string, verify = {}): ReturnType<typeof openStorage> =>
+  openStorage({ folder, events: new RecordedEvents(), verify });
 
 describe('a sound folder', () => {
   it('passes a full check, which counts every record and the identity', async () => {
@@ -70,7 +71,7 @@ describe('a sound folder', () => {
     expect(critical.recordsChecked).toBeLessThan(recordCount / 2);
     const storage = await openWith(folder, { budgetMs: 0 });
     let checked = 0;
-    for (let wrapped = false; !wrapped; ) {
+    for (let wrapped = false; !wrapped;) {
       const progress = storage.scrub({ budgetMs: 0 });
       checked += progress.recordsChecked;
       wrapped = progress.wrapped;
@@ -83,7 +84,10 @@ describe('a sound folder', () => {
 describe('a flipped bit', () => {
   it('in a value is found by the check at opening, which names the key', async () => {
     const folder = folderWith(flipped(lastOffsetOf('value 2001 ')));
-    await expect(openWith(folder)).rejects.toMatchObject({ name: 'StorageCorruptError', where: expect.stringContaining(key(2_001)) });
+    await expect(openWith(folder)).rejects.toMatchObject({
+      name: 'StorageCorruptError',
+      where: expect.stringContaining(key(2_001)),
+    });
   });
 
   it('in a value is found by get, scan, view and scrub where the check did not come to it', async () => {
@@ -109,13 +113,17 @@ describe('a flipped bit', () => {
 
   it('in a record of a critical prefix is found however small the budget', async () => {
     const folder = folderWith(flipped(lastOffsetOf('value 2000 ')));
-    await expect(openWith(folder, { budgetMs: 0, criticalPrefixes: ['log/'] })).rejects.toBeInstanceOf(StorageCorruptError);
+    await expect(openWith(folder, { budgetMs: 0, criticalPrefixes: ['log/'] })).rejects.toBeInstanceOf(
+      StorageCorruptError,
+    );
   });
 
   it('in a key, in a large value, and in both meta pages is found', async () => {
     const big = sound.data.indexOf(Buffer.alloc(64, 2));
     for (const offset of [lastOffsetOf(key(2_001)), big + 10, 24, pageBytes + 24]) {
-      await expect(verifyFolder(folderWith(flipped(offset))), `offset ${offset}`).rejects.toBeInstanceOf(StorageCorruptError);
+      await expect(verifyFolder(folderWith(flipped(offset))), `offset ${offset}`).rejects.toBeInstanceOf(
+        StorageCorruptError,
+      );
     }
   });
 });
@@ -126,7 +134,10 @@ describe('a truncated file', () => {
     for (const size of [Math.floor(length / 2 / pageBytes) * pageBytes, 2 * pageBytes, 100]) {
       const folder = folderWith(sound.data);
       truncateSync(join(folder, dataFileName), size);
-      await expect(openWith(folder), `cut to ${size}`).rejects.toMatchObject({ name: 'StorageCorruptError', where: expect.stringContaining(dataFileName) });
+      await expect(openWith(folder), `cut to ${size}`).rejects.toMatchObject({
+        name: 'StorageCorruptError',
+        where: expect.stringContaining(dataFileName),
+      });
       expect(statSync(join(folder, dataFileName)).size).toBe(size);
     }
   });

@@ -50,12 +50,21 @@ describe('GroupCommit', () => {
     await nextTurn();
     expect(disk.attempts).toBe(1);
     await Promise.all([...first, disk.submit('c'), disk.submit('d')]);
-    expect(disk.groups).toEqual([['a', 'b'], ['c', 'd']]);
+    expect(disk.groups).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
   });
 
   it('keeps a transaction below the limit of bytes, but never splits or refuses a submit', async () => {
     const disk = new FakeDisk();
-    await Promise.all([disk.submit('a', 60), disk.submit('b', 60), disk.submit('c', 500), disk.submit('d', 10), disk.submit('e', 10)]);
+    await Promise.all([
+      disk.submit('a', 60),
+      disk.submit('b', 60),
+      disk.submit('c', 500),
+      disk.submit('d', 10),
+      disk.submit('e', 10),
+    ]);
     expect(disk.groups).toEqual([['a'], ['b'], ['c'], ['d', 'e']]);
   });
 
@@ -105,7 +114,8 @@ describe('GroupCommit', () => {
     const disk = new FakeDisk();
     disk.failures.push(new Error('EIO'));
     const settled = await Promise.allSettled([disk.submit('a'), disk.submit('b', 200), disk.submit('c')]);
-    for (const result of settled) expect(result).toMatchObject({ status: 'rejected', reason: expect.any(StorageFailedError) });
+    for (const result of settled)
+      expect(result).toMatchObject({ status: 'rejected', reason: expect.any(StorageFailedError) });
     await expect(disk.submit('d')).rejects.toThrow('EIO');
     await nextTurn();
     expect(disk.attempts).toBe(1);

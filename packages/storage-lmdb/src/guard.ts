@@ -33,7 +33,12 @@ const startRetryMs = 50;
 const guardPath = fileURLToPath(new URL('../guard/guard.mjs', import.meta.url));
 
 type Answer =
-  | { readonly kind: 'sound'; readonly recordsChecked: number; readonly complete: boolean; readonly unreadFrom: string | null }
+  | {
+      readonly kind: 'sound';
+      readonly recordsChecked: number;
+      readonly complete: boolean;
+      readonly unreadFrom: string | null;
+    }
   | { readonly kind: 'damaged'; readonly message: string; readonly where: string }
   | { readonly kind: 'failed'; readonly message: string };
 
@@ -43,7 +48,8 @@ type Answer =
  */
 export async function verifyFolder(folder: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const path = join(folder, dataFileName);
-  if (!existsSync(path) || statSync(path).size === 0) return { recordsChecked: 0, complete: true, unreadFrom: '', durationMs: 0 };
+  if (!existsSync(path) || statSync(path).size === 0)
+    return { recordsChecked: 0, complete: true, unreadFrom: '', durationMs: 0 };
   const startedMs = performance.now();
   const budgetMs = options.budgetMs ?? defaultBudgetMs;
   const critical = (options.criticalPrefixes ?? []).map((prefix) => encodeKey(prefix).toString('base64'));
@@ -52,7 +58,12 @@ export async function verifyFolder(folder: string, options: VerifyOptions = {}):
   switch (answer.kind) {
     case 'sound': {
       const unreadFrom = answer.unreadFrom === null ? '' : decodeKey(Buffer.from(answer.unreadFrom, 'base64'));
-      return { recordsChecked: answer.recordsChecked, complete: answer.complete, unreadFrom, durationMs: performance.now() - startedMs };
+      return {
+        recordsChecked: answer.recordsChecked,
+        complete: answer.complete,
+        unreadFrom,
+        durationMs: performance.now() - startedMs,
+      };
     }
     case 'damaged':
       throw new StorageCorruptError(`${path}: ${answer.message}`, `${dataFileName}, ${answer.where}`);
@@ -77,7 +88,10 @@ function cannotStart(path: string, cause: unknown): StorageFailedError {
   return new StorageFailedError(`the check of ${path} could not be started`, { cause });
 }
 
-function ask(child: ChildProcess, request: { readonly path: string; readonly budgetMs: number; readonly critical: readonly string[] }): Promise<Answer> {
+function ask(
+  child: ChildProcess,
+  request: { readonly path: string; readonly budgetMs: number; readonly critical: readonly string[] },
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let output = '';
     const timer = setTimeout(() => {

@@ -11,7 +11,11 @@ export class LmdbReader implements StorageReader {
   /** Empty: each call reads the newest durable state. */
   readonly #options: { readonly transaction?: Transaction };
 
-  constructor(environment: Environment, onCorrupt: (problem: StorageCorruptError) => void, transaction: Transaction | null) {
+  constructor(
+    environment: Environment,
+    onCorrupt: (problem: StorageCorruptError) => void,
+    transaction: Transaction | null,
+  ) {
     this.#environment = environment;
     this.#onCorrupt = onCorrupt;
     this.#options = transaction === null ? {} : { transaction };
@@ -30,7 +34,9 @@ export class LmdbReader implements StorageReader {
     if (compareText(from, to) >= 0 || limit === 0) return;
     const [low, high] = [encodeKey(from), encodeKey(to)];
     yield* this.#range({
-      ...(reverse ? { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse } : { start: low, end: high }),
+      ...(reverse
+        ? { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse }
+        : { start: low, end: high }),
       ...(limit === undefined ? {} : { limit }),
     });
   }

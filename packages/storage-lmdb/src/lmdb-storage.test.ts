@@ -19,7 +19,8 @@ async function lmdbHarness(folder: string): Promise<StorageHarness> {
 describeStorage('LmdbStorage', () => lmdbHarness(temporaryFolder()));
 
 describe('LmdbStorage', () => {
-  const open = (folder: string): ReturnType<typeof openStorage> => openStorage({ folder, events: new RecordedEvents() });
+  const open = (folder: string): ReturnType<typeof openStorage> =>
+    openStorage({ folder, events: new RecordedEvents() });
 
   it('gives the pages of views back when they are closed, of several of one moment too', async () => {
     const storage = await open(temporaryFolder());
@@ -56,7 +57,10 @@ describe('LmdbStorage', () => {
 
   it('returns copies: a later read or write does not change what was read', async () => {
     const storage = await open(temporaryFolder());
-    await storage.submit([{ key: 'a', value: new Uint8Array([1]) }, { key: 'b', value: new Uint8Array([2]) }]);
+    await storage.submit([
+      { key: 'a', value: new Uint8Array([1]) },
+      { key: 'b', value: new Uint8Array([2]) },
+    ]);
     const [a, scanned] = [storage.get('a'), [...storage.scan({ from: '', to: 'z' })]];
     storage.get('b');
     await storage.submit([{ key: 'a', value: new Uint8Array([3]) }]);
@@ -79,7 +83,10 @@ describe('LmdbStorage', () => {
   it('counts records, syncs, bytes and time', async () => {
     const storage = await open(temporaryFolder());
     const before = await storage.stats();
-    await storage.submit([{ key: 'a', value: new Uint8Array(100) }, { key: 'b', value: new Uint8Array(100) }]);
+    await storage.submit([
+      { key: 'a', value: new Uint8Array(100) },
+      { key: 'b', value: new Uint8Array(100) },
+    ]);
     await storage.submit([{ key: 'a', value: null }]);
     const after = await storage.stats();
     expect(before.recordCount).toBe(0);
@@ -96,7 +103,12 @@ describe('LmdbStorage', () => {
     const storage = await open(temporaryFolder());
     const value = new Uint8Array([1]);
     for (const key of ['x'.repeat(storageKeyBytesMax + 1), '\ud800']) {
-      expect(() => storage.submit([{ key: 'a', value }, { key, value }])).toThrow('storage key');
+      expect(() =>
+        storage.submit([
+          { key: 'a', value },
+          { key, value },
+        ]),
+      ).toThrow('storage key');
       expect(() => storage.get(key)).toThrow('storage key');
     }
     await storage.submit([]);

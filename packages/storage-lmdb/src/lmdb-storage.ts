@@ -1,9 +1,22 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type {
-  Storage, StorageCorruptError, StorageEvents, StorageRange, StorageRecord, StorageView, StorageWrite,
+  Storage,
+  StorageCorruptError,
+  StorageEvents,
+  StorageRange,
+  StorageRecord,
+  StorageView,
+  StorageWrite,
 } from '@skerry/replica';
-import { commitGroup, dataFileName, environmentStats, errorNumber, errorNumberOf, type Environment } from './environment.ts';
+import {
+  commitGroup,
+  dataFileName,
+  environmentStats,
+  errorNumber,
+  errorNumberOf,
+  type Environment,
+} from './environment.ts';
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts';
 import type { StorageIdentity } from './identity.ts';
 import { LmdbReader } from './lmdb-reader.ts';
@@ -119,7 +132,13 @@ export class LmdbStorage implements Storage {
   async stats(): Promise<StorageStats> {
     const { pageBytes, pagesUsed, recordCount, mapBytes } = environmentStats(this.#parts.environment);
     const { size } = await stat(join(this.folder, dataFileName));
-    return { recordCount: recordCount - ownRecordCount, bytesUsed: pagesUsed * pageBytes, fileBytes: size, mapBytes, ...this.#commits.stats() };
+    return {
+      recordCount: recordCount - ownRecordCount,
+      bytesUsed: pagesUsed * pageBytes,
+      fileBytes: size,
+      mapBytes,
+      ...this.#commits.stats(),
+    };
   }
 
   /**

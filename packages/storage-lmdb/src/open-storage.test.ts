@@ -51,7 +51,10 @@ describe('the identity of a folder', () => {
   it('is refused when the file is missing from a folder with records', async () => {
     const folder = await madeFolder();
     rmSync(join(folder, identityFileName));
-    await expect(open(folder)).rejects.toMatchObject({ code: 'IDENTITY_MISMATCH', message: expect.stringContaining(folder) });
+    await expect(open(folder)).rejects.toMatchObject({
+      code: 'IDENTITY_MISMATCH',
+      message: expect.stringContaining(folder),
+    });
   });
 
   it('is refused when the data are missing beside the file', async () => {
@@ -115,7 +118,10 @@ describe('the lock of a folder', () => {
   it('refuses a second opener in this process until the first has closed', async () => {
     const folder = temporaryFolder();
     const first = await open(folder);
-    await expect(open(folder)).rejects.toMatchObject({ code: 'FOLDER_IN_USE', message: expect.stringContaining(String(process.pid)) });
+    await expect(open(folder)).rejects.toMatchObject({
+      code: 'FOLDER_IN_USE',
+      message: expect.stringContaining(String(process.pid)),
+    });
     await first.submit([{ key: 'a', value: bytes('1') }]);
     await first.close();
     await (await open(folder)).close();
@@ -123,11 +129,16 @@ describe('the lock of a folder', () => {
 
   it('refuses while another process holds it, names its pid, and opens when that process was killed', async () => {
     const folder = await madeFolder();
-    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000); console.log("up")'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000); console.log("up")'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     children.push(child);
     await new Promise((resolve) => child.stdout?.once('data', resolve));
     writeFileSync(join(folder, lockFileName), holderLine(child.pid as number));
-    await expect(open(folder)).rejects.toMatchObject({ code: 'FOLDER_IN_USE', message: expect.stringContaining(`process ${child.pid}`) });
+    await expect(open(folder)).rejects.toMatchObject({
+      code: 'FOLDER_IN_USE',
+      message: expect.stringContaining(`process ${child.pid}`),
+    });
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await gone;

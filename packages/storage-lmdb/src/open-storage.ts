@@ -7,7 +7,13 @@ import { lockFolder } from './folder-lock.ts';
 import { verifyFolder, type VerifyOptions } from './guard.ts';
 import { defaultGroupCommitLimits, type GroupCommitLimits } from './group-commit.ts';
 import {
-  createIdentity, readIdentityFile, readIdentityRecord, syncFolder, writeIdentityFile, writeIdentityRecord, type StorageIdentity,
+  createIdentity,
+  readIdentityFile,
+  readIdentityRecord,
+  syncFolder,
+  writeIdentityFile,
+  writeIdentityRecord,
+  type StorageIdentity,
 } from './identity.ts';
 import { LmdbStorage } from './lmdb-storage.ts';
 
@@ -80,7 +86,10 @@ function makeFolder(folder: string): void {
   for (let made = folder; made.length >= firstMade.length; made = dirname(made)) syncFolder(dirname(made));
 }
 
-function requireParts(folder: string, { create, hasIdentity }: { readonly create: boolean; readonly hasIdentity: boolean }): void {
+function requireParts(
+  folder: string,
+  { create, hasIdentity }: { readonly create: boolean; readonly hasIdentity: boolean },
+): void {
   const hasData = existsSync(join(folder, dataFileName));
   if (hasIdentity && !hasData) {
     throw new StorageOpenError('IDENTITY_MISMATCH', `${folder} has an identity but its ${dataFileName} is missing`);

@@ -50,7 +50,8 @@ export function decodeKey(stored: Uint8Array): string {
 /** One allocation for the whole batch: LMDB copies the bytes when its thread gets to them, and keeps them alive till then. */
 export function encodeBatch(batch: readonly StorageWrite[]): EncodedBatch {
   let bytes = 0;
-  for (const { key, value } of batch) bytes += 1 + Buffer.byteLength(key) + (value === null ? 0 : value.length + crcBytes);
+  for (const { key, value } of batch)
+    bytes += 1 + Buffer.byteLength(key) + (value === null ? 0 : value.length + crcBytes);
   const slab = Buffer.allocUnsafeSlow(bytes);
   const keys: Buffer[] = [];
   const values: (Buffer | null)[] = [];

@@ -24,7 +24,8 @@ export function retireFolder(path: string, nowMs: number = Date.now()): string {
 /** Two retirements within a millisecond get different names. */
 function freeName(folder: string, name: string): string {
   let candidate = name;
-  for (let i = 2; existsSync(`${folder}.${candidate}`) || existsSync(join(folder, candidate)); i++) candidate = `${name}-${i}`;
+  for (let i = 2; existsSync(`${folder}.${candidate}`) || existsSync(join(folder, candidate)); i++)
+    candidate = `${name}-${i}`;
   return candidate;
 }
 

@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SeededRandom, randomChance, randomInt, randomPick, type Random } from '@skerry/base';
 import { MemoryStorage } from '../ports/memory-storage.ts';
-import { storageKeyBytesMax, type StorageRange, type StorageRecord, type StorageSource, type StorageWrite } from '../ports/storage.ts';
+import {
+  storageKeyBytesMax,
+  type StorageRange,
+  type StorageRecord,
+  type StorageSource,
+  type StorageWrite,
+} from '../ports/storage.ts';
 
 /** A storage under test, with the powers that the port does not give. */
 export interface StorageHarness {
@@ -37,7 +43,14 @@ export function describeStorage(name: string, create: () => Promise<StorageHarne
     });
 
     it('lets the later of two writes to one key in a batch win', async () => {
-      await harness.storage.submit([put('a', 'one'), put('a', 'two'), put('b', 'x'), remove('b'), remove('c'), put('c', 'y')]);
+      await harness.storage.submit([
+        put('a', 'one'),
+        put('a', 'two'),
+        put('b', 'x'),
+        remove('b'),
+        remove('c'),
+        put('c', 'y'),
+      ]);
       expect(dump(harness.storage)).toEqual(['a=two', 'c=y']);
     });
 
@@ -83,7 +96,9 @@ export function describeStorage(name: string, create: () => Promise<StorageHarne
       })();
       const seen = new Set<string>();
       while (!done) {
-        const values = new Set([...harness.storage.scan({ from: 'part', to: 'paru' })].map((record) => text(record.value)));
+        const values = new Set(
+          [...harness.storage.scan({ from: 'part', to: 'paru' })].map((record) => text(record.value)),
+        );
         expect(values.size).toBeLessThanOrEqual(1);
         for (const value of values) seen.add(value ?? '');
         await new Promise((resolve) => queueMicrotask(() => resolve(undefined)));
@@ -139,11 +154,30 @@ export function describeStorage(name: string, create: () => Promise<StorageHarne
     });
 
     it('orders keys by code point: NUL, prefixes, the last of the BMP, beyond the BMP', async () => {
-      const ordered = ['\0', '\0\0', '\0a', '\u0001', 'a', 'a\0', 'a\0\0', 'a\0b', 'a\u0001', 'aa', 'b', 'é', '\u{ffff}', '\u{10000}', '\u{1f600}', '\u{10ffff}'];
+      const ordered = [
+        '\0',
+        '\0\0',
+        '\0a',
+        '\u0001',
+        'a',
+        'a\0',
+        'a\0\0',
+        'a\0b',
+        'a\u0001',
+        'aa',
+        'b',
+        'é',
+        '\u{ffff}',
+        '\u{10000}',
+        '\u{1f600}',
+        '\u{10ffff}',
+      ];
       await harness.storage.submit([...ordered].reverse().map((key) => put(key, 'v')));
       const range = { from: '', to: '\u{10ffff}\u{10ffff}' };
       expect([...harness.storage.scan(range)].map((record) => record.key)).toEqual(ordered);
-      expect([...harness.storage.scan({ ...range, reverse: true })].map((record) => record.key)).toEqual([...ordered].reverse());
+      expect([...harness.storage.scan({ ...range, reverse: true })].map((record) => record.key)).toEqual(
+        [...ordered].reverse(),
+      );
       for (const key of ordered) expect(text(harness.storage.get(key))).toBe('v');
       const fromAstral = harness.storage.scan({ from: '\u{ffff}', to: '\u{1f600}' });
       expect([...fromAstral].map((record) => record.key)).toEqual(['\u{ffff}', '\u{10000}']);
@@ -174,7 +208,11 @@ export function describeStorage(name: string, create: () => Promise<StorageHarne
       for (let seed = 1; seed <= 4; seed++) {
         await harness.close();
         harness = await create();
-        await compareWithModel(() => harness, (next) => (harness = next), new SeededRandom(seed));
+        await compareWithModel(
+          () => harness,
+          (next) => (harness = next),
+          new SeededRandom(seed),
+        );
       }
     });
 
@@ -190,7 +228,11 @@ export function describeStorage(name: string, create: () => Promise<StorageHarne
 }
 
 /** Random histories of one storage against {@link MemoryStorage}'s plain cousin, a Map that is sorted for each scan. */
-async function compareWithModel(get: () => StorageHarness, set: (harness: StorageHarness) => void, random: Random): Promise<void> {
+async function compareWithModel(
+  get: () => StorageHarness,
+  set: (harness: StorageHarness) => void,
+  random: Random,
+): Promise<void> {
   let model = new Map<string, string>();
   const views: { readonly view: ReturnType<StorageSource['view']>; readonly model: Map<string, string> }[] = [];
   const closeViews = (): void => views.splice(0).forEach(({ view }) => view.close());
@@ -209,7 +251,8 @@ async function compareWithModel(get: () => StorageHarness, set: (harness: Storag
     compareOnce(get().storage, model, random);
     for (const { view, model: then } of views) compareOnce(view, then, random);
     if (views.length < 4 && randomChance(random, 0.2)) views.push({ view: get().storage.view(), model });
-    if (views.length > 0 && randomChance(random, 0.2)) views.splice(randomInt(random, 0, views.length - 1), 1)[0]?.view.close();
+    if (views.length > 0 && randomChance(random, 0.2))
+      views.splice(randomInt(random, 0, views.length - 1), 1)[0]?.view.close();
     const again = randomChance(random, 0.5) ? get().reopen : get().crash;
     if (again !== undefined && randomChance(random, 0.01)) {
       closeViews();
@@ -219,13 +262,19 @@ async function compareWithModel(get: () => StorageHarness, set: (harness: Storag
   closeViews();
 }
 
-function compareOnce(source: { get: StorageSource['get']; scan: StorageSource['scan'] }, model: ReadonlyMap<string, string>, random: Random): void {
+function compareOnce(
+  source: { get: StorageSource['get']; scan: StorageSource['scan'] },
+  model: ReadonlyMap<string, string>,
+  random: Random,
+): void {
   const key = randomKey(random);
   expect(text(source.get(key))).toBe(model.get(key));
   const [from, to] = [randomKey(random), randomKey(random)];
   const limit = randomInt(random, 1, 10);
   const reverse = randomChance(random, 0.5);
-  const inRange = [...model].filter(([k]) => naiveCompare(k, from) >= 0 && naiveCompare(k, to) < 0).sort(([a], [b]) => naiveCompare(a, b));
+  const inRange = [...model]
+    .filter(([k]) => naiveCompare(k, from) >= 0 && naiveCompare(k, to) < 0)
+    .sort(([a], [b]) => naiveCompare(a, b));
   if (reverse) inRange.reverse();
   const limited = randomChance(random, 0.5);
   const expected = (limited ? inRange.slice(0, limit) : inRange).map(([k, v]) => `${k}=${v}`);
@@ -249,7 +298,9 @@ function randomKey(random: Random): string {
 }
 
 function randomWrite(random: Random, step: number): StorageWrite {
-  const value = randomChance(random, 0.3) ? null : encode(`${step}:${'x'.repeat(randomChance(random, 0.05) ? 5_000 : randomInt(random, 0, 40))}`);
+  const value = randomChance(random, 0.3)
+    ? null
+    : encode(`${step}:${'x'.repeat(randomChance(random, 0.05) ? 5_000 : randomInt(random, 0, 40))}`);
   return { key: randomKey(random), value };
 }
 
