@@ -18,28 +18,43 @@ export interface Greeted {
   readonly early: readonly { readonly data: RawData; readonly isBinary: boolean }[];
 }
 
+/** What whoever dialled says once it has found the answer to its hello in order. */
+const ready = '{"ready":true}';
+
 /**
- * The handshake on an open socket. Resolves to the other side's hello with the socket paused, so that no frame is lost
- * before the caller listens; or to why there is none, with the socket closed.
+ * The handshake on an open socket: hello, hello, ready; so neither side takes part before both have admitted the other.
+ * Resolves to the other side's hello with the socket paused, so that no frame is lost before the caller listens; or to
+ * why there is none, with the socket closed.
  */
 export async function greet(socket: WebSocket, options: GreetingOptions): Promise<Greeted | PeerRefusal> {
-  const { own, first, check, ignore } = options;
-  if (first) socket.send(JSON.stringify(own));
-  const opening = await readOpening(socket, options.handshakeMs);
-  if ('code' in opening) return refuse(socket, opening);
-  const hello = readHello(opening.text, own);
-  if ('code' in hello) return refuse(socket, hello);
-  if (ignore(hello)) {
-    setTimeout(() => socket.terminate(), options.handshakeMs).unref();
-    return { code: 'TIMEOUT', detail: 'cut off by fault injection' };
+  const { own, first, check, ignore, handshakeMs } = options;
+  const opening = new Opening(socket);
+  try {
+    if (first) socket.send(JSON.stringify(own));
+    const text = await opening.nextText(handshakeMs);
+    if (typeof text !== 'string') return refuse(socket, text);
+    const hello = readHello(text, own);
+    if ('code' in hello) return refuse(socket, hello);
+    if (ignore(hello)) {
+      setTimeout(() => socket.terminate(), handshakeMs).unref();
+      return { code: 'TIMEOUT', detail: 'cut off by fault injection' };
+    }
+    const refusal = await check(hello);
+    if (refusal !== null) return refuse(socket, refusal);
+    if (socket.readyState !== socket.OPEN)
+      return { code: 'TIMEOUT', detail: 'the connection ended during the handshake' };
+    if (first) {
+      socket.send(ready);
+      return { hello, early: opening.take() };
+    }
+    socket.send(JSON.stringify(own));
+    const answer = await opening.nextText(handshakeMs);
+    if (typeof answer !== 'string') return refuse(socket, answer);
+    if (answer !== ready) return refuse(socket, { code: 'MALFORMED_FRAME', detail: 'the second frame is not ready' });
+    return { hello, early: opening.take() };
+  } finally {
+    opening.stop();
   }
-  const refusal = await check(hello);
-  opening.stop();
-  if (refusal !== null) return refuse(socket, refusal);
-  if (socket.readyState !== socket.OPEN)
-    return { code: 'TIMEOUT', detail: 'the connection ended during the handshake' };
-  if (!first) socket.send(JSON.stringify(own));
-  return { hello, early: opening.early };
 }
 
 function refuse(socket: WebSocket, refusal: PeerRefusal): PeerRefusal {
@@ -48,42 +63,63 @@ function refuse(socket: WebSocket, refusal: PeerRefusal): PeerRefusal {
   return refusal;
 }
 
-interface Opening extends Pick<Greeted, 'early'> {
-  /** The first frame, which must be text. */
-  readonly text: string;
-  /** Frames no longer go to `early`. */
-  readonly stop: () => void;
-}
+type Frame = Greeted['early'][number];
 
-/** Waits for the first frame and pauses the socket with it. */
-function readOpening(socket: WebSocket, handshakeMs: number): Promise<Opening | PeerRefusal> {
-  return new Promise((resolve) => {
-    const early: { data: RawData; isBinary: boolean }[] = [];
-    const stop = (): void => {
-      socket.off('message', onMessage);
-    };
-    const settle = (result: Opening | PeerRefusal): void => {
-      clearTimeout(timer);
-      socket.off('close', onClose);
-      if ('code' in result) stop();
-      resolve(result);
-    };
-    let opened = false;
-    const onMessage = (data: RawData, isBinary: boolean): void => {
-      // Pausing stops the socket, not the frames of the chunk that was read with the hello.
-      if (opened) early.push({ data, isBinary });
-      else if (isBinary) settle({ code: 'MALFORMED_FRAME', detail: 'the first frame is not a hello' });
-      else {
-        opened = true;
-        socket.pause();
-        settle({ text: (data as Buffer).toString(), early, stop });
-      }
-    };
-    const onClose = (code: number, reason: Buffer): void => settle(readRefusal(code, reason.toString()));
-    const timer = setTimeout(() => settle({ code: 'TIMEOUT', detail: 'no hello came' }), handshakeMs);
-    socket.on('message', onMessage);
-    socket.on('close', onClose);
-  });
+/** The frames of a handshake, one by one; the socket is paused except while one is waited for. */
+class Opening {
+  readonly #socket: WebSocket;
+  #frames: Frame[] = [];
+  /** Called when a frame or the end came. */
+  #wake: (() => void) | null = null;
+  #closed: PeerRefusal | null = null;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on('message', this.#onMessage);
+    socket.on('close', this.#onClose);
+  }
+
+  /** The next frame, which must be text; or why it is not there. */
+  async nextText(timeoutMs: number): Promise<string | PeerRefusal> {
+    if (this.#frames.length === 0 && this.#closed === null) await this.#wait(timeoutMs);
+    const frame = this.#frames.shift();
+    if (frame === undefined) return this.#closed ?? { code: 'TIMEOUT', detail: 'no hello came' };
+    if (frame.isBinary) return { code: 'MALFORMED_FRAME', detail: 'the first frame is not a hello' };
+    return (frame.data as Buffer).toString();
+  }
+
+  /** What came beyond the handshake; later frames are the caller's. */
+  take(): Frame[] {
+    this.stop();
+    return this.#frames;
+  }
+
+  stop(): void {
+    this.#socket.off('message', this.#onMessage);
+    this.#socket.off('close', this.#onClose);
+  }
+
+  async #wait(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    if (this.#socket.isPaused) this.#socket.resume();
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+  }
+
+  readonly #onMessage = (data: RawData, isBinary: boolean): void => {
+    // Pausing stops the socket, not the frames of the chunk that was read with this one.
+    this.#socket.pause();
+    this.#frames.push({ data, isBinary });
+    this.#wake?.();
+  };
+
+  readonly #onClose = (code: number, reason: Buffer): void => {
+    this.#closed = readRefusal(code, reason.toString());
+    this.#wake?.();
+  };
 }
 
 /** Why the other side closed instead of greeting. */

@@ -1,16 +1,16 @@
 import { once } from 'node:events';
-import { nodeId, regionId, replicaId } from '@skerry/base';
-import { MemoryStorage } from '@skerry/replica';
+import { nodeId, partitionId, regionId, replicaId } from '@skerry/base';
+import { MemoryStorage, type PeerMessage } from '@skerry/replica';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { instantStorage, introduce, testNode, type TestNode } from '../testing/mesh-harness.ts';
+import { instantStorage, introduce, startMeshNode, type TestNode } from '../testing/mesh-harness.ts';
 import { until } from '../testing/until.ts';
 
 const nodes: TestNode[] = [];
 afterEach(() => nodes.splice(0).forEach((node) => node.stop()));
 
-async function start(...args: Parameters<typeof testNode>): Promise<TestNode> {
-  const node = await testNode(...args);
+async function start(...args: Parameters<typeof startMeshNode>): Promise<TestNode> {
+  const node = await startMeshNode(...args);
   nodes.push(node);
   return node;
 }
@@ -194,6 +194,66 @@ describe('faults', () => {
     await until('healed', () => linked(a, b) && linked(b, a));
   });
 
+  test('messages arrive in order, those sent right behind the handshake too', async () => {
+    const a = await start('a');
+    const b = await start('b');
+    a.onUp = () => a.mesh.send(b.node, [{ kind: 'peerState', storageFull: true }]);
+    await connect(a, b);
+    b.mesh.send(a.node, [
+      { kind: 'peerState', storageFull: false },
+      { kind: 'peerState', storageFull: true },
+    ]);
+    b.mesh.send(a.node, [{ kind: 'peerState', storageFull: false }]);
+    await until('all', () => a.received.length === 3 && b.received.length === 1);
+    expect(a.received.map(({ from, message }) => [from, message.kind === 'peerState' && message.storageFull])).toEqual([
+      ['b', false],
+      ['b', true],
+      ['b', false],
+    ]);
+  });
+
+  test('what a peer does not take is dropped, not queued', async () => {
+    const [a, b] = [await start('a', { limits: { unsentBytesMax: 1 } }), await start('b')];
+    await connect(a, b);
+    // All in one turn, and more than the system's buffers take.
+    const large: PeerMessage = { kind: 'forward', partition: partitionId(0), commands: [new Uint8Array(4_000_000)] };
+    for (let i = 0; i < 10; i++) a.mesh.send(b.node, [large]);
+    const { peer_messages_dropped_total: dropped = 0 } = a.mesh.metrics();
+    expect(dropped).toBeGreaterThan(0);
+    await until('the others', () => b.received.length === 10 - dropped);
+    a.mesh.send(nodeId('nobody'), [{ kind: 'peerState', storageFull: true }]);
+    expect(a.mesh.metrics()['peer_messages_dropped_total']).toBe(dropped + 1);
+  });
+
+  test('a frame between nodes that cannot be read ends the connection', async () => {
+    const a = await start('a');
+    const b = await start('b');
+    const socket = new WebSocket(a.url);
+    await once(socket, 'open');
+    socket.send(JSON.stringify({ ...b.mesh.hello, node: 'c', replica: 9 }));
+    await once(socket, 'message');
+    socket.send('{"ready":true}');
+    socket.send(Buffer.from([1, 99]));
+    const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+    expect([code, reason.toString()]).toEqual([4_000, 'MALFORMED_FRAME: unknown kind of peer message']);
+    expect(a.received).toEqual([]);
+  });
+
+  test('who refuses the answer to its own hello is never up on the other side', async () => {
+    const memory = new MemoryStorage();
+    const a = await start('a', { storage: instantStorage(memory) });
+    await connect(await start('b'), a);
+    a.stop();
+    const restarted = await start('a', { storage: instantStorage(memory) });
+    const wiped = await start('b', { hello: { replica: replicaId(777), process: 'ffffffffffffffff' } });
+    introduce(restarted, wiped);
+    await until(
+      'refused',
+      () => restarted.mesh.refusals().has('WRONG_INCARNATION') && wiped.mesh.refusals().has('WRONG_INCARNATION'),
+    );
+    expect(wiped.events).toEqual([]);
+  });
+
   test('a text frame after the handshake ends the connection with a reason', async () => {
     const a = await start('a');
     const b = await start('b');
@@ -202,6 +262,7 @@ describe('faults', () => {
     await once(socket, 'open');
     socket.send(JSON.stringify({ ...b.mesh.hello, node: 'c', replica: 9 }));
     await once(socket, 'message');
+    socket.send('{"ready":true}');
     socket.send('text');
     const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
     expect([code, reason.toString()]).toEqual([4_000, 'MALFORMED_FRAME: a frame between nodes is binary']);

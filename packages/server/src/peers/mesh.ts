@@ -226,10 +226,21 @@ export class PeerMesh implements PeerLinkEvents {
         ignore: ({ node }) => this.#cut.has(node),
         check: (hello) => this.#admit(hello, dialled),
       });
-      if ('code' in greeted) this.#noteRefusal(dialled, greeted);
-      else
-        this.#activate(new PeerLink(socket, greeted, { dialledHere: dialled !== null, limits, events: this }), greeted);
-      return !('code' in greeted);
+      if ('code' in greeted) {
+        this.#noteRefusal(dialled, greeted);
+        return false;
+      }
+      // Another connection may have been made while this one was greeting.
+      const refusal = this.#yieldsTo(this.#links.get(greeted.hello.node), greeted.hello, dialled !== null);
+      const link = new PeerLink(socket, greeted, { dialledHere: dialled !== null, limits, events: this });
+      if (this.#cut.has(link.node)) {
+        link.cut = true;
+        this.#behindCut.add(link);
+        return false;
+      }
+      if (refusal === null) this.#activate(link, greeted);
+      else link.close(refusal.code, refusal.detail);
+      return refusal === null;
     } catch (error) {
       socket.terminate();
       events.fail(error);

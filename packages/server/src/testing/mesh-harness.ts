@@ -29,11 +29,13 @@ export interface TestNode {
   /** `up b`, `down b reset`, … */
   readonly events: string[];
   readonly received: { from: NodeId; message: PeerMessage }[];
+  /** Called when a peer is up. */
+  onUp: () => void;
   stop(): void;
 }
 
 /** A mesh that listens at a free port of loopback and dials nobody yet: see {@link introduce}. */
-export async function testNode(
+export async function startMeshNode(
   name: string,
   options: {
     readonly hello?: Partial<PeerHello>;
@@ -63,7 +65,10 @@ export async function testNode(
     incarnations: new Incarnations(options.storage ?? instantStorage()),
     limits,
     events: {
-      peerUp: (peer) => events.push(`up ${peer}`),
+      peerUp: (peer) => {
+        events.push(`up ${peer}`);
+        testNode.onUp();
+      },
       peerDown: (peer, reset) => events.push(`down ${peer}${reset ? ' reset' : ''}`),
       receive: (from, messages) => received.push(...messages.map((message) => ({ from, message }))),
       fail: (cause) => events.push(`fail ${String(cause)}`),
@@ -72,9 +77,10 @@ export async function testNode(
     log: silentLog(),
   });
   mesh = made;
-  return {
+  const testNode: TestNode = {
     node,
     mesh: made,
+    onUp: () => {},
     listener,
     url: `ws://127.0.0.1:${listener.port}`,
     events,
@@ -84,6 +90,7 @@ export async function testNode(
       listener.close();
     },
   };
+  return testNode;
 }
 
 /** `dialler` learns where `others` listen, and dials. */
