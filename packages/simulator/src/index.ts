@@ -1,1 +1,2 @@
-export {};
+export { runSeed, type RunOptions, type RunResult } from './run-seed.ts';
+export { main } from './main.ts';

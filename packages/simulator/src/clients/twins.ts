@@ -1,0 +1,37 @@
+import { randomChance, utf8Encode } from '@skerry/base';
+import { textOf, type Client } from './client.ts';
+
+/**
+ * Writes both twins in one transaction, or reads both in one: they are equal for every observer, or a transaction is
+ * not atomic. Each twin is also judged as a key of its own.
+ */
+export function transactTwins(client: Client): void {
+  const { journal, twins } = client.load;
+  if (twins === null) return;
+  const [a, b] = twins;
+  if (randomChance(client.random, 0.5)) {
+    const value = client.newValue();
+    const entries = twins.map((key) => journal.invoke(client.name, { op: 'set', key, value }, { consistent: true }));
+    const then = twins.map((key) => ({ kind: 'set' as const, key, value: utf8Encode(value) }));
+    client.write(a, { kind: 'txn', compares: [], then, otherwise: [] }, (end) => {
+      for (const entry of entries) {
+        if (end.kind === 'noEffect') journal.fail(entry);
+        if (end.kind !== 'answer' || end.answer.kind !== 'txn') continue;
+        entry.label = end.label;
+        const result = end.answer.results.find(({ key }) => key === entry.input.key);
+        journal.ok(entry, { outcome: 'applied', version: result?.version ?? undefined });
+      }
+    });
+    return;
+  }
+  const entries = twins.map((key) => journal.invoke(client.name, { op: 'get', key }, { consistent: true }));
+  client.write(a, { kind: 'txn', compares: [], then: [{ kind: 'get', key: a }, { kind: 'get', key: b }], otherwise: [] }, (end) => {
+    if (end.kind !== 'answer' || end.answer.kind !== 'txn') return;
+    const values = end.answer.results.map(({ value }) => textOf(value));
+    if (values[0] !== values[1]) client.load.onAnomaly('I14', `twins differ in one transaction: ${values.join(' and ')}`);
+    for (const [i, entry] of entries.entries()) {
+      entry.label = end.label;
+      journal.ok(entry, { outcome: 'read', value: values[i] ?? null, version: end.answer.results[i]?.version ?? undefined });
+    }
+  });
+}

@@ -1,0 +1,190 @@
+import { nodeId, regionId, replicaId, type NodeId, type SeededRandom } from '@skerry/base';
+import {
+  defaultLimits, defaultTiming, MemoryStorage, Replica, type Effects, type Now, type PeerMessage, type ReplicaOptions,
+} from '@skerry/replica';
+import { Disk } from './disk.ts';
+import type { EventQueue } from './event-queue.ts';
+import type { Plan } from './plan.ts';
+import { WallClock } from './wall-clock.ts';
+
+/** What a machine tells the world about. */
+export interface MachineEvents {
+  onMessages(machine: Machine, to: NodeId, messages: readonly PeerMessage[]): void;
+  onAnswer(machine: Machine, answer: Effects['answers'][number]): void;
+  onDirectory(machine: Machine, directory: NonNullable<Effects['directory']>): void;
+  onBatchDurable(machine: Machine, writes: NonNullable<Effects['batch']>['writes']): void;
+  onBatch(machine: Machine, writes: NonNullable<Effects['batch']>['writes']): void;
+  onCrashInTurn(machine: Machine): void;
+  onTurn(machine: Machine): void;
+}
+
+export interface MachineOptions {
+  readonly name: NodeId;
+  readonly number: number;
+  /** Members of the new cluster; null on a spare node. */
+  readonly bootstrap: readonly NodeId[] | null;
+  readonly plan: Plan;
+  readonly queue: EventQueue;
+  readonly random: SeededRandom;
+  readonly events: MachineEvents;
+}
+
+/** One computer: a process with the production replica, or none; a disk; clocks. */
+export class Machine {
+  readonly name: NodeId;
+  replica: Replica | null = null;
+  storage: MemoryStorage = new MemoryStorage();
+  readonly disk: Disk;
+  readonly clock: WallClock;
+  /** Counts starts of the process. */
+  life = 0;
+  /** Counts data folders. */
+  incarnation = 1;
+  paused = false;
+  /** The process ends after so many more steps of carrying out what its turns came to; null: it does not. */
+  crashAfterSteps: number | null = null;
+  bootstrap: readonly NodeId[] | null;
+  readonly #options: MachineOptions;
+  #monoOriginMs = 0;
+  /** What waits while the process is paused. */
+  #held: (() => void)[] = [];
+  #turnDue = false;
+
+  constructor(options: MachineOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.bootstrap = options.bootstrap;
+    this.clock = new WallClock(options.queue);
+    this.disk = new Disk({ machine: this, queue: options.queue, random: options.random.fork(), syncMs: options.plan.syncMs, onDurable: options.events.onBatchDurable });
+  }
+
+  get isUp(): boolean {
+    return this.replica !== null;
+  }
+
+  /** Names one run of the process over one data folder. */
+  get label(): string {
+    return `${this.name}#${this.incarnation}.${this.life}`;
+  }
+
+  get replicaNumber(): number {
+    return this.#options.number + 100 * this.incarnation;
+  }
+
+  get now(): Now {
+    return { wallMs: this.clock.wallMs, monoMs: this.#options.queue.nowMs - this.#monoOriginMs };
+  }
+
+  start(): void {
+    const { plan, queue, random } = this.#options;
+    this.life++;
+    this.paused = false;
+    this.crashAfterSteps = null;
+    // A monotonic clock starts anywhere.
+    this.#monoOriginMs = queue.nowMs - [0, 3_600_000, 12.5][random.uint32() % 3]!;
+    const options: ReplicaOptions = {
+      node: this.name, region: regionId('r1'), replica: replicaId(this.replicaNumber), partitionCount: plan.partitionCount,
+      bootstrap: this.bootstrap,
+      urls: { peerUrl: `ws://${this.name}/peer`, clientUrl: `ws://${this.name}/client`, adminUrl: `http://${this.name}/admin` },
+      random: random.fork(), timing: { ...defaultTiming, ...plan.timing }, limits: { ...defaultLimits, ...plan.limits },
+    };
+    this.replica = new Replica(options, this.storage, this.now);
+    if (this.disk.isFull) this.replica.setStorageFull(true, this.now);
+    this.#scheduleTick(this.life);
+    this.#scheduleTurn();
+  }
+
+  /** The process is gone, and with it what the disk had not taken. */
+  crash(): void {
+    this.replica = null;
+    this.paused = false;
+    this.#held = [];
+    this.#turnDue = false;
+    this.disk.crash();
+  }
+
+  /** An empty disk, under a new incarnation. */
+  wipe(): void {
+    this.storage = new MemoryStorage();
+    this.incarnation++;
+    this.bootstrap = null;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    const held = this.#held;
+    this.#held = [];
+    for (const run of held) this.input(this.life, run);
+  }
+
+  /** Something reaches the process of that `life`: at once, after its pause, or never. */
+  input(life: number, run: () => void): void {
+    if (this.replica === null || life !== this.life) return;
+    if (this.paused) {
+      this.#held.push(() => run());
+      return;
+    }
+    run();
+    this.#scheduleTurn();
+  }
+
+  #scheduleTick(life: number): void {
+    const { queue } = this.#options;
+    queue.after(defaultTiming.tickMs, () => {
+      if (life !== this.life || this.replica === null) return;
+      this.#scheduleTick(life);
+      if (this.paused) return;
+      this.replica.tick(this.now);
+      this.#turn();
+    });
+  }
+
+  /** Inputs that come close together share a turn. */
+  #scheduleTurn(): void {
+    if (this.#turnDue) return;
+    this.#turnDue = true;
+    const { life } = this;
+    this.#options.queue.after((this.#options.random.uint32() % 8) * 0.05, () => {
+      if (life !== this.life || !this.#turnDue) return;
+      this.#turnDue = false;
+      if (!this.paused) this.#turn();
+    });
+  }
+
+  #turn(): void {
+    const { events } = this.#options;
+    const effects = this.replica?.flush(this.now) ?? null;
+    if (effects === null) return;
+    if (effects.batch !== null) {
+      if (this.#crashesHere()) return;
+      events.onBatch(this, effects.batch.writes);
+      this.disk.submit(effects.batch.id, effects.batch.writes);
+    }
+    for (const [to, messages] of effects.messages) {
+      if (this.#crashesHere()) return;
+      events.onMessages(this, to, messages);
+    }
+    for (const answer of effects.answers) {
+      if (this.#crashesHere()) return;
+      events.onAnswer(this, answer);
+    }
+    if (effects.directory !== null) events.onDirectory(this, effects.directory);
+    events.onTurn(this);
+  }
+
+  #crashesHere(): boolean {
+    if (this.crashAfterSteps === null || this.crashAfterSteps-- > 0) return false;
+    this.crashAfterSteps = null;
+    this.#options.events.onCrashInTurn(this);
+    return true;
+  }
+}
+
+export function nodeName(number: number): NodeId {
+  return nodeId(`n${number}`);
+}

@@ -1,0 +1,109 @@
+import { runSeed, type RunResult } from './run-seed.ts';
+import { sometimesNames } from './sometimes.ts';
+
+/** What the runner needs of its host. */
+export interface Host {
+  readonly print: (line: string) => void;
+  /** Milliseconds from any origin. */
+  readonly elapsedMs: () => number;
+  /** For seeds that nobody named. */
+  readonly freshSeed: () => number;
+}
+
+export interface SimSummary {
+  seeds: number;
+  violations: number;
+  unknown: number;
+  operations: number;
+  simulatedSeconds: number;
+  seconds: number;
+  sometimes: Record<string, number>;
+  failures: { readonly seed: number; readonly violations: RunResult['violations']; readonly unknown: RunResult['unknown']; readonly rerun: string }[];
+}
+
+interface Settings {
+  readonly seed: number | null;
+  readonly first: number | null;
+  readonly seeds: number;
+  readonly timeMs: number;
+  readonly json: boolean;
+  readonly trace: boolean;
+}
+
+export const usage = `usage: sim [--seeds N] [--first N] [--seed N [--trace]] [--time 10m] [-o json]
+  --seeds N   run N worlds, from --first or from a fresh seed on
+  --seed N    run this one
+  --trace     print its trace
+  --time T    go on with fresh seeds for so long: 30s, 10m, 2h
+  -o json     one object instead of lines`;
+
+/** Runs worlds until their number or time is over. 0: no violation and nothing left undecided; 1: some; 2: bad usage. */
+export function main(argv: readonly string[], host: Host): number {
+  const settings = parse(argv);
+  if (settings === null) {
+    host.print(usage);
+    return 2;
+  }
+  const startMs = host.elapsedMs();
+  const first = settings.seed ?? settings.first ?? host.freshSeed();
+  const summary: SimSummary = {
+    seeds: 0, violations: 0, unknown: 0, operations: 0, simulatedSeconds: 0, seconds: 0,
+    sometimes: Object.fromEntries(sometimesNames.map((name) => [name, 0])), failures: [],
+  };
+  const isOver = (): boolean =>
+    settings.timeMs > 0 ? host.elapsedMs() - startMs >= settings.timeMs : summary.seeds >= (settings.seed === null ? settings.seeds : 1);
+  for (let seed = first; !isOver(); seed++) add(summary, runSeed(seed, settings.trace ? { sink: host.print } : {}), settings, host);
+  summary.seconds = (host.elapsedMs() - startMs) / 1_000;
+  if (settings.json) host.print(JSON.stringify(summary));
+  else printSummary(summary, first, host);
+  return summary.violations + summary.unknown === 0 ? 0 : 1;
+}
+
+function add(summary: SimSummary, result: RunResult, { json }: Settings, { print }: Host): void {
+  summary.seeds++;
+  summary.operations += result.operations;
+  summary.simulatedSeconds += result.simulatedMs / 1_000;
+  for (const [name, count] of Object.entries(result.sometimes)) summary.sometimes[name] = (summary.sometimes[name] ?? 0) + count;
+  const { seed, violations, unknown } = result;
+  if (violations.length > 0) summary.violations++;
+  if (unknown.length > 0) summary.unknown++;
+  if (violations.length + unknown.length === 0) return;
+  const rerun = `npm run sim -- --seed ${seed}`;
+  summary.failures.push({ seed, violations, unknown, rerun });
+  if (json) return;
+  for (const { invariant, message } of violations.slice(0, 5)) print(`seed ${seed}: ${invariant}: ${message}`);
+  if (violations.length > 5) print(`seed ${seed}: and ${violations.length - 5} more`);
+  for (const what of unknown) print(`seed ${seed}: ${what} could not be decided`);
+  print(rerun);
+}
+
+function printSummary(summary: SimSummary, first: number, { print }: Host): void {
+  const { seeds, violations, unknown, operations, simulatedSeconds, seconds } = summary;
+  for (const [name, count] of Object.entries(summary.sometimes)) print(`${String(count).padStart(9)}  ${name}`);
+  print(`${seeds} seeds from ${first}: ${violations} with violations, ${unknown} undecided; ${operations} operations in ${Math.round(simulatedSeconds)} simulated and ${seconds.toFixed(1)} real seconds`);
+}
+
+function parse(argv: readonly string[]): Settings | null {
+  let settings: Settings = { seed: null, first: null, seeds: 20, timeMs: 0, json: false, trace: false };
+  for (let i = 0; i < argv.length; i++) {
+    const name = argv[i];
+    if (name === '--trace') {
+      settings = { ...settings, trace: true };
+      continue;
+    }
+    const value = argv[++i];
+    if (value === undefined) return null;
+    const number = Number(value);
+    if (name === '-o' && (value === 'json' || value === 'table')) settings = { ...settings, json: value === 'json' };
+    else if (name === '--time') {
+      const match = /^([0-9]+)(s|m|h)$/.exec(value);
+      if (match === null) return null;
+      settings = { ...settings, timeMs: Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 's' | 'm' | 'h'] };
+    } else if (!Number.isSafeInteger(number) || number < 0) return null;
+    else if (name === '--seed') settings = { ...settings, seed: number };
+    else if (name === '--first') settings = { ...settings, first: number };
+    else if (name === '--seeds') settings = { ...settings, seeds: number };
+    else return null;
+  }
+  return settings;
+}

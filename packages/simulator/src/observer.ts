@@ -1,0 +1,184 @@
+import { ByteReader, crc32, hashText, utf8Decode, type NodeId } from '@skerry/base';
+import { decodeStamp, stampToText } from '@skerry/crdt';
+import type { Effects, PeerMessage } from '@skerry/replica';
+import type { Machine } from './machine.ts';
+import type { Plan } from './plan.ts';
+import type { Sometimes } from './sometimes.ts';
+import { headerFacts } from './state-header.ts';
+import type { RunViolation } from './violation.ts';
+
+type Writes = NonNullable<Effects['batch']>['writes'];
+
+/** A committed change of a key, as some node's feed of changes has it. */
+export interface Committed {
+  readonly partition: number;
+  readonly index: number;
+  readonly key: string;
+  readonly value: string | null;
+  readonly version: string;
+}
+
+/** The durable applied state of one node and partition. */
+interface StateHash {
+  generation: number;
+  /** By generation: hash of each record by key, and their sum. */
+  readonly generations: [Map<string, number>, Map<string, number>];
+  readonly sums: [number, number];
+}
+
+/**
+ * Watches what the machines write and send, which no client sees: one leader per term (I1), equal logs and committed
+ * changes (I2), equal state at equal applied index, each value applied once (I7).
+ */
+export class Observer {
+  readonly violations: RunViolation[] = [];
+  /** Every committed change that any node applied, by partition and index. */
+  readonly committed: Committed[] = [];
+  readonly #plan: Plan;
+  readonly #sometimes: Sometimes;
+  readonly #leaders: Map<string, NodeId> = new Map();
+  readonly #lastTerms: Map<number, number> = new Map();
+  readonly #feeds: Map<string, { readonly hash: number; readonly node: string }> = new Map();
+  readonly #states: Map<string, { readonly sum: number; readonly node: string }> = new Map();
+  readonly #hashes: Map<string, StateHash> = new Map();
+  readonly #entries: Map<string, { readonly hash: number; readonly node: string }> = new Map();
+  readonly #snapshotsUnderWay: Map<string, number> = new Map();
+
+  constructor(plan: Plan, sometimes: Sometimes) {
+    this.#plan = plan;
+    this.#sometimes = sometimes;
+  }
+
+  /** A process sent a message. */
+  sent(machine: Machine, message: PeerMessage): void {
+    if (message.kind === 'chunk') {
+      this.#snapshotsUnderWay.set(`${message.partition}`, message.term);
+      if (message.last) this.#snapshotsUnderWay.delete(`${message.partition}`);
+    }
+    if (message.kind !== 'raft') return;
+    const { kind, term } = message.message;
+    if (kind !== 'append' && kind !== 'heartbeat' && kind !== 'snapshot') return;
+    const name = `${message.partition}/${term}`;
+    const leader = this.#leaders.get(name);
+    if (leader === undefined) {
+      this.#leaders.set(name, machine.name);
+      const last = this.#lastTerms.get(message.partition);
+      this.#lastTerms.set(message.partition, Math.max(last ?? 0, term));
+      if (last !== undefined) this.#sometimes.saw('leader changed');
+      if (this.#snapshotsUnderWay.delete(`${message.partition}`)) this.#sometimes.saw('leader changed during snapshot');
+    } else if (leader !== machine.name) {
+      this.#violate('I1', `${leader} and ${machine.name} both lead partition ${message.partition} in term ${term}`);
+    }
+  }
+
+  /** A process handed a batch to its disk. */
+  written(machine: Machine, writes: Writes): void {
+    for (const { key, value } of writes) {
+      if (key.startsWith('s/')) {
+        const [, partition, , letter, index] = key.split('/');
+        if (letter === 'f' && value !== null) this.#feed(machine, { partition: Number.parseInt(partition ?? '', 16), index: Number.parseInt(index ?? '', 16), value });
+      } else if (key.startsWith('r/') && key.endsWith('/gen')) this.#sometimes.saw('snapshot installed');
+      else if (key.startsWith('r/') && key.endsWith('/log')) this.#sometimes.saw('log compacted');
+      else if (key.startsWith('l/')) this.#entry(machine, key, value);
+    }
+  }
+
+  /** A batch became durable. */
+  durable(machine: Machine, writes: Writes): void {
+    const touched = new Set<number>();
+    for (const { key, value } of writes) {
+      if (key.startsWith('r/') && key.endsWith('/gen')) {
+        this.#hashOf(machine, Number.parseInt(key.slice(2, 6), 16)).generation = value?.[0] ?? 0;
+        touched.add(Number.parseInt(key.slice(2, 6), 16));
+      }
+      if (!key.startsWith('s/')) continue;
+      const partition = Number.parseInt(key.slice(2, 6), 16);
+      const generation = key.charCodeAt(7) - 48;
+      const rest = key.slice(9);
+      if (rest.startsWith('f/')) continue;
+      this.#put(this.#hashOf(machine, partition), { generation: generation as 0 | 1, rest, value });
+      if (rest === 'h') touched.add(partition);
+    }
+    for (const partition of touched) this.#compareState(machine, partition);
+  }
+
+  crashed(_machine: Machine): void {}
+
+  /** The disk is another one now. */
+  wiped(machine: Machine): void {
+    for (let partition = 0; partition < this.#plan.partitionCount; partition++) this.#hashes.delete(`${machine.name}/${partition}`);
+  }
+
+  #put(state: StateHash, { generation, rest, value }: { generation: 0 | 1; rest: string; value: Uint8Array | null }): void {
+    const hashes = state.generations[generation];
+    const old = hashes.get(rest) ?? 0;
+    const hash = value === null ? 0 : crc32(rest === 'h' ? headerFacts(value).common : value, hashText(rest));
+    if (value === null) hashes.delete(rest);
+    else hashes.set(rest, hash);
+    state.sums[generation] = (state.sums[generation] + hash - old) | 0;
+  }
+
+  /** Replicas that applied up to the same index hold the same records. */
+  #compareState(machine: Machine, partition: number): void {
+    const state = this.#hashOf(machine, partition);
+    const generation = state.generation as 0 | 1;
+    const header = machine.storage.get(`s/${partition.toString(16).padStart(4, '0')}/${generation}/h`);
+    if (header === undefined) return;
+    const { applied } = headerFacts(header);
+    const sum = state.sums[generation];
+    const name = `${partition}/${applied}`;
+    const other = this.#states.get(name);
+    if (other === undefined) this.#states.set(name, { sum, node: machine.label });
+    else if (other.sum !== sum) {
+      this.#violate('state', `${machine.label} and ${other.node} applied partition ${partition} up to ${applied} and hold different records`);
+    }
+  }
+
+  #hashOf(machine: Machine, partition: number): StateHash {
+    const name = `${machine.name}/${partition}`;
+    let state = this.#hashes.get(name);
+    if (state === undefined) {
+      state = { generation: 0, generations: [new Map(), new Map()], sums: [0, 0] };
+      this.#hashes.set(name, state);
+    }
+    return state;
+  }
+
+  /** Log matching: an entry of one index and term is the same everywhere. */
+  #entry(machine: Machine, key: string, value: Uint8Array | null): void {
+    if (value === null) return;
+    // The record begins with a hash chain, which differs where logs start at different places.
+    const body = value.subarray(4);
+    const reader = new ByteReader(body);
+    const index = reader.varint();
+    const term = reader.varint();
+    const name = `${key.slice(2, 6)}/${index}/${term}`;
+    const hash = crc32(body);
+    const other = this.#entries.get(name);
+    if (other === undefined) this.#entries.set(name, { hash, node: machine.label });
+    else if (other.hash !== hash) this.#violate('I2', `${machine.label} and ${other.node} have different entries at partition/index/term ${name}`);
+  }
+
+  #feed(machine: Machine, { partition, index, value }: { partition: number; index: number; value: Uint8Array }): void {
+    const name = `${partition}/${index}`;
+    const hash = crc32(value);
+    const other = this.#feeds.get(name);
+    if (other !== undefined) {
+      if (other.hash !== hash) this.#violate('I2', `${machine.label} and ${other.node} applied different changes at ${name}`);
+      return;
+    }
+    this.#feeds.set(name, { hash, node: machine.label });
+    const reader = new ByteReader(value);
+    for (let left = reader.count(); left > 0; left--) {
+      const key = reader.text();
+      const stamp = decodeStamp(reader);
+      const bytes = reader.bool() ? reader.bytes() : null;
+      this.committed.push({ partition, index, key, value: bytes === null ? null : utf8Decode(bytes), version: stampToText(stamp) });
+    }
+  }
+
+  #violate(invariant: string, message: string): void {
+    this.violations.push({ invariant, message });
+  }
+}
+

@@ -1,0 +1,93 @@
+import { randomChance, randomFloat, randomInt, randomPick, type SeededRandom } from '@skerry/base';
+import type { ReplicaLimits, ReplicaTiming } from '@skerry/replica';
+
+export const faultKinds = [
+  'crash', 'powerCut', 'pause', 'cut', 'oneWayCut', 'lossyLinks', 'duplicates', 'reordering', 'slowDisk', 'diskHang', 'diskFull',
+  'clockJump', 'clockDrift', 'clockFreeze', 'lostAnswers', 'transfer', 'wipe', 'members', 'crashInTurn', 'crashAll',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+export const operationKinds = [
+  'get', 'set', 'delete', 'swap', 'txn', 'twins', 'list', 'localGet', 'localSet', 'localDelete', 'localList', 'lease',
+] as const;
+export type OperationKind = (typeof operationKinds)[number];
+
+/** One world, drawn from a seed: its shape, its load and the faults it has to bear. */
+export interface Plan {
+  readonly seed: number;
+  readonly nodeCount: number;
+  /** Nodes that exist and are no members at first. */
+  readonly spareCount: number;
+  readonly partitionCount: number;
+  readonly clientCount: number;
+  readonly keyCount: number;
+  /** Time with faults. */
+  readonly safetyMs: number;
+  readonly thinkMsMax: number;
+  /** Open calls of one client at most. */
+  readonly pipelineMax: number;
+  readonly timing: Partial<ReplicaTiming>;
+  readonly limits: Partial<ReplicaLimits>;
+  readonly faults: ReadonlySet<FaultKind>;
+  readonly faultEveryMs: number;
+  readonly delayMs: Range;
+  readonly syncMs: Range;
+  /** Chance that one message is lost, repeated or late while that fault is on. */
+  readonly messageFaultChance: number;
+  readonly operations: readonly OperationKind[];
+}
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** A swarm (Groce et al. 2012): each world has some of the faults and operations only, so that none hides another. */
+export function drawPlan(seed: number, random: SeededRandom): Plan {
+  const isCalm = randomChance(random, 0.08);
+  const nodeCount = randomPick(random, [1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7]);
+  const faults = new Set(isCalm ? [] : faultKinds.filter(() => randomChance(random, 0.35)));
+  const operations = operationKinds.filter(() => randomChance(random, 0.7));
+  for (const always of ['get', 'set', 'localSet'] as const) if (!operations.includes(always)) operations.push(always);
+  const isSlow = randomChance(random, 0.15);
+  return {
+    seed,
+    nodeCount,
+    spareCount: faults.has('members') && nodeCount < 5 ? randomInt(random, 0, 2) : 0,
+    partitionCount: randomPick(random, [1, 1, 1, 2, 3, 4]),
+    clientCount: randomInt(random, 1, 6),
+    keyCount: randomInt(random, 1, 6),
+    safetyMs: randomInt(random, 4_000, 14_000),
+    thinkMsMax: randomPick(random, [5, 30, 100, 300]),
+    pipelineMax: randomPick(random, [1, 1, 2, 4]),
+    timing: {
+      fenceGraceMs: randomPick(random, [50, 500, 500]),
+      forwardRetryMs: randomPick(random, [100, 300, 1_000]),
+      promotionGraceMs: randomPick(random, [50, 300, 1_000]),
+      maxClockSkewMs: randomPick(random, [0, 50, 500]),
+    },
+    limits: drawLimits(random),
+    faults,
+    faultEveryMs: randomPick(random, [150, 500, 1_500]),
+    delayMs: isSlow ? { min: 2, max: 60 } : { min: 0.1, max: randomPick(random, [1, 3, 15]) },
+    syncMs: { min: 0.1, max: randomPick(random, [0.5, 3, 20]) },
+    messageFaultChance: randomPick(random, [0.01, 0.05, 0.2]) * (0.5 + randomFloat(random)),
+    operations,
+  };
+}
+
+/** Small limits often, so that compaction, snapshots and refusals are everyday events. */
+function drawLimits(random: SeededRandom): Partial<ReplicaLimits> {
+  return {
+    logKeepEntries: randomPick(random, [4, 10, 30, 200, 10_000]),
+    batchCommandsMax: randomPick(random, [1, 3, 1_024]),
+    snapshotChunkBytes: randomPick(random, [100, 1_000, 256 * 1_024]),
+    pendingCountMax: randomPick(random, [3, 100_000, 100_000, 100_000]),
+    requestsOpenMax: randomPick(random, [4, 20_000, 20_000, 20_000]),
+    uncommittedBytesMax: randomPick(random, [300, 64 * 1_024 * 1_024, 64 * 1_024 * 1_024]),
+  };
+}
+
+export function draw(random: SeededRandom, { min, max }: Range): number {
+  return min + randomFloat(random) * (max - min);
+}

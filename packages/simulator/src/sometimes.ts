@@ -1,0 +1,20 @@
+/** What a batch of runs must have seen now and then: a run that never gets there proves nothing about it. */
+export const sometimesNames = [
+  'answer lost', 'leader changed', 'snapshot installed', 'leader changed during snapshot', 'log compacted', 'fence won', 'request won against fence',
+  'undecided', 'resolved', 'promoted', 'superseded', 'rejected', 'two copies of a retried write', 'clamped', 'promotion racing a consistent write',
+  'storage full', 'overloaded', 'pending full', 'disk hung', 'member replaced', 'member removed', 'member added', 'leadership transferred', 'crash in a turn',
+  'all crashed', 'power cut', 'lease expired', 'conflict recorded', 'read merged', 'joint configuration', 'w copies', 'not applied without a log',
+] as const;
+export type SometimesName = (typeof sometimesNames)[number];
+
+export class Sometimes {
+  readonly #counts: Map<SometimesName, number> = new Map();
+
+  saw(name: SometimesName): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(sometimesNames.map((name) => [name, this.#counts.get(name) ?? 0]));
+  }
+}

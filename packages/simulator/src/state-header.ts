@@ -1,0 +1,41 @@
+import { ByteReader } from '@skerry/base';
+import { CausalContext, decodeStamp } from '@skerry/crdt';
+import { decodeConfigState } from '@skerry/raft';
+
+/** What the record that heads a partition's applied state says. */
+export interface HeaderFacts {
+  readonly applied: number;
+  /** The part that all replicas share: all but where the node's own feed of changes begins. */
+  readonly common: Uint8Array;
+}
+
+/** A second reading of the record, apart from the code that writes it; it breaks loudly when the layout changes. */
+export function headerFacts(bytes: Uint8Array): HeaderFacts {
+  const reader = new ByteReader(bytes);
+  reader.u8();
+  const applied = reader.varint();
+  reader.varint();
+  decodeConfigState(reader);
+  reader.u48();
+  decodeStamp(reader);
+  CausalContext.decode(reader);
+  for (let left = reader.count(); left > 0; left--) {
+    reader.u48();
+    decodeStamp(reader);
+  }
+  reader.u48();
+  reader.u48();
+  for (let left = 4; left > 0; left--) reader.varint();
+  const before = reader.offset;
+  reader.varint();
+  const after = reader.offset;
+  for (let left = reader.count(); left > 0; left--) {
+    reader.text();
+    reader.u48();
+  }
+  reader.end();
+  const common = new Uint8Array(before + bytes.length - after);
+  common.set(bytes.subarray(0, before));
+  common.set(bytes.subarray(after), before);
+  return { applied, common };
+}

@@ -1,0 +1,179 @@
+import { assertPresent, SeededRandom, type NodeId } from '@skerry/base';
+import type { Answer, ClientRequest, Effects, RequestHandle } from '@skerry/replica';
+import { EventQueue } from './event-queue.ts';
+import { Machine, nodeName, type MachineEvents } from './machine.ts';
+import { Network } from './network.ts';
+import { Observer } from './observer.ts';
+import { draw, type Plan } from './plan.ts';
+import { Sometimes } from './sometimes.ts';
+import { Trace } from './trace.ts';
+
+/** A request on its way or open at a node. */
+interface OpenRequest {
+  readonly machine: Machine;
+  readonly life: number;
+  readonly asker: Asker;
+  over: boolean;
+}
+
+/** Who waits for an answer. */
+export interface Asker {
+  /** May come more than once only for a watch. `label` names the process and the data folder that answered. */
+  onAnswer(answer: Answer, label: string): void;
+  /** The connection to the node is gone. */
+  onLost(): void;
+}
+
+/** One region of machines, their network and the clients' way to them, under virtual time. */
+export class World {
+  readonly plan: Plan;
+  readonly queue: EventQueue = new EventQueue();
+  readonly trace: Trace;
+  readonly machines: Map<NodeId, Machine> = new Map();
+  readonly network: Network;
+  readonly observer: Observer;
+  readonly sometimes: Sometimes = new Sometimes();
+  readonly random: SeededRandom;
+  /** Nodes that are members of the region, or shall be when the change under way is done. */
+  readonly members: Set<NodeId>;
+  /** Answers get lost on their way to the client. */
+  losesAnswers = false;
+  /** Called when a process ended by itself in the middle of a turn. */
+  onCrashInTurn: (machine: Machine) => void = () => {};
+  onWiped: (machine: Machine) => void = () => {};
+  readonly #clientNet: SeededRandom;
+  readonly #open: Map<RequestHandle, OpenRequest> = new Map();
+  #nextHandle = 1;
+
+  constructor(plan: Plan, random: SeededRandom, sink: ((line: string) => void) | null) {
+    this.plan = plan;
+    this.random = random;
+    this.trace = new Trace(() => this.queue.nowMs, sink);
+    this.observer = new Observer(plan, this.sometimes);
+    this.#clientNet = random.fork();
+    const members = Array.from({ length: plan.nodeCount }, (_, i) => nodeName(i + 1));
+    this.members = new Set(members);
+    for (let number = 1; number <= plan.nodeCount + plan.spareCount; number++) {
+      const name = nodeName(number);
+      const bootstrap = number <= plan.nodeCount ? members : null;
+      this.machines.set(name, new Machine({ name, number, bootstrap, plan, queue: this.queue, random: random.fork(), events: this.#events() }));
+    }
+    this.network = new Network({ queue: this.queue, random: random.fork(), plan, trace: this.trace, machines: this.machines });
+  }
+
+  machine(name: NodeId): Machine {
+    return assertPresent(this.machines.get(name), 'no such node', { name });
+  }
+
+  start(machine: Machine): void {
+    this.trace.line(`start ${machine.label}`);
+    machine.start();
+    this.network.started(machine.name);
+  }
+
+  /** `reset`: the process dies and its kernel closes its connections; else the power goes. */
+  crash(machine: Machine, reset: boolean): void {
+    if (!machine.isUp) return;
+    this.trace.line(`crash ${machine.label}${reset ? '' : ' (power)'}`);
+    this.observer.crashed(machine);
+    machine.crash();
+    this.network.crashed(machine.name, reset);
+    for (const [handle, open] of this.#open) {
+      if (open.machine !== machine) continue;
+      this.#open.delete(handle);
+      open.over = true;
+      if (reset) this.queue.after(this.#clientDelayMs(), () => open.asker.onLost());
+    }
+  }
+
+  /** The data folder of a node that is down is gone; it will start as another incarnation. */
+  wipe(machine: Machine): void {
+    this.trace.line(`wipe ${machine.label}`);
+    machine.wipe();
+    this.observer.wiped(machine);
+    this.onWiped(machine);
+  }
+
+  /** Sends a request; the answer or the loss is told later, or nothing ever is. */
+  request(name: NodeId, request: ClientRequest, asker: Asker): RequestHandle {
+    const handle = this.#nextHandle++;
+    const machine = this.machine(name);
+    const { life } = machine;
+    this.queue.after(this.#clientDelayMs(), () => {
+      if (!machine.isUp || machine.life !== life) {
+        this.queue.after(this.#clientDelayMs(), () => asker.onLost());
+        return;
+      }
+      this.#open.set(handle, { machine, life, asker, over: false });
+      this.trace.line(`${machine.name} < #${handle} ${describeRequest(request)}`);
+      machine.input(life, () => machine.replica?.request(handle, request, machine.now));
+    });
+    return handle;
+  }
+
+  /** True if the data folder of this process (`node#incarnation.life`) is gone. */
+  isWipedSince(label: string): boolean {
+    const [name, rest = ''] = label.split('#');
+    return this.machine(name as NodeId).incarnation !== Number.parseInt(rest, 10);
+  }
+
+  cancel(handle: RequestHandle): void {
+    const open = this.#open.get(handle);
+    if (open === undefined) return;
+    this.#open.delete(handle);
+    open.over = true;
+    open.machine.input(open.life, () => open.machine.replica?.cancel(handle));
+  }
+
+  #answered(machine: Machine, { handle, answer }: Effects['answers'][number]): void {
+    const open = this.#open.get(handle);
+    this.trace.line(`${machine.name} > #${handle} ${describeAnswer(answer)}`);
+    if (open === undefined || open.over) return;
+    if (answer.kind !== 'watch') this.#open.delete(handle);
+    if (this.losesAnswers && this.#clientNet.uint32() % 8 === 0) {
+      open.over = true;
+      this.#open.delete(handle);
+      this.sometimes.saw('answer lost');
+      if (this.#clientNet.uint32() % 2 === 0) this.queue.after(this.#clientDelayMs(), () => open.asker.onLost());
+      return;
+    }
+    const { label } = machine;
+    this.queue.after(this.#clientDelayMs(), () => open.asker.onAnswer(answer, label));
+  }
+
+  #clientDelayMs(): number {
+    return 0.05 + draw(this.#clientNet, { min: 0, max: 1.5 });
+  }
+
+  #events(): MachineEvents {
+    return {
+      onMessages: (machine, to, messages) => {
+        for (const message of messages) this.observer.sent(machine, message);
+        this.network.send(machine, to, messages);
+      },
+      onAnswer: (machine, answer) => this.#answered(machine, answer),
+      onDirectory: () => {},
+      onBatch: (machine, writes) => this.observer.written(machine, writes),
+      onBatchDurable: (machine, writes) => this.observer.durable(machine, writes),
+      onCrashInTurn: (machine) => this.onCrashInTurn(machine),
+      onTurn: () => {},
+    };
+  }
+}
+
+function describeRequest({ operation, id, timeoutMs }: ClientRequest): string {
+  const key = 'key' in operation ? ` ${operation.key}` : '';
+  const value = 'value' in operation ? `=${text(operation.value)}` : 'newValue' in operation ? ` ${text(operation.oldValue)}>${text(operation.newValue)}` : '';
+  const consistent = 'consistent' in operation && !operation.consistent ? ' local' : '';
+  const name = 'receipt' in operation ? ` ${operation.receipt}` : 'ticket' in operation ? ` ${operation.ticket}` : '';
+  const write = id === undefined ? '' : ` ${id.client.slice(-4)}:${id.sequence}${id.retry ? ' retry' : ''}`;
+  return `${operation.kind}${key}${value}${consistent}${name}${write}${timeoutMs === null ? '' : ` ${timeoutMs} ms`}`;
+}
+
+function describeAnswer(answer: Answer): string {
+  return JSON.stringify(answer, (_, value: unknown) => (value instanceof Uint8Array ? text(value) : value));
+}
+
+function text(value: Uint8Array | null): string {
+  return value === null ? 'null' : String.fromCharCode(...value.subarray(0, 40));
+}
