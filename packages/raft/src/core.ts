@@ -71,6 +71,8 @@ export class RaftCore {
 
   /** The owner's word on its disk. */
   storageHealthy = true;
+  /** The owner said that persists wait for space: no sign of a broken disk. */
+  storageFull = false;
   stepDownReason: string | null = null;
 
   /** Term or vote differ from what was last handed out to persist. */
@@ -128,8 +130,9 @@ export class RaftCore {
     return !this.leaderSuspected && this.electionElapsed < this.settings.electionTicksMin;
   }
 
-  /** The oldest persist has been outstanding for longer than an election would take. */
+  /** The oldest persist has been outstanding for longer than an election would take, and not for want of space. */
   get persistHangs(): boolean {
+    if (this.storageFull) return false;
     const oldest = this.log.persists.oldestTick;
     return oldest !== null && this.ticks - oldest > this.settings.electionTicksMax;
   }

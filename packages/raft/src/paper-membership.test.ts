@@ -57,6 +57,21 @@ describe('joint consensus (§6)', () => {
     });
   });
 
+  it('while a joint configuration is in force, a majority of the new voters alone commits nothing', () => {
+    const group = new Group({ spares: ['d', 'e', 'f', 'g'] });
+    const leader = group.elect('a');
+    leader.raft.proposeConfig(changes('+d +e +f +g'));
+    // b and c acknowledge what enters the joint configuration, and get nothing after that.
+    group.drop = (message) =>
+      (message.to === 'b' || message.to === 'c') && message.kind === 'append' && !message.entries.some((entry) => entry.index === 2);
+    group.tick(5);
+    expect(leader.raft.status()).toMatchObject({ commit: 2, config: { votersOutgoing: ['a', 'b', 'c'] } });
+    expect(leader.raft.status().peers.filter((peer) => peer.match >= 3).map((peer) => peer.id)).toEqual(['d', 'e', 'f', 'g']);
+    group.heal();
+    group.tick(5);
+    expect(leader.raft.status().config.votersOutgoing).toEqual([]);
+  });
+
   it('a joint configuration is not left without a majority of the new voters', () => {
     const group = new Group({ spares: ['d', 'e', 'f', 'g'] });
     const leader = group.elect('a');

@@ -121,6 +121,14 @@ export class Raft {
     else this.stepDown('storage is unhealthy');
   }
 
+  /**
+   * The disk is full and persists wait for space. A leader goes on leading, so that reads are served where all disks
+   * are full; the owner hands leadership to a node with space if there is one.
+   */
+  setStorageFull(full: boolean): void {
+    this.#core.storageFull = full;
+  }
+
   /** Messages to `id` were lost. */
   reportUnreachable(id: NodeId): void {
     const peer = this.#core.peers.get(id);

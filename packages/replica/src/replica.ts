@@ -188,8 +188,11 @@ export class Replica {
     if (this.#turn.storageFull === full) return;
     this.#turn.storageFull = full;
     for (const node of this.#turn.connected) this.#turn.send(node, { kind: 'peerState', storageFull: full });
-    // A leader that cannot write waits for its followers alone; one of them leads better.
-    if (full) for (const partition of this.#partitions) partition.transferLeadership(null);
+    // A leader that cannot write counts on its followers alone; one of them leads better.
+    for (const partition of this.#partitions) {
+      partition.raft.setStorageFull(full);
+      if (full) partition.transferLeadership(null);
+    }
   }
 
   /** What the events since the last flush came to; null if nothing. Call it once per turn of the event loop. */

@@ -69,6 +69,8 @@ export class RandomNetwork {
   #now = 0;
   #healed = false;
   #cut = new Set<string>();
+  /** When the voters of before a change lose their leader, and who they are. */
+  #split: { readonly at: number; readonly leader: NodeId; readonly voters: readonly NodeId[] } | null = null;
   #proposals = 0;
   #contexts = 0;
 
@@ -94,7 +96,7 @@ export class RandomNetwork {
       entriesCachedBytesMax: randomPick(random, [0, 100, 4096]),
       applyBytesMax: randomPick(random, [50, 1000]),
       preVote: !churn && randomChance(random, 0.85),
-      checkQuorum: !churn && randomChance(random, 0.85),
+      checkQuorum: !churn && randomChance(random, 0.6),
     };
     for (const id of ids) {
       const node = new TestNode(testOptions(id, random.fork(), limits), new MemoryStorage(voters));
@@ -200,8 +202,9 @@ export class RandomNetwork {
       else if (node.up && randomChance(random, 0.05)) node.raft.setStorageHealthy(true);
     }
     if (randomChance(random, this.#crashRate / 8)) for (const node of this.#nodes) if (node.up) this.#crash(node);
-    if (randomChance(random, 0.01)) this.#partition();
-    if (randomChance(random, 0.02)) this.#cut.clear();
+    if (randomChance(random, 0.015)) this.#partition();
+    if (this.#split !== null && this.#now >= this.#split.at) this.#cutOffOldVoters(this.#split);
+    if (randomChance(random, 0.015)) this.#cut.clear();
   }
 
   #crash(node: TestNode): void {
@@ -220,13 +223,16 @@ export class RandomNetwork {
     this.#checker.onRestart(node);
   }
 
-  /** Halves, one node away, one way, or a bridge: every directed link is cut or not. */
+  /** The leader alone, halves, one node away, one way, or a bridge: every directed link is cut or not. */
   #partition(): void {
     this.#cut.clear();
     const order = randomShuffle(this.#random, this.#nodes);
-    const split = randomInt(this.#random, 1, Math.max(1, order.length - 1));
+    const leader = order.findIndex((node) => node.up && node.raft.status().role === 'leader');
+    const alone = leader !== -1 && randomChance(this.#random, 0.5);
+    if (alone) order.unshift(...order.splice(leader, 1));
+    const split = alone ? 1 : randomInt(this.#random, 1, Math.max(1, order.length - 1));
     const oneWay = randomChance(this.#random, 0.3);
-    const bridge = randomChance(this.#random, 0.3) ? order[0] : undefined;
+    const bridge = !alone && randomChance(this.#random, 0.3) ? order[0] : undefined;
     for (const a of order.slice(0, split)) {
       for (const b of order.slice(split)) {
         if (a === bridge || b === bridge) continue;
@@ -236,9 +242,23 @@ export class RandomNetwork {
     }
   }
 
+  #cutOffOldVoters({ leader, voters }: { readonly leader: NodeId; readonly voters: readonly NodeId[] }): void {
+    this.#split = null;
+    this.#cut.clear();
+    for (const a of this.#nodes) {
+      for (const b of this.#nodes) {
+        const isOld = (id: NodeId): boolean => id !== leader && voters.includes(id);
+        if (isOld(a.id) !== isOld(b.id)) this.#cut.add(`${a.id}>${b.id}`);
+      }
+    }
+  }
+
   /** What clients and operators do. */
   #work(): void {
     const random = this.#random;
+    // Several at once, so that votes are split and forgotten ones matter.
+    const campaigners = randomChance(random, this.#campaignRate) ? this.#nodes.filter((node) => node.up) : [];
+    for (const node of campaigners) node.raft.campaign();
     for (const node of this.#nodes) {
       if (!node.up) continue;
       if (randomChance(random, 0.25))
@@ -269,7 +289,10 @@ export class RandomNetwork {
         id: randomPick(this.#random, this.#nodes).id,
       });
     }
+    const { voters } = node.raft.status().config;
     if (!node.raft.proposeConfig(changes).ok) return;
+    // A majority of the old voters cut off in the middle of it is what a joint configuration is for.
+    if (randomChance(this.#random, 0.4)) this.#split = { at: this.#now + randomInt(this.#random, 1, 8), leader: node.id, voters };
     this.events.configChanges++;
     if (changes.some((change) => change.kind === 'remove' && change.id === node.id)) this.events.leaderRemovals++;
   }
