@@ -128,6 +128,20 @@ describe('a flipped bit', () => {
   });
 });
 
+describe('a separator of a branch page', () => {
+  it('that was raised, so that a lookup would miss the record below it, is found', async () => {
+    const data = Buffer.from(sound.data);
+    const metas = [24, pageBytes + 24].map((at) => data.subarray(at, at + 144));
+    const newest = metas.reduce((a, b) => (a.readUInt32LE(128) > b.readUInt32LE(128) ? a : b));
+    const root = newest.readUInt32LE(72 + 40) * pageBytes;
+    expect(data.readUInt16LE(root + 18), 'the root is a branch page').toBe(1);
+    const node = root + 24 + data.readUInt16LE(root + 24 + 2);
+    const lastByte = node + 8 + data.readUInt16LE(node + 6) - 1;
+    data[lastByte] = (data[lastByte] as number) + 1;
+    await expect(openWith(folderWith(data))).rejects.toThrow('out of order');
+  });
+});
+
 describe('a truncated file', () => {
   it('is refused with an error, wherever it is cut', async () => {
     const { length } = sound.data;
