@@ -63,10 +63,17 @@ describe('joint consensus (§6)', () => {
     leader.raft.proposeConfig(changes('+d +e +f +g'));
     // b and c acknowledge what enters the joint configuration, and get nothing after that.
     group.drop = (message) =>
-      (message.to === 'b' || message.to === 'c') && message.kind === 'append' && !message.entries.some((entry) => entry.index === 2);
+      (message.to === 'b' || message.to === 'c') &&
+      message.kind === 'append' &&
+      !message.entries.some((entry) => entry.index === 2);
     group.tick(5);
     expect(leader.raft.status()).toMatchObject({ commit: 2, config: { votersOutgoing: ['a', 'b', 'c'] } });
-    expect(leader.raft.status().peers.filter((peer) => peer.match >= 3).map((peer) => peer.id)).toEqual(['d', 'e', 'f', 'g']);
+    expect(
+      leader.raft
+        .status()
+        .peers.filter((peer) => peer.match >= 3)
+        .map((peer) => peer.id),
+    ).toEqual(['d', 'e', 'f', 'g']);
     group.heal();
     group.tick(5);
     expect(leader.raft.status().config.votersOutgoing).toEqual([]);

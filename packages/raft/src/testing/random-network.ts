@@ -292,7 +292,8 @@ export class RandomNetwork {
     const { voters } = node.raft.status().config;
     if (!node.raft.proposeConfig(changes).ok) return;
     // A majority of the old voters cut off in the middle of it is what a joint configuration is for.
-    if (randomChance(this.#random, 0.4)) this.#split = { at: this.#now + randomInt(this.#random, 1, 8), leader: node.id, voters };
+    if (randomChance(this.#random, 0.4))
+      this.#split = { at: this.#now + randomInt(this.#random, 1, 8), leader: node.id, voters };
     this.events.configChanges++;
     if (changes.some((change) => change.kind === 'remove' && change.id === node.id)) this.events.leaderRemovals++;
   }
