@@ -17,6 +17,11 @@ export interface Held extends PendingWrite {
   readonly dotText: string;
   /** When this node got it; monotonic clock, 0 after a restart. */
   readonly heldSinceMs: number;
+  /**
+   * False while a write that this node accepted is not on its disk: nobody else may learn of it yet. After a crash its dot
+   * would name another write.
+   */
+  durable: boolean;
   /** When it was last handed to a leader; null: not since the leader changed. */
   promotionSentMs: number | null;
   /** Nodes that said they hold it durably. */
@@ -115,7 +120,7 @@ export class PendingWrites {
 
   #index(pending: PendingWrite, nowMs: number): Held {
     const dotText = dotToText(pending.write.dot);
-    const held: Held = { ...pending, dotText, heldSinceMs: nowMs, promotionSentMs: null, holders: new Set() };
+    const held: Held = { ...pending, dotText, heldSinceMs: nowMs, promotionSentMs: null, holders: new Set(), durable: true };
     this.#byDot.set(dotText, held);
     const ofKey = this.#byKey.get(pending.write.key);
     if (ofKey === undefined) this.#byKey.set(pending.write.key, [held]);

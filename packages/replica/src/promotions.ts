@@ -107,6 +107,7 @@ export class Promotions {
     const commands: Uint8Array[] = [];
     for (const held of pending.all()) {
       if (this.#inFlight >= inFlightMax) break;
+      if (!held.durable) continue;
       if (held.promotionSentMs !== null && now - held.promotionSentMs < timing.forwardRetryMs) continue;
       const isMine = held.origin === node || gates.isWanted(held.dotText);
       if (!isMine && now - held.heldSinceMs < timing.promotionGraceMs) continue;
@@ -163,7 +164,7 @@ export class Promotions {
       const writes: PendingWrite[] = [];
       let open = pushed.size;
       for (const held of pending.all()) {
-        if (held.holders.has(peer) || held.origin === peer) continue;
+        if (!held.durable || held.holders.has(peer) || held.origin === peer) continue;
         const sentMs = pushed.get(held.dotText);
         if (sentMs !== undefined && now - sentMs < pushAgainMs) continue;
         if (!all && now - held.heldSinceMs < pushAfterMs && !this.#copyWaits.has(held.dotText)) continue;

@@ -54,7 +54,9 @@ export class Quorumless {
     const held = this.#hold(partition, operation, id);
     const accepted = this.#accepted(partition, held);
     const copies = operation.w ?? 1;
+    held.durable = false;
     this.#turn.whenDurable(() => {
+      held.durable = true;
       partition.promotions.added();
       if (copies <= 1) return answer(accepted);
       partition.promotions.whenCopies(held, copies, () => answer(accepted));

@@ -45,7 +45,7 @@ export class ViewReads {
   asked(partition: Partition, from: NodeId, { ask, key }: Extract<PeerMessage, { kind: 'viewAsk' }>): void {
     const committed = partition.state.read(key);
     this.#turn.send(from, {
-      kind: 'view', partition: partition.id, ask, writes: partition.pending.ofKey(key),
+      kind: 'view', partition: partition.id, ask, writes: partition.pending.ofKey(key).filter(({ durable }) => durable),
       committed: committed === null ? null : { value: committed.value, stamp: committed.stamp },
     });
   }
