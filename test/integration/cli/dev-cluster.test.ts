@@ -19,7 +19,8 @@ afterEach(async () => {
 
 const patience = { timeout: 20_000, interval: 50 };
 
-describe('skerry dev with real nodes', () => {
+/** Each command is a process of its own, which takes its time on a busy machine. */
+describe('skerry dev with real nodes', { timeout: 180_000 }, () => {
   test('prints one line when ready, answers commands with their exit codes, and stops every node when told to', async () => {
     const dev = await startCluster();
     expect(dev.out.trimEnd().split('\n')).toHaveLength(1);
@@ -90,16 +91,15 @@ describe('skerry dev with real nodes', () => {
     await dev.skerry('chaos', 'restart', 'region-1-2');
     await vi.waitFor(() => expect(dev.nodes()[1]).toMatchObject({ state: 'crashed', pid: null }), patience);
     expect(dev.err).toContain('region-1-2 ended with code 65; its log is');
-    const log = readFileSync(join(dev.folder, 'region-1-2.log'), 'utf8');
+    const log = logOf(dev, 'region-1-2');
     expect(log).toMatch(/region-1-2 cannot start: its data in \S+ is corrupt \(.*data\.mdb.*\)/);
     expect(log).toMatch(/Rebuild it from its peers with:\n {2}skerry server --rebuild .*--node region-1-2/);
 
     expect(await dev.skerry('chaos', 'rebuild', 'region-1-2')).toMatchObject({ code: 0 });
-    await vi.waitFor(async () => {
-      expect(await dev.skerry('kv', 'get', 'a', '--local', '--endpoint', dev.nodes()[1]?.client ?? '')).toMatchObject({
-        out: 'kept\n',
-      });
-    }, patience);
+    await vi.waitFor(() => expect(logOf(dev, 'region-1-2')).toMatch(/^rebuilt: applied \d+ entries$/m), patience);
+    expect(await dev.skerry('kv', 'get', 'a', '--local', '--endpoint', dev.nodes()[1]?.client ?? '')).toMatchObject({
+      out: 'kept\n',
+    });
     expect(readdirSync(dev.folder).some((name) => name.startsWith('region-1-2.corrupt-'))).toBe(true);
     // It counts again: without it there would be no majority now.
     await dev.skerry('chaos', 'kill', 'region-1-3');
@@ -115,12 +115,17 @@ describe('skerry dev with real nodes', () => {
   });
 });
 
+function logOf(dev: DevProcess, node: string): string {
+  return readFileSync(join(dev.folder, `${node}.log`), 'utf8');
+}
+
 /** Overwrites every page but LMDB's two first, behind its header. */
 function spoil(path: string): void {
   const file = openSync(path, 'r+');
   const { size } = fstatSync(file);
   const page = 4_096;
   const header = 16;
-  for (let at = 2 * page; at < size; at += page) writeSync(file, Buffer.alloc(page - header, 0xa5), 0, page - header, at + header);
+  for (let at = 2 * page; at < size; at += page)
+    writeSync(file, Buffer.alloc(page - header, 0xa5), 0, page - header, at + header);
   closeSync(file);
 }

@@ -79,7 +79,7 @@ function peersOf(config: ServerConfig, flags: ServerFlags, context: CliContext):
 }
 
 /** The flags that were given, so that the command line for a rebuild can be copied. */
-function hintFlags({ rebuild: _, via: __, ...flags }: ServerFlags): string[] {
+function hintFlags({ rebuild: _, ...flags }: ServerFlags): string[] {
   const names = new Map(describeConfig().map(({ field, flag }) => [field as string, flag]));
   return Object.entries(flags).map(([field, value]) => {
     const flag = names.get(field) ?? `--${field}`;

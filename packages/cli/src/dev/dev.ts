@@ -171,7 +171,12 @@ export function serverArguments(node: DevNode, members: readonly DevNode[], opti
     ['--peer-port', String(node.peerPort)],
     ['--admin-port', String(node.adminPort)],
     ['--bootstrap', members.map(({ name }) => name).join(',')],
-    ...(others.length === 0 ? [] : [['--peers', others.map((other) => `${other.name}=${peerUrl(other)}`).join(',')]]),
+    ...(others.length === 0
+      ? []
+      : [
+          ['--peers', others.map((other) => `${other.name}=${peerUrl(other)}`).join(',')],
+          ['--via', others.map(clientUrl).join(',')],
+        ]),
     ['--unsafe-fault-injection'],
   ].flat();
 }

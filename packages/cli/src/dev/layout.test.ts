@@ -51,6 +51,7 @@ describe('the layout of a dev cluster', () => {
     const flags = serverArguments(region!.nodes[1]!, region!.nodes, options);
     expect(flags[flags.indexOf('--bootstrap') + 1]).toBe('region-1-1,region-1-2,region-1-3');
     expect(flags[flags.indexOf('--peers') + 1]).toBe('region-1-1=ws://127.0.0.1:7111,region-1-3=ws://127.0.0.1:7131');
+    expect(flags[flags.indexOf('--via') + 1]).toBe('ws://127.0.0.1:7110,ws://127.0.0.1:7130');
     expect(flags).toContain('--unsafe-fault-injection');
   });
 });
