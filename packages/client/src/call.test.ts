@@ -123,6 +123,19 @@ describe('a blocking write', () => {
   });
 });
 
+describe('a write that a second node does not take', () => {
+  it('is indefinite when the first one, with other limits, may have taken it', () => {
+    const call = write();
+    call.ready(start);
+    call.lost(start);
+    call.ready(start);
+    expect(call.answered(errorAnswer('VALUE_TOO_LARGE'), start)).toMatchObject(failed('VALUE_TOO_LARGE', false));
+    const only = write();
+    only.ready(start);
+    expect(only.answered(errorAnswer('VALUE_TOO_LARGE'), start)).toMatchObject(failed('VALUE_TOO_LARGE', true));
+  });
+});
+
 describe('a session that expired', () => {
   it('is renewed when no attempt can have been applied', () => {
     const call = write();
@@ -155,6 +168,19 @@ describe('a session that expired', () => {
     const call = write();
     call.ready(start);
     expect(call.answered(errorAnswer('SEQUENCE_ANSWERED'), start)).toEqual(expired('undecided'));
+  });
+});
+
+describe('an attempt that no frame can carry', () => {
+  it('is definite when it is the first, and indefinite after one that was lost', () => {
+    const call = write();
+    call.ready(start);
+    expect(call.refuse('VALUE_TOO_LARGE', '')).toMatchObject(failed('VALUE_TOO_LARGE', true));
+    const other = write();
+    other.ready(start);
+    other.lost(start);
+    other.ready(start);
+    expect(other.refuse('VALUE_TOO_LARGE', '')).toMatchObject(failed('VALUE_TOO_LARGE', false));
   });
 });
 

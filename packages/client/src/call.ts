@@ -102,9 +102,9 @@ export class Call {
     return this.#fail(code, this.mayBeApplied ? 'the write may have been applied' : 'nothing was applied');
   }
 
-  /** The request cannot be put on the wire at all; it never was. */
+  /** The attempt that `ready` asked for cannot be put on the wire. */
   refuse(code: ErrorCode, detail: string): CallAction {
-    return this.#fail(code, detail);
+    return this.#settle({ kind: 'failed', code, detail, definite: !this.#mayBeApplied });
   }
 
   #retriesByItself(code: ErrorCode): boolean {
@@ -115,7 +115,7 @@ export class Call {
   #fail(code: ErrorCode, detail: string): CallAction {
     const definite = ofClient.has(code)
       ? !this.mayBeApplied && (this.#options.repeatable || !this.#wasSent)
-      : errorEntry(code).definite && !(this.mayBeApplied && aboutAttemptOnly.has(code));
+      : errorEntry(code).definite && (!this.mayBeApplied || ofEveryAttempt.has(code));
     return this.#settle({ kind: 'failed', code, detail, definite });
   }
 
@@ -155,10 +155,12 @@ const idle: CallAction = { kind: 'wait', untilMs: Number.POSITIVE_INFINITY };
 
 const renewalsMax = 3;
 
-/**
- * Errors of getting a request in: they speak of one attempt, not of the write. All others are the write's own result or
- * hold for each of its attempts alike.
- */
+/** Results of the state machine, which remembers them, and what no node of any configuration takes. */
+const ofEveryAttempt: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'LEASE_NOT_FOUND', 'LEASE_EXISTS', 'WRONG_TYPE', 'CROSS_PARTITION', 'KEY_EMPTY', 'KEY_NOT_UTF8',
+]);
+
+/** Errors of getting a request in: they speak of one attempt and may pass. All others end the call. */
 const aboutAttemptOnly: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'OVERLOADED', 'PENDING_FULL', 'STORAGE_FULL', 'NO_LEADER', 'STOPPING', 'SESSION_EXPIRED', 'SEQUENCE_ANSWERED',
 ]);

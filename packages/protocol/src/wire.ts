@@ -83,8 +83,7 @@ class WireReader {
 
   #array(count: number, depth: number): Wire[] {
     if (depth >= wireDepthMax) throw malformed(`nested deeper than ${wireDepthMax}`);
-    // Every element takes a byte at least, so the input bounds what is allocated.
-    if (count > this.#bytes.length - this.at) throw malformed(`${count} elements exceed the frame`);
+    // Grown element by element: each takes a byte at least, so the input bounds it, not the count that it claims.
     const list: Wire[] = [];
     for (let i = 0; i < count; i++) list.push(this.value(depth + 1));
     return list;
