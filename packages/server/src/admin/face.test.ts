@@ -135,6 +135,25 @@ describe('orders', () => {
   });
 });
 
+describe('a start that fails', () => {
+  test('gives back the folder and the ports', async () => {
+    const first = await start();
+    let closed = 0;
+    const { port } = new URL(first.clientUrl);
+    const close = async () => void closed++;
+    await expect(startTestServer({ clientPort: Number(port) }, { close })).rejects.toThrow('EADDRINUSE');
+    expect(closed).toBe(1);
+  });
+
+  test('a folder that was begun to join does not make a cluster, whatever the flags say later', async () => {
+    const joining = await start({ join: true, bootstrap: [], peers: [{ node: 'b', peerUrl: 'ws://127.0.0.1:1' }] });
+    expect(joining.replicaOptions.bootstrap).toBeNull();
+    const again = await start({}, { get: (key) => (key === 'server/joined' ? Uint8Array.of(1) : undefined) });
+    expect(again.replicaOptions.bootstrap).toBeNull();
+    expect((await start()).replicaOptions.bootstrap).toEqual(['fake']);
+  });
+});
+
 describe('the end of a node', () => {
   test('a planned stop hands over, answers what is open, and says goodbye with STOPPING', async () => {
     const server = await start();

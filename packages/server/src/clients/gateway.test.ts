@@ -182,19 +182,30 @@ describe('bad input', () => {
     expect(await counter(server, /goodbyes_total\{.*MALFORMED_FRAME/)).toBe(1);
   });
 
-  test('an unknown operation or field is refused by itself and the connection goes on', async () => {
+  test.each([
+    ['an unknown operation', '91950101c0c0917f', 'UNKNOWN_OPERATION'],
+    ['an unknown field of a request', '91960101c0c0910dc0', 'UNKNOWN_FIELD'],
+    ['an unknown field of an operation', '91950101c0c0920dc0', 'UNKNOWN_FIELD'],
+  ])('%s is refused by itself and the connection goes on', async (_, frame, code) => {
     const server = await start();
     server.replica.onRequest = () => ({ kind: 'done' });
     const client = await TestClient.greeted(server.clientUrl);
-    // A write without an id.
-    client.request(1, { kind: 'delete', key: 'k', consistent: true });
+    client.socket.send(Buffer.from(frame, 'hex'));
     client.request(2, { kind: 'status' });
     await until('both answers', () => client.of('answer').length === 2);
     expect(client.answers()).toEqual([
-      { requestId: 1, kind: 'error', code: 'BAD_REQUEST' },
+      { requestId: 1, kind: 'error', code },
       { requestId: 2, kind: 'done' },
     ]);
-    expect(await counter(server, /client_request_errors_total\{.*BAD_REQUEST/)).toBe(1);
+    expect(await counter(server, new RegExp(`request_errors_total\\{.*${code}`))).toBe(1);
+  });
+
+  test('a write without an id is refused', async () => {
+    const server = await start();
+    const client = await TestClient.greeted(server.clientUrl);
+    client.request(1, { kind: 'delete', key: 'k', consistent: true });
+    await until('an answer', () => client.of('answer').length === 1);
+    expect(client.answers()).toEqual([{ requestId: 1, kind: 'error', code: 'BAD_REQUEST' }]);
   });
 
   test('requests beyond the limit of a connection are refused with OVERLOADED', async () => {

@@ -3,6 +3,7 @@ import { nodeId, partitionId, regionId, replicaId } from '@skerry/base';
 import { MemoryStorage, type PeerMessage } from '@skerry/replica';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import type { PeerHello } from './handshake.ts';
 import { instantStorage, introduce, startMeshNode, type TestNode } from '../testing/mesh-harness.ts';
 import { until } from '../testing/until.ts';
 
@@ -51,6 +52,29 @@ describe('one active connection per peer', () => {
     const back = await start('b', { hello: { process: 'ffffffffffffffff' } });
     introduce(a, back);
     await until('back', () => linked(a, back));
+    expect(a.events).toEqual(['up b', 'down b reset', 'up b']);
+  });
+
+  /** Says hello to `to` as `hello`, by hand; resolves to the reason of the close, or to null once it is answered. */
+  async function sayHello(to: TestNode, hello: PeerHello): Promise<string | null> {
+    const socket = new WebSocket(to.url);
+    await once(socket, 'open');
+    socket.send(JSON.stringify(hello));
+    const answered = once(socket, 'message').then(() => {
+      socket.send('{"ready":true}');
+      return null;
+    });
+    const closed = once(socket, 'close').then(([, reason]) => String(reason));
+    return Promise.race([answered, closed]);
+  }
+
+  test('the higher name cannot replace a living connection, a newer process can', async () => {
+    const [a, b] = [await start('a'), await start('b')];
+    await connect(a, b);
+    expect(await sayHello(a, b.mesh.hello)).toMatch(/^DUPLICATE: /);
+    expect(a.events).toEqual(['up b']);
+    expect(await sayHello(a, { ...b.mesh.hello, process: 'ffffffffffffffff' })).toBeNull();
+    await until('replaced', () => a.events.length === 3);
     expect(a.events).toEqual(['up b', 'down b reset', 'up b']);
   });
 
@@ -186,10 +210,13 @@ describe('faults', () => {
     introduce(b, a);
     await connect(a, b);
     b.mesh.cut(a.node);
+    a.mesh.send(b.node, [{ kind: 'peerState', storageFull: true }]);
+    b.mesh.send(a.node, [{ kind: 'peerState', storageFull: true }]);
     await until('both notice', () => !linked(a, b) && !linked(b, a));
     await until('a dials in vain', () => b.mesh.refusals().has('TIMEOUT'));
     expect(linked(a, b) || linked(b, a)).toBe(false);
     expect([...a.events, ...b.events].filter((event) => event.endsWith('reset'))).toEqual([]);
+    expect([...a.received, ...b.received]).toEqual([]);
     b.mesh.heal(a.node);
     await until('healed', () => linked(a, b) && linked(b, a));
   });

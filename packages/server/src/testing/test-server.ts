@@ -1,5 +1,5 @@
 import { replicaId } from '@skerry/base';
-import { MemoryStorage, type StorageEvents } from '@skerry/replica';
+import { MemoryStorage, type ReplicaOptions, type StorageEvents } from '@skerry/replica';
 import { loadConfig } from '../config.ts';
 import type { Fatal } from '../fatal.ts';
 import type { NodeStorage } from '../node-server.ts';
@@ -12,6 +12,7 @@ export interface TestServer extends RunningServer {
   readonly replica: FakeReplica;
   readonly fatals: Fatal[];
   readonly storageEvents: StorageEvents;
+  readonly replicaOptions: ReplicaOptions;
   /** `http://127.0.0.1:port`, where clients and HTTP are served. */
   readonly httpUrl: string;
 }
@@ -24,6 +25,7 @@ export async function startTestServer(
   const replica = new FakeReplica();
   const fatals: Fatal[] = [];
   let storageEvents: StorageEvents | null = null;
+  let replicaOptions: ReplicaOptions | null = null;
   const config = loadConfig({
     file: {
       node: 'fake',
@@ -49,11 +51,21 @@ export async function startTestServer(
         storageEvents = events;
         return { ...testStorage(), ...storageChange };
       },
-      makeReplica: () => replica,
+      makeReplica: (made) => {
+        replicaOptions = made;
+        return replica;
+      },
     },
   );
-  if (storageEvents === null) throw new Error('storage was not opened');
-  return { ...server, replica, fatals, storageEvents, httpUrl: server.clientUrl.replace('ws:', 'http:') };
+  if (storageEvents === null || replicaOptions === null) throw new Error('the parts were not made');
+  return {
+    ...server,
+    replica,
+    fatals,
+    storageEvents,
+    replicaOptions,
+    httpUrl: server.clientUrl.replace('ws:', 'http:'),
+  };
 }
 
 function testStorage(): NodeStorage {
