@@ -82,6 +82,25 @@ describe('connecting', () => {
     expect(db.connection?.node).toBe('c');
   });
 
+  it('tries the leader first after a loss, unless the leader is what was lost', async () => {
+    const cluster = new FakeCluster();
+    const member = (node: string) => ({ node: node as never, role: 'voter' as const, clientUrl: `ws://${node}`, adminUrl: '' });
+    let leader = 'c';
+    cluster.welcome = (node) => cluster.welcomeOf(node, { members: ['a', 'b', 'c'].map(member), leaders: ['b', leader, leader, null] as never });
+    await cluster.connect({ endpoints: ['ws://a'] });
+    cluster.dead.add('a');
+    leader = 'b';
+    cluster.cut('a');
+    await cluster.host.advance(10);
+    expect(cluster.dials).toEqual(['a', 'c']);
+    cluster.cut('c');
+    await cluster.host.advance(10);
+    expect(cluster.dials).toEqual(['a', 'c', 'b']);
+    cluster.cut('b');
+    await cluster.host.advance(10);
+    expect(cluster.dials.slice(3)).toEqual(['c']);
+  });
+
   it('takes http and bare addresses for ws', () => {
     expect(endpointUrl('http://h:1')).toBe('ws://h:1/');
     expect(endpointUrl('https://h:1/x')).toBe('wss://h:1/x');

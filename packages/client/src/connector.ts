@@ -1,4 +1,4 @@
-import type { MembersMessage, ServerMessage, WelcomeMessage } from '@skerry/protocol';
+import type { Member, MembersMessage, ServerMessage, WelcomeMessage } from '@skerry/protocol';
 import { backOffMs } from './call.ts';
 import type { Host } from './host.ts';
 import { Link, type LinkEnd, type LinkOptions } from './link.ts';
@@ -31,6 +31,12 @@ export class Connector {
   readonly #listener: ConnectorListener;
   readonly #given: readonly string[];
   #learned: readonly string[] = [];
+  /** Who leads most partitions, as last told: surely in contact with a quorum then, so worth trying first after a loss. */
+  #leader: string | null = null;
+  /** The endpoint that was just lost: not the first to try. */
+  #lost: string | null = null;
+  /** The endpoint to try before the others. */
+  #hint: string | null = null;
   #current: Link | null = null;
   #dialling: Link | null = null;
   /** Position in {@link urls} of the next endpoint to try. */
@@ -55,8 +61,8 @@ export class Connector {
     return [...new Set([...this.#given, ...this.#learned])];
   }
 
-  setDirectory({ members }: Pick<MembersMessage, 'members'>): void {
-    this.#learned = members.flatMap(({ clientUrl }) => {
+  setDirectory({ members, leaders }: Pick<MembersMessage, 'members' | 'leaders'>): void {
+    const urlsOf = ({ clientUrl }: Member): readonly string[] => {
       if (clientUrl === '') return [];
       try {
         return [endpointUrl(clientUrl)];
@@ -64,12 +70,17 @@ export class Connector {
         // A node that announces nonsense is not worth losing the others for.
         return [];
       }
-    });
+    };
+    this.#learned = members.flatMap(urlsOf);
+    const led = (node: string): number => leaders.filter((leader) => leader === node).length;
+    const [busiest] = [...members].sort((a, b) => led(b.node) - led(a.node));
+    this.#leader = busiest === undefined || led(busiest.node) === 0 ? null : (urlsOf(busiest)[0] ?? null);
   }
 
   /** The node that is connected does badly: look for another one. Does nothing when there is none, or while one is looked for. */
   moveOn(): void {
     if (this.#current === null || this.#dialling !== null || this.urls.length < 2) return;
+    this.#hint = this.#leader === this.#current.url ? null : this.#leader;
     this.#dial(this.#host.nowMs());
   }
 
@@ -91,8 +102,10 @@ export class Connector {
 
   #dial(nowMs: number): void {
     const urls = this.urls;
-    if (this.#current !== null && urls[this.#next % urls.length] === this.#current.url) this.#next++;
-    const url = urls[this.#next++ % urls.length] as string;
+    if (urls.length > 1 && urls[this.#next % urls.length] === (this.#current?.url ?? this.#lost)) this.#next++;
+    this.#lost = null;
+    const url = this.#hint ?? (urls[this.#next++ % urls.length] as string);
+    this.#hint = null;
     const link = new Link(url, {
       host: this.#host,
       options: this.#options,
@@ -127,6 +140,8 @@ export class Connector {
     const nowMs = this.#host.nowMs();
     if (link === this.#current) {
       this.#current = null;
+      this.#lost = link.url;
+      this.#hint = this.#leader === link.url ? null : this.#leader;
       this.#dialDueMs = nowMs;
       if (!this.#closed) this.#listener.onDown(link);
     } else if (link === this.#dialling) {

@@ -49,6 +49,15 @@ describe('getLastLog', () => {
     expect(await getLastLog(client, 's', log.slice(1_200, 1_300))).toEqual(log.slice(1_200, 1_300));
   });
 
+  it('knows a new log by more than its first records', async () => {
+    const { client } = new MemoryDb();
+    const banner = Array.from({ length: 40 }, (_, i) => `banner ${i}`);
+    const [first, second] = [[...banner, ...logOf(100)], [...banner, ...logOf(200, 5_000)]];
+    expect(await getLastLog(client, 's', first)).toEqual(first);
+    expect(await getLastLog(client, 's', second.slice(0, 90))).toEqual(second.slice(0, 90));
+    expect(await getLastLog(client, 's', second)).toEqual(second.slice(90));
+  });
+
   it('gives nothing to a caller whose copy is older, across a rotation too', async () => {
     const { client } = new MemoryDb();
     const log = logOf(1_000);
