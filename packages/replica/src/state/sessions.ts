@@ -67,14 +67,7 @@ export class Sessions {
       session.lastActiveMs = clusterMs;
       this.#store.defer(this.#activeKey(client, session), new Uint8Array(0));
     }
-    if (answeredBelow > session.answeredBelow) {
-      session.answeredBelow = answeredBelow;
-      for (const [sequence, { saved }] of session.results) {
-        if (sequence >= answeredBelow) continue;
-        session.results.delete(sequence);
-        if (saved) this.#store.deferDelete(this.#keys.result(client, sequence));
-      }
-    }
+    if (answeredBelow > session.answeredBelow) this.#forgetAnswered(client, session, answeredBelow);
     this.#markDirty(client, session);
   }
 
@@ -132,6 +125,23 @@ export class Sessions {
       this.#cached.delete(client);
       if (this.#cached.size <= cachedMax / 2) break;
     }
+  }
+
+  /** Walks the shorter of the sequences passed and the results owed: a busy client moves on by a few at a time. */
+  #forgetAnswered(client: ClientId, session: Session, answeredBelow: number): void {
+    const { results } = session;
+    const forget = (sequence: number): void => {
+      const owed = results.get(sequence);
+      if (owed === undefined) return;
+      results.delete(sequence);
+      if (owed.saved) this.#store.deferDelete(this.#keys.result(client, sequence));
+    };
+    if (answeredBelow - session.answeredBelow <= results.size) {
+      for (let sequence = session.answeredBelow; sequence < answeredBelow; sequence++) forget(sequence);
+    } else {
+      for (const sequence of [...results.keys()]) if (sequence < answeredBelow) forget(sequence);
+    }
+    session.answeredBelow = answeredBelow;
   }
 
   #activeKey(client: ClientId, { quorumless, lastActiveMs }: Session): string {
