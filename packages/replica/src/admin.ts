@@ -1,4 +1,6 @@
-import type { NodeId } from '@skerry/base';
+import type { NodeId, ReplicaId } from '@skerry/base';
+import { membersOf } from '@skerry/raft';
+import { joiningConfig } from './membership.ts';
 import type { Partition } from './partition.ts';
 import type { DirectoryEntry } from './replica-api.ts';
 import type { Answer, ControlOperation, NodeStatus } from './requests.ts';
@@ -16,6 +18,8 @@ export class Admin {
   readonly #partitions: readonly Partition[];
   #directoryDue = false;
   #directory: readonly MemberRecord[] = [];
+  /** What the directory said last of nodes that it may not have any more. */
+  readonly #before: Map<NodeId, MemberRecord> = new Map();
   #lastAnnounceMs = 0;
 
   constructor(turn: Turn, partitions: readonly Partition[]) {
@@ -24,6 +28,7 @@ export class Admin {
   }
 
   membersChanged(): void {
+    for (const member of this.#directory) this.#before.set(member.node, member);
     this.#directory = this.#partitions[0]?.state.members.all() ?? [];
     for (const { membership } of this.#partitions) membership.setWanted(this.#directory);
     this.#directoryDue = true;
@@ -38,10 +43,30 @@ export class Admin {
     if (!this.#directoryDue) return null;
     this.#directoryDue = false;
     const config = this.#partitions[0]?.config;
-    return this.#directory.map(({ node, replica, learner, peerUrl, clientUrl, adminUrl }) => {
+    return [...this.#directory, ...this.#leaving()].map(({ node, replica, learner, peerUrl, clientUrl, adminUrl }) => {
       const isVoter = config?.voters.includes(node) ?? !learner;
-      return { node, replica, peerUrl, clientUrl, adminUrl, role: isVoter ? 'voter' : 'learner' };
+      return { node, replica: this.#incarnationInForce(node) ?? replica, peerUrl, clientUrl, adminUrl, role: isVoter ? 'voter' : 'learner' };
     });
+  }
+
+  /**
+   * The incarnation under which a group of this node still counts `node` as a member. Until it left all groups, nobody
+   * else may come under its name: one with an empty disk would vote in the place of one that remembers.
+   */
+  #incarnationInForce(node: NodeId): ReplicaId | null {
+    for (const { config, state } of this.#partitions) {
+      const admitted = membersOf(config).includes(node) ? state.admittedAs(node) : null;
+      if (admitted !== null) return admitted;
+    }
+    return null;
+  }
+
+  /** Nodes that the directory has no more and some group still has. */
+  #leaving(): MemberRecord[] {
+    if (this.#directory.length === 0) return [];
+    const gone = new Set(this.#partitions.flatMap(({ config }) => membersOf(config)));
+    for (const node of [...joiningConfig.voters, ...this.#directory.map((member) => member.node)]) gone.delete(node);
+    return Array.from(gone, (node) => this.#before.get(node) ?? { node, replica: null, learner: false, peerUrl: '', clientUrl: '', adminUrl: '' });
   }
 
   /** Tells the region about this node until the directory has it. */
