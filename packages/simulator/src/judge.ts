@@ -1,6 +1,6 @@
 import {
   checkAcknowledgedWrites, checkAppliedOnce, checkConvergence, checkDeletedStaysDeleted, checkLinearizable, checkOutcomes, checkOwnWrites, checkSessions,
-  factsOf, type Dump, type DumpEntry, type VersionRecord,
+  factsOf, type Dump, type DumpEntry, type Facts, type VersionRecord,
 } from '@skerry/checkers';
 import { textOf } from './clients/client.ts';
 import type { Entry, Journal } from './clients/journal.ts';
@@ -33,28 +33,36 @@ export function judge(world: World, journal: Journal): Verdict {
   const { committed } = world.observer;
   const sightings = committed.map((change) => ({ key: change.key, value: change.value, version: change.version, where: `the log at ${change.partition}/${change.index}` }));
   violations.push(...checkAcknowledgedWrites(facts.writes, dumps), ...checkOutcomes(facts.writes, { sightings, dumps }));
-  violations.push(...checkConvergence(facts.writes, dumps), ...checkDeletedStaysDeleted(facts, dumps));
+  violations.push(...checkConvergence(facts.writes, dumps), ...checkDeletedStaysDeleted(endingAtPromotion(facts), dumps));
   violations.push(...checkAppliedOnce(committed.map((change): VersionRecord => ({ ...change, observer: `the log at ${change.index}` }))));
 
   const local = factsOf(journal.history((entry) => (entry.copies > 1 ? null : entry.process), ({ label }) => dataFolderOf(label)));
   violations.push(...checkOwnWrites(withFinalVersions(local, journal)));
-  const sessions = factsOf(journal.history((entry) => (entry.copies > 1 || entry.label === null ? null : `${entry.process}@${entry.label}`), () => undefined));
+  const sessions = factsOf(journal.history((entry) => (entry.copies > 1 ? null : `${entry.process}@${entry.label}`), () => undefined));
   violations.push(...checkSessions(withFinalVersions(sessions, journal)));
 
   violations.push(...checkPromotedOnce(journal, committed), ...checkLedger(journal, conflictsOf(world)));
   return { violations, unknown };
 }
 
+/** A quorum-less write may come after a delete that was called when it was acknowledged already, but not promoted. */
+function endingAtPromotion(facts: Facts): Facts {
+  return { ...facts, writes: facts.writes.map((write) => (write.consistent ? write : { ...write, acknowledgedAt: Number.POSITIVE_INFINITY })) };
+}
+
 /** A local read shows a pending write with the stamp that it was accepted with; what counts is the one it got at last. */
-function withFinalVersions(facts: ReturnType<typeof factsOf>, journal: Journal): ReturnType<typeof factsOf> {
-  const finals = new Map<string, string | undefined>();
+function withFinalVersions(facts: Facts, journal: Journal): Facts {
+  const finals = new Map<string, { final: string | undefined; accepted: string | null }>();
   for (const { input, receipt, accepted } of journal.entries) {
     if (accepted === null || input.op !== 'set') continue;
-    finals.set(`${input.key}=${input.value}`, (receipt?.state === 'promoted' ? receipt.version : null) ?? undefined);
+    finals.set(`${input.key}=${input.value}`, { final: (receipt?.state === 'promoted' ? receipt.version : null) ?? undefined, accepted: accepted.version });
   }
-  const reads = facts.reads.map((read) => {
-    const name = `${read.key}=${read.value}`;
-    return finals.has(name) ? { ...read, version: finals.get(name) } : read;
+  const reads = facts.reads.flatMap((read) => {
+    const found = finals.get(`${read.key}=${read.value}`);
+    if (found === undefined) return [read];
+    // A copy that another node accepted of a retried write has a stamp of its own, until it turns out to be a copy.
+    const isCopy = read.version !== found.final && read.version !== found.accepted;
+    return isCopy ? [] : [{ ...read, version: found.final }];
   });
   return { ...facts, reads };
 }

@@ -4,6 +4,7 @@ import {
 } from '@skerry/replica';
 import { Disk } from './disk.ts';
 import type { EventQueue } from './event-queue.ts';
+import { Incarnations } from './incarnations.ts';
 import type { Plan } from './plan.ts';
 import { WallClock } from './wall-clock.ts';
 
@@ -11,7 +12,6 @@ import { WallClock } from './wall-clock.ts';
 export interface MachineEvents {
   onMessages(machine: Machine, to: NodeId, messages: readonly PeerMessage[]): void;
   onAnswer(machine: Machine, answer: Effects['answers'][number]): void;
-  onDirectory(machine: Machine, directory: NonNullable<Effects['directory']>): void;
   onBatchDurable(machine: Machine, writes: NonNullable<Effects['batch']>['writes']): void;
   onBatch(machine: Machine, writes: NonNullable<Effects['batch']>['writes']): void;
   onCrashInTurn(machine: Machine): void;
@@ -44,6 +44,7 @@ export class Machine {
   /** The process ends after so many more steps of carrying out what its turns came to; null: it does not. */
   crashAfterSteps: number | null = null;
   bootstrap: readonly NodeId[] | null;
+  readonly incarnations: Incarnations = new Incarnations();
   readonly #options: MachineOptions;
   #monoOriginMs = 0;
   /** What waits while the process is paused. */
@@ -108,6 +109,7 @@ export class Machine {
     this.storage = new MemoryStorage();
     this.incarnation++;
     this.bootstrap = null;
+    this.incarnations.wipe();
   }
 
   pause(): void {
@@ -173,7 +175,7 @@ export class Machine {
       if (this.#crashesHere()) return;
       events.onAnswer(this, answer);
     }
-    if (effects.directory !== null) events.onDirectory(this, effects.directory);
+    if (effects.directory !== null) this.incarnations.learn(effects.directory);
     events.onTurn(this);
   }
 

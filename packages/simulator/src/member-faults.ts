@@ -28,7 +28,10 @@ export class MemberFaults {
     this.#world.crash(machine, randomChance(this.#random, 0.5));
     this.#world.wipe(machine);
     this.#world.start(machine);
-    this.#change({ kind: 'changeMembers', add: [specOf(machine)], remove: [] }, () => this.#world.sometimes.saw('member replaced'));
+    this.#change({ kind: 'changeMembers', add: [specOf(machine)], remove: [] }, () => {
+      this.#underWay = false;
+      this.#world.sometimes.saw('member replaced');
+    });
   }
 
   /** Adds a node that is none, or removes one that is. */
@@ -39,6 +42,7 @@ export class MemberFaults {
       this.#underWay = true;
       if (!machine.isUp) this.#world.start(machine);
       this.#change({ kind: 'changeMembers', add: [specOf(machine)], remove: [] }, () => {
+        this.#underWay = false;
         members.add(machine.name);
         sometimes.saw('member added');
       });
@@ -65,8 +69,13 @@ export class MemberFaults {
     return true;
   }
 
-  /** A removed node hands on what it holds, then it is switched off and its disk emptied. */
+  /** A removed node is switched off and its disk emptied once all members say that it has left all groups. */
   #retire(machine: Machine): void {
+    const { machines, members, queue } = this.#world;
+    if ([...members].some((name) => machines.get(name)?.incarnations.lists(machine.name) !== false)) {
+      queue.after(100, () => this.#retire(machine));
+      return;
+    }
     this.#world.crash(machine, true);
     this.#world.wipe(machine);
     this.#underWay = false;
@@ -81,7 +90,6 @@ export class MemberFaults {
       onAnswer: (answer) => {
         const isDone = answer.kind === 'done' || (answer.kind === 'error' && (answer.code === 'MEMBER_EXISTS' || answer.code === 'MEMBER_UNKNOWN'));
         if (!isDone) return false;
-        this.#underWay = false;
         onDone();
         return true;
       },

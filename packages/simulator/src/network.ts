@@ -199,8 +199,13 @@ export class Network {
   #connect(pair: Pair): void {
     const { queue, random, plan, machines } = this.#options;
     const [a, b] = pair.nodes;
-    const isOpen = [a, b].every((node) => machines.get(node)?.isUp === true) && !this.#direction(a, b).cut && !this.#direction(b, a).cut;
+    const one = assertPresent(machines.get(a), 'a node');
+    const other = assertPresent(machines.get(b), 'a node');
+    const isOpen = one.isUp && other.isUp && !this.#direction(a, b).cut && !this.#direction(b, a).cut;
     if (!isOpen || pair.connection !== null) return;
+    // Each side first asks whether the other may come; both, though one of them may refuse.
+    const admitted = [one.incarnations.admit(b, other.replicaNumber), other.incarnations.admit(a, one.replicaNumber)];
+    if (admitted.includes(false)) return this.#dial(pair);
     const connection = this.#nextConnection++;
     pair.connection = connection;
     for (const [node, peer] of [[a, b], [b, a]] as const) {

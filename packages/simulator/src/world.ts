@@ -152,7 +152,6 @@ export class World {
         this.network.send(machine, to, messages);
       },
       onAnswer: (machine, answer) => this.#answered(machine, answer),
-      onDirectory: () => {},
       onBatch: (machine, writes) => this.observer.written(machine, writes),
       onBatchDurable: (machine, writes) => this.observer.durable(machine, writes),
       onCrashInTurn: (machine) => this.onCrashInTurn(machine),
