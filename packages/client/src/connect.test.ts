@@ -68,6 +68,19 @@ describe('connecting', () => {
     expect(cluster.last.node).toBe('b');
   });
 
+  it('keeps to the given endpoints when it is told not to discover others', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect({ endpoints: ['ws://a'], discover: false });
+    const member = { node: 'c' as never, role: 'voter' as const, clientUrl: 'ws://c', adminUrl: '' };
+    cluster.send('a', { kind: 'members', members: [member], leaders: [] });
+    await cluster.host.settle();
+    expect(db.members.length).toBe(1);
+    cluster.dead.add('a');
+    cluster.cut('a');
+    await cluster.host.advance(3_000);
+    expect(new Set(cluster.dials)).toEqual(new Set(['a']));
+  });
+
   it('learns endpoints from the directory and from later pushes', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect({ endpoints: ['ws://a'] });

@@ -8,6 +8,8 @@ import type { Host } from './host.ts';
 export interface ConnectOptions {
   /** `ws:`, `wss:`, `http:` or `https:` addresses of nodes of one region, in order of preference. More are learned from the nodes. */
   readonly endpoints: readonly string[];
+  /** false: use the given endpoints alone, also when the nodes tell of others. Default true. */
+  readonly discover?: boolean;
   /** Refuse nodes of any other cluster. */
   readonly cluster?: string;
   /** How long `connect` tries before it rejects with NO_ENDPOINT. Milliseconds, default 10000. */
@@ -55,6 +57,7 @@ export async function connectWith(host: Host, options: ConnectOptions): Promise<
     ...defaultTiming,
     ...options.timing,
     endpoints: options.endpoints,
+    discover: options.discover ?? true,
     cluster: options.cluster ?? null,
     inFlightMax: options.inFlightMax ?? 16_384,
     inFlightBytesMax: options.inFlightBytesMax ?? 64 * 1_024 * 1_024,

@@ -3,6 +3,11 @@ import { backOffMs } from './call.ts';
 import type { Host } from './host.ts';
 import { Link, type LinkEnd, type LinkOptions } from './link.ts';
 
+export interface ConnectorOptions extends LinkOptions {
+  /** Also use the endpoints that nodes tell of. */
+  readonly discover: boolean;
+}
+
 export interface ConnectorListener {
   /** From now on requests go over this link. `regionChanged`: it leads to another region than the one before. */
   readonly onUp: (link: Link, welcome: WelcomeMessage, regionChanged: boolean) => void;
@@ -27,7 +32,7 @@ export function endpointUrl(text: string): string {
  */
 export class Connector {
   readonly #host: Host;
-  readonly #options: LinkOptions;
+  readonly #options: ConnectorOptions;
   readonly #listener: ConnectorListener;
   readonly #given: readonly string[];
   #learned: readonly string[] = [];
@@ -46,7 +51,7 @@ export class Connector {
   #region: string | null = null;
   #closed = false;
 
-  constructor(endpoints: readonly string[], { host, options, listener }: { host: Host; options: LinkOptions; listener: ConnectorListener }) {
+  constructor(endpoints: readonly string[], { host, options, listener }: { host: Host; options: ConnectorOptions; listener: ConnectorListener }) {
     this.#given = endpoints.map(endpointUrl);
     this.#host = host;
     this.#options = options;
@@ -71,6 +76,7 @@ export class Connector {
         return [];
       }
     };
+    if (!this.#options.discover) return;
     this.#learned = members.flatMap(urlsOf);
     const led = (node: string): number => leaders.filter((leader) => leader === node).length;
     const [busiest] = [...members].sort((a, b) => led(b.node) - led(a.node));

@@ -1,13 +1,13 @@
 import { unreachable, type ClientId } from '@skerry/base';
 import { ticketText, type Answer, type ControlOperation, type ErrorCode, type MembersMessage, type Operation, type ServerMessage, type Ticket, type WelcomeMessage } from '@skerry/protocol';
 import { Call, type CallAction, type CallOptions, type Settlement } from './call.ts';
-import { Connector } from './connector.ts';
+import { Connector, type ConnectorOptions } from './connector.ts';
 import { SkerryError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Link, LinkEnd, LinkOptions } from './link.ts';
+import type { Link, LinkEnd } from './link.ts';
 import { newClientId, Session } from './session.ts';
 
-export interface DispatcherOptions extends LinkOptions {
+export interface DispatcherOptions extends ConnectorOptions {
   readonly endpoints: readonly string[];
   readonly graceMs: number;
   readonly readGraceMs: number;
