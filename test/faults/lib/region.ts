@@ -1,0 +1,196 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type Client, type ConnectOptions } from '@skerry/client';
+import { freePorts } from './ports.ts';
+import { RegionNode, type Status } from './region-node.ts';
+import { until } from './until.ts';
+
+export interface RegionOptions {
+  /** Default 3. */
+  readonly nodes?: number;
+  /** Where data, settings and logs go; a new temporary folder unless told, removed by {@link Region.remove}. */
+  readonly folder?: string;
+  /** Fields of the server's configuration beyond addresses and names. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Environment of a node's process. */
+  readonly env?: (node: string) => Readonly<Record<string, string>>;
+}
+
+/** A region of real nodes on loopback ports of this machine, with fault injection allowed. */
+export class Region {
+  readonly folder: string;
+  readonly nodes: readonly RegionNode[];
+  readonly #clients = new Set<Client>();
+
+  private constructor(folder: string, nodes: readonly RegionNode[]) {
+    this.folder = folder;
+    this.nodes = nodes;
+  }
+
+  /** Plans the nodes and writes their settings; none is started. */
+  static async plan({ nodes: count = 3, folder, settings = {}, env }: RegionOptions = {}): Promise<Region> {
+    const home = folder ?? mkdtempSync(join(tmpdir(), 'skerry-faults-'));
+    mkdirSync(home, { recursive: true });
+    const names = Array.from({ length: count }, (_, index) => `n${index + 1}`);
+    const ports = await freePorts(3 * count);
+    const port = (index: number, use: number): number => ports[3 * index + use] as number;
+    const peers = names.map((node, index) => ({ node, peerUrl: `ws://127.0.0.1:${port(index, 1)}` }));
+    const nodes = names.map((name, index) => {
+      const configFile = join(home, `${name}.json`);
+      const dataFolder = join(home, name);
+      const config = {
+        node: name,
+        region: 'faults',
+        cluster: 'skerry-faults',
+        dataFolder,
+        clientPort: port(index, 0),
+        peerPort: port(index, 1),
+        adminPort: port(index, 2),
+        peers: peers.filter(({ node }) => node !== name),
+        bootstrap: names,
+        unsafeFaultInjection: true,
+        ...settings,
+      };
+      writeFileSync(configFile, JSON.stringify(config));
+      return new RegionNode({
+        name,
+        clientUrl: `ws://127.0.0.1:${port(index, 0)}`,
+        adminUrl: `http://127.0.0.1:${port(index, 2)}`,
+        configFile,
+        dataFolder,
+        logFile: join(home, `${name}.log`),
+        env: env?.(name) ?? {},
+      });
+    });
+    return new Region(home, nodes);
+  }
+
+  /** Starts all nodes and waits until each answers consistent calls. */
+  static async start(options: RegionOptions = {}): Promise<Region> {
+    const region = await Region.plan(options);
+    for (const node of region.nodes) node.start();
+    await region.ready();
+    return region;
+  }
+
+  node(name: string): RegionNode {
+    const found = this.nodes.find((node) => node.name === name);
+    if (found === undefined) throw new Error(`there is no node ${name}`);
+    return found;
+  }
+
+  get running(): readonly RegionNode[] {
+    return this.nodes.filter((node) => node.isRunning);
+  }
+
+  /** Every other node than these. */
+  others(...nodes: readonly RegionNode[]): RegionNode[] {
+    return this.nodes.filter((node) => !nodes.includes(node));
+  }
+
+  /** All nodes that run answer consistent calls. */
+  async ready(timeoutMs = 60_000): Promise<void> {
+    for (const node of this.running) {
+      await until(
+        `${node.name} to answer consistent calls`,
+        () => {
+          this.requireNoCrash();
+          return node.isReady();
+        },
+        timeoutMs,
+      );
+    }
+  }
+
+  /** Waits for a node that leads partition 0, and is sure of it. `among`: who may answer. */
+  async leader(among: readonly RegionNode[] = this.running): Promise<RegionNode> {
+    return until('a leader', async () => {
+      const statuses = await Promise.all(among.map((node) => node.status()));
+      const leading = among
+        .map((node, index) => ({ node, partition: statuses[index]?.partitions[0] }))
+        .filter(({ partition }) => partition?.role === 'leader' && partition.quorum)
+        .sort((a, b) => (b.partition?.term ?? 0) - (a.partition?.term ?? 0));
+      return leading[0]?.node;
+    });
+  }
+
+  /** Waits until all nodes that run have applied the same, and nothing is pending; returns their states. */
+  async settled(timeoutMs = 60_000): Promise<Status[]> {
+    const what = `${this.running.map(({ name }) => name).join(', ')} to have applied the same`;
+    return until(
+      what,
+      async () => {
+        this.requireNoCrash();
+        const statuses = await Promise.all(this.running.map((node) => node.status()));
+        const known = statuses.filter((status) => status !== null);
+        if (known.length < this.running.length) return null;
+        const facts = known.map(({ partitions }) =>
+          partitions.map(({ applied, commit, leader }) => `${applied} ${commit} ${leader}`).join(),
+        );
+        const isDone = new Set(facts).size === 1 && known.every(isQuiet);
+        return isDone ? known : null;
+      },
+      timeoutMs,
+    );
+  }
+
+  /** A client of the region, closed by {@link stop}. `nodes`: whom it may know at first, in order of preference. */
+  async client(nodes: readonly RegionNode[] = this.nodes, options: Partial<ConnectOptions> = {}): Promise<Client> {
+    const client = await connect({ endpoints: nodes.map(({ clientUrl }) => clientUrl), ...options });
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** A client that stays with one node whatever happens to it, also while it is paused. */
+  pinned(node: RegionNode): Promise<Client> {
+    const never = 24 * 3_600_000;
+    return this.client([node], {
+      timing: { quietMs: never, idleMs: never, stallMs: never },
+      discover: false,
+    });
+  }
+
+  /** Fails if a node ended by itself. */
+  requireNoCrash(): void {
+    const crash = this.nodes.map((node) => node.crash).find((text) => text !== null);
+    if (crash !== undefined) throw new Error(`${crash}; its log is in ${this.folder}`);
+  }
+
+  /** Closes the clients and ends the nodes at once. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#clients].map((client) => client.close()));
+    this.#clients.clear();
+    await Promise.all(
+      this.nodes.map((node) => {
+        node.resume();
+        return node.kill();
+      }),
+    );
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function isQuiet({ partitions }: Status): boolean {
+  return partitions.every(
+    ({ leader, applied, commit, pending }) => leader !== null && applied === commit && pending === 0,
+  );
+}
+
+/** Runs `use` with a region and ends it; its folder stays when `use` fails, for its logs. */
+export async function withRegion<T>(options: RegionOptions, use: (region: Region) => Promise<T>): Promise<T> {
+  const region = await Region.start(options);
+  try {
+    const result = await use(region);
+    await region.stop();
+    region.remove();
+    return result;
+  } catch (error) {
+    await region.stop();
+    (error as Error).message += ` (logs: ${region.folder})`;
+    throw error;
+  }
+}

@@ -1,0 +1,64 @@
+/** One fault check on real processes. `npm run faults -- NAME` runs it; it prints its figures and fails on a violation. */
+export interface Scenario {
+  readonly name: string;
+  /** One line for the list. */
+  readonly summary: string;
+  /** How often its fault is made to happen unless `--trials` says otherwise. */
+  readonly trials: number;
+  readonly run: (context: ScenarioContext) => Promise<Report>;
+}
+
+export interface ScenarioContext {
+  readonly trials: number;
+  /** Progress, for people. */
+  readonly say: (line: string) => void;
+}
+
+export interface Report {
+  readonly figures: readonly Figure[];
+  /** What was promised and did not hold; empty: it passed. */
+  readonly violations: readonly string[];
+  /** Why it could not be run here; it then has no figures and does not fail. */
+  readonly skipped?: string;
+}
+
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: 'ms' | 'count' | 'per second' | 'bytes' | 'MiB';
+  /** At most this; above it is a violation. */
+  readonly max?: number;
+}
+
+/** A report whose figures above their limit are among the violations. */
+export function report(figures: readonly Figure[], violations: readonly string[]): Report {
+  const exceeded = figures
+    .filter(({ value, max }) => max !== undefined && !(value <= max))
+    .map(({ name, value, unit, max }) => `${name}: ${show(value)} ${unit}, at most ${max} is promised`);
+  return { figures, violations: [...exceeded, ...violations] };
+}
+
+/** Median and worst of `samples`, with their limits. */
+export function spread(
+  name: string,
+  samples: readonly number[],
+  limits: { readonly median?: number; readonly max?: number } = {},
+): Figure[] {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = (fraction: number): number => sorted[Math.floor((sorted.length - 1) * fraction)] ?? Number.NaN;
+  return [
+    { name: `${name}, least`, value: at(0), unit: 'ms' },
+    {
+      name: `${name}, median`,
+      value: at(0.5),
+      unit: 'ms',
+      ...(limits.median === undefined ? {} : { max: limits.median }),
+    },
+    { name: `${name}, most`, value: at(1), unit: 'ms', ...(limits.max === undefined ? {} : { max: limits.max }) },
+  ];
+}
+
+export function show(value: number): string {
+  if (Number.isInteger(value)) return String(value);
+  return value < 10 ? value.toFixed(1) : value.toFixed(0);
+}

@@ -1,0 +1,94 @@
+import { loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import { show, type Report, type Scenario } from './lib/scenario.ts';
+import { scenarios } from './scenarios.ts';
+
+const usage = `usage: npm run faults -- [NAME…] [--trials N] [-o json] [--list]
+
+Runs the fault checks on real processes, all of them or those named, and prints their figures.
+Ends with 0 if every promise held, 1 if not.
+`;
+
+interface Flags {
+  readonly names: readonly string[];
+  readonly trials: number | null;
+  readonly json: boolean;
+  readonly list: boolean;
+}
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const flags = readFlags();
+  if (typeof flags === 'string') {
+    process.stderr.write(`${flags}\n${usage}`);
+    return 1;
+  }
+  const chosen = flags.names.length === 0 ? scenarios : scenarios.filter(({ name }) => flags.names.includes(name));
+  if (flags.list) {
+    for (const { name, summary, trials } of chosen) print(`${name.padEnd(20)} ${summary} (${trials})`);
+    return 0;
+  }
+  let failed = 0;
+  for (const scenario of chosen) if (!(await runOne(scenario, flags))) failed++;
+  if (!flags.json) print(`\n${chosen.length - failed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+function readFlags(): Flags | string {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        trials: { type: 'string' },
+        output: { type: 'string', short: 'o', default: 'text' },
+        list: { type: 'boolean', default: false },
+      },
+    });
+    const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+    if (unknown.length > 0) return `no such check: ${unknown.join(', ')}`;
+    if (values.trials !== undefined && !/^[1-9]\d*$/.test(values.trials)) return '--trials takes a number above 0';
+    if (values.output !== 'json' && values.output !== 'text') return '-o takes json or text';
+    const trials = values.trials === undefined ? null : Number(values.trials);
+    return { names: positionals, trials, json: values.output === 'json', list: values.list };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** False if it failed. */
+async function runOne(scenario: Scenario, flags: Flags): Promise<boolean> {
+  const trials = flags.trials ?? scenario.trials;
+  const startMs = performance.now();
+  const loadBefore = loadavg()[0] ?? 0;
+  const say = (line: string): void => {
+    process.stderr.write(`  ${line}\n`);
+  };
+  if (!flags.json) print(`\n${scenario.name}: ${scenario.summary} (${trials})`);
+  let outcome: Report;
+  try {
+    outcome = await scenario.run({ trials, say });
+  } catch (error) {
+    outcome = { figures: [], violations: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
+  }
+  const seconds = Math.round((performance.now() - startMs) / 1_000);
+  const load = [loadBefore, loadavg()[0] ?? 0].map((value) => Number(value.toFixed(1)));
+  if (flags.json) print(JSON.stringify({ check: scenario.name, trials, seconds, load, ...outcome }));
+  else printReport(outcome, `${seconds} s, load of the machine ${load.join(' to ')}`);
+  return outcome.violations.length === 0;
+}
+
+function printReport({ figures, violations, skipped }: Report, circumstances: string): void {
+  const width = Math.max(0, ...figures.map(({ name }) => name.length));
+  for (const { name, value, unit, max } of figures) {
+    print(`  ${name.padEnd(width)}  ${show(value).padStart(7)} ${unit}${max === undefined ? '' : ` (at most ${max})`}`);
+  }
+  for (const violation of violations) print(`  VIOLATED: ${violation}`);
+  print(
+    `  ${skipped === undefined ? (violations.length === 0 ? 'ok' : 'failed') : `skipped: ${skipped}`}; ${circumstances}`,
+  );
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
