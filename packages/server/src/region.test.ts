@@ -80,10 +80,7 @@ test('a leader that is cut off is replaced, takes quorum-less writes, and joins 
   for (const name of names) expect(await region.get(name, 'weak')).toBe('w');
 });
 
-// Waits for the replica: its directory shows the new incarnation before the raft groups have removed the old one, so the
-// leader connects to an empty node as if it were the member that it was, and the empty node stops on a broken invariant.
-// oxlint-disable-next-line vitest/no-disabled-tests -- see above
-test.skip('a node that lost its folder is refused under its name until the members take it in anew', async () => {
+test('a node that lost its folder is refused under its name until the members take it in anew', async () => {
   const region = await start();
   await untilAnnounced(region);
   await region.set('a', 'k', 'v');

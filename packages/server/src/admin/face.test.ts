@@ -169,7 +169,11 @@ describe('the end of a node', () => {
       server.replica.of('request').some(({ request }) => request.operation.kind === 'transferLeadership'),
     );
     expect((await call(server, '/readyz?mode=local')).body).toMatchObject({ code: 'STOPPING' });
-    expect(idle.closed).toBeNull();
+    // Until another one leads, this node serves as ever.
+    server.replica.onRequest = ({ operation }) => (operation.kind === 'conflicts' ? { kind: 'done' } : null);
+    idle.request(1, { kind: 'conflicts', prefix: '', limit: 1 });
+    await until('an answer', () => idle.answers().length === 1);
+    expect(idle.answers()).toEqual([{ requestId: 1, kind: 'done' }]);
     server.replica.nodeStatus = led('b');
     await idle.untilClosed();
     expect(idle.of('goodbye')).toMatchObject([{ code: 'STOPPING' }]);

@@ -92,6 +92,7 @@ describe('reading a key', () => {
     ['/v1/kv/a//b/', 'a//b/'],
     ['/v1/kv/%C3%A9%20x', 'é x'],
     ['/v1/kv/a%3Fb?consistent=true', 'a?b'],
+    ['/v1/kv/100%2525', '100%25'],
     ['/v1/kv/a/swap', 'a/swap'],
     ['/v1/kv/', ''],
   ])('%s is the key %j', async (url, key) => {
