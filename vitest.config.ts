@@ -23,10 +23,6 @@ export default defineConfig({
         ...shared,
         test: { ...processes, name: 'integration', include: ['test/integration/**/*.test.ts'] },
       },
-      {
-        ...shared,
-        test: { ...processes, name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: 600_000 },
-      },
     ],
   },
 });
