@@ -8,8 +8,8 @@ import { runCli } from '../program.ts';
 import { runDev, type DevParts } from './dev.ts';
 import { isAlive, readDevState, writeDevState, type DevState } from './state-file.ts';
 
-/** A range of ports that is probably free; the nodes are fakes that listen nowhere. */
-const basePort = 41_000;
+/** The nodes are fakes that listen nowhere; below the ports that the kernel gives to outgoing connections. */
+const basePort = 18_500;
 
 function options(dataDir: string): Parameters<typeof runDev>[0] {
   return { regions: 2, nodes: 1, partitions: 1, dataDir, basePort, json: true };

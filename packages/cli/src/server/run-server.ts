@@ -1,5 +1,4 @@
 import { exitCodes, startServer, type RunningServer, type ServerConfig } from '@skerry/server';
-import { verifyFolder } from '@skerry/storage-lmdb';
 import { visible } from '../output.ts';
 import type { Terminal } from '../terminal.ts';
 import { rebuildNode, setDataAside, type RebuildPeers } from './rebuild.ts';
@@ -22,7 +21,6 @@ export async function runServer(config: ServerConfig, options: RunServerOptions)
   const stop = stopSignal(terminal.interrupted);
   try {
     const effective = options.rebuild === null ? config : await prepareRebuild(config, options.rebuild, terminal);
-    if (options.rebuild === null) await verifyFolder(config.dataFolder);
     return await runUntilStopped(effective, { terminal, stop, rebuilding: options.rebuild !== null });
   } catch (error) {
     return reportStartFailure(error, config, options);
