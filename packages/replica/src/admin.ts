@@ -66,7 +66,7 @@ export class Admin {
     if (this.#directory.length === 0) return [];
     const gone = new Set(this.#partitions.flatMap(({ config }) => membersOf(config)));
     for (const node of [...joiningConfig.voters, ...this.#directory.map((member) => member.node)]) gone.delete(node);
-    return Array.from(gone, (node) => this.#before.get(node) ?? { node, replica: null, learner: false, peerUrl: '', clientUrl: '', adminUrl: '' });
+    return Array.from(gone, (node) => this.#before.get(node) ?? { node, replica: null, announced: false, learner: false, peerUrl: '', clientUrl: '', adminUrl: '' });
   }
 
   /** Tells the region about this node until the directory has it. */
@@ -78,7 +78,7 @@ export class Admin {
     if (known === undefined || (known.replica !== null && known.replica !== options.replica)) return;
     const { peerUrl, clientUrl, adminUrl } = options.urls;
     if (known.replica !== null && known.peerUrl === peerUrl && known.clientUrl === clientUrl && known.adminUrl === adminUrl) return;
-    this.#propose({ kind: 'announce', member: { node: options.node, replica: options.replica, learner: known.learner, peerUrl, clientUrl, adminUrl } });
+    this.#propose({ kind: 'announce', member: { node: options.node, replica: options.replica, announced: true, learner: known.learner, peerUrl, clientUrl, adminUrl } });
   }
 
   request(operation: AdminOperation, timeoutMs: number | null, answer: (answer: Answer) => void): Refusal | null {
@@ -114,7 +114,7 @@ export class Admin {
         node === spec.node && learner === spec.learner && (spec.replica === null || replica === spec.replica)))
       && remove.every((node) => !this.#directory.some((member) => member.node === node));
     const propose = (): void => {
-      for (const member of add) this.#propose({ kind: 'memberSet', member });
+      for (const member of add) this.#propose({ kind: 'memberSet', member: { ...member, announced: false } });
       for (const node of remove) this.#propose({ kind: 'memberRemove', node });
     };
     this.#until({ isDone, act: propose, timeoutMs, answer });

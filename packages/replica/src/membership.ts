@@ -48,24 +48,28 @@ export class Membership {
   #seed(): void {
     const { id, config, proposals } = this.#partition;
     if (id !== 0) return;
-    const empty = { replica: null, peerUrl: '', clientUrl: '', adminUrl: '' };
+    const empty = { replica: null, announced: false, peerUrl: '', clientUrl: '', adminUrl: '' };
     for (const node of config.voters) proposals.proposeOwn({ kind: 'memberSet', member: { ...empty, node, learner: false } });
     for (const node of config.learners) proposals.proposeOwn({ kind: 'memberSet', member: { ...empty, node, learner: true } });
   }
 
-  /** The member whose recorded incarnation is not the wanted one has lost its data: it leaves before it comes again. */
+  /**
+   * The member whose incarnation is not the wanted one has lost its data: it leaves before it comes again. So does one
+   * that never told its incarnation, if the operator named one: whoever voted under the name until now was another.
+   */
   #isReplaced(member: MemberRecord): boolean {
+    if (member.replica === null) return false;
     const admitted = this.#partition.state.admittedAs(member.node);
-    return admitted !== null && member.replica !== null && admitted !== member.replica;
+    return admitted === null ? !member.announced : admitted !== member.replica;
   }
 
   #recordIncarnations(): void {
     const { config, state, proposals } = this.#partition;
-    for (const { node, replica } of this.#wanted) {
-      if (replica === null) continue;
-      const admitted = state.admittedAs(node);
+    for (const member of this.#wanted) {
+      const { node, replica } = member;
+      if (replica === null || state.admittedAs(node) === replica) continue;
       const isMember = config.voters.includes(node) || config.learners.includes(node);
-      if (admitted === null || (admitted !== replica && !isMember)) proposals.proposeOwn({ kind: 'admit', node, replica });
+      if (!isMember || !this.#isReplaced(member)) proposals.proposeOwn({ kind: 'admit', node, replica });
     }
   }
 

@@ -85,9 +85,27 @@ describe('faults of a region', () => {
     world.wipe('n2');
     world.settle(world.call('n1', { kind: 'changeMembers', add: [member('n2', 102)], remove: [] }));
     world.until(() => voters('n1').length === 2, 20_000, 'the old incarnation to leave');
-    // The new one starts as a node that joins; World starts a wiped node as it was first started, so take a joiner.
-    expect(world.settle(world.call('n3', set('k', 'w')))).toMatchObject({ outcome: 'applied' });
+    world.start('n2', { join: true });
+    world.until(() => ['n1', 'n2', 'n3'].every((name) => voters(name).length === 3), 20_000, 'the new incarnation to vote');
+    expect(world.settle(world.call('n2', set('k', 'w')))).toMatchObject({ outcome: 'applied' });
     expect(valueOf(world.settle(world.call('n1', get('k'))))).toBe('w');
+  });
+
+  it('replaces a node that lost its disk before it ever told its incarnation', () => {
+    const world = new World();
+    const leader = world.awaitLeader();
+    const lost = world.names.find((name) => name !== leader) as string;
+    world.wipe(lost);
+    world.settle(world.call(leader, set('k', 'v')));
+    const voters = (name: string): readonly string[] => world.replica(name).status().partitions[0]?.voters ?? [];
+    const urls = { peerUrl: 'ws://p', clientUrl: 'ws://c', adminUrl: 'http://a' };
+    world.run(1_000);
+    const spec = { node: lost, replica: 100 + Number(lost.slice(1)), learner: false, ...urls } as never;
+    expect(world.settle(world.call(leader, { kind: 'changeMembers', add: [spec], remove: [] }))).toMatchObject({ kind: 'done' });
+    world.until(() => !voters(leader).includes(lost), 20_000, 'the old incarnation to leave');
+    world.start(lost, { join: true });
+    world.until(() => world.names.every((name) => voters(name).length === 3), 20_000, 'the new incarnation to vote');
+    expect(valueOf(world.settle(world.call(lost, get('k'))))).toBe('v');
   });
 
   it('hands leadership over without failing a call', () => {

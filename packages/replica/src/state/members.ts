@@ -38,7 +38,8 @@ export class Members {
 
   set(member: MemberRecord): boolean {
     const known = this.find(member.node);
-    return this.#put(known, { ...member, replica: member.replica ?? known?.replica ?? null });
+    const replica = member.replica ?? known?.replica ?? null;
+    return this.#put(known, { ...member, replica, announced: known !== null && known.announced && known.replica === replica });
   }
 
   remove(node: NodeId): boolean {

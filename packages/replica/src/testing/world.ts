@@ -86,13 +86,14 @@ export class World {
     return this.#machine(name).replica !== null;
   }
 
-  start(name: string): void {
+  /** `join`: as a node that waits to be taken in, whatever it was at the start. */
+  start(name: string, { join = false }: { join?: boolean } = {}): void {
     const machine = this.#machine(name);
     const voters = this.names.slice(0, this.#options.votersAtStart ?? this.names.length);
     machine.replica = new Replica(
       {
         node: machine.name, region: regionId('r'), replica: replicaId(machine.replicaNumber), partitionCount: this.#options.partitionCount ?? 1,
-        bootstrap: voters.includes(machine.name) ? voters : null,
+        bootstrap: voters.includes(machine.name) && !join ? voters : null,
         urls: { peerUrl: `ws://${name}/peer`, clientUrl: `ws://${name}/client`, adminUrl: `http://${name}/admin` },
         random: this.#random.fork(), timing: { ...defaultTiming, ...this.#options.timing }, limits: { ...defaultLimits, ...this.#options.limits },
       },
