@@ -9,7 +9,7 @@ import { decodeKey, encodeKey } from './record.ts';
 
 /** How a folder is checked before it is opened. All pages that lead to records are checked in any case. */
 export interface VerifyOptions {
-  /** Records are checked until this is used up, in key order. Default 1,200 ms. 0: only the critical ones. */
+  /** Records are checked until this is used up, in key order. Default 600 ms. 0: only the critical ones. */
   readonly budgetMs?: number;
   /** Records whose key starts with one of these are checked however long it takes. Default: none. */
   readonly criticalPrefixes?: readonly string[];
@@ -24,7 +24,7 @@ export interface VerifyReport {
   readonly durationMs: number;
 }
 
-const defaultBudgetMs = 1_200;
+const defaultBudgetMs = 600;
 /** Longer than this, on top of the budget, and the disk is taken to hang. */
 const patienceMs = 60_000;
 const startAttemptsMax = 10;
