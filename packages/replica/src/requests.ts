@@ -233,6 +233,5 @@ export type ReplicaErrorCode =
   | 'STORAGE_FULL'
   | 'MEMBER_UNKNOWN'
   | 'MEMBER_EXISTS'
-  | 'MEMBER_CHANGE_IN_PROGRESS'
   | 'NO_LEADER'
   | 'STOPPING';

@@ -72,7 +72,7 @@ function required(kind: ConfigFieldKind, schema: z.ZodType, description: string)
 }
 
 function optional(kind: ConfigFieldKind, schema: z.ZodType, value: unknown, description: string): ConfigField {
-  const shown = value === null ? null : Array.isArray(value) ? value.join(',') : String(value);
+  const shown = value === null ? null : Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value);
   return { kind, schema: schema.default(value), description, default: shown };
 }
 

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { nodeId, regionId, type NodeId } from '@skerry/base';
+import type { ErrorCode } from '@skerry/protocol';
 import type { DirectoryEntry, NodeStatus, Storage } from '@skerry/replica';
 import type { LmdbStorage } from '@skerry/storage-lmdb';
 import type { FastifyInstance } from 'fastify';
@@ -53,6 +54,7 @@ export class NodeServer {
   readonly #admin: FastifyInstance;
   readonly #scrub: BackgroundScrub;
   readonly #node: NodeId;
+  readonly #adminErrorCounts: Map<ErrorCode, number> = new Map();
   #replica: ReplicaLike | null = null;
   #loop: TurnLoop | null = null;
   #mesh: PeerMesh | null = null;
@@ -99,6 +101,7 @@ export class NodeServer {
       status: () => this.status(),
       describe: () => this.#describe(),
       members: () => this.#directory,
+      countError: (code) => this.#adminErrorCounts.set(code, (this.#adminErrorCounts.get(code) ?? 0) + 1),
       stopping: () => this.#stopped !== null,
       faults: config.unsafeFaultInjection
         ? {
@@ -324,6 +327,12 @@ export class NodeServer {
           label: 'code',
           help: 'Client connections ended by this node, by code.',
           counts: gateway.goodbyeCounts,
+        },
+        {
+          name: 'admin_request_errors_total',
+          label: 'code',
+          help: 'Requests to the admin port answered with an error, by code; a node that is not ready is one.',
+          counts: this.#adminErrorCounts,
         },
         {
           name: 'peer_refusals_total',

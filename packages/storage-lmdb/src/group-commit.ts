@@ -104,7 +104,7 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    await null; // The rest of the caller's stack may submit more for the same transaction.
+    await Promise.resolve(); // The rest of the caller's stack may submit more for the same transaction.
     let retryMs = this.#options.limits.retryMsMin;
     while (this.#waiting.length > 0) {
       const { group, bytes } = this.#takeGroup();

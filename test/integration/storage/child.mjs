@@ -12,7 +12,7 @@ const print = (line) => writeSync(1, `${line}\n`);
 const bytes = (/** @type {unknown} */ value) => new TextEncoder().encode(String(value));
 const events = { onFull: () => {}, onCorrupt: () => {} };
 
-process.on('unhandledRejection', (reason) => print(`unhandled ${reason}`));
+process.on('unhandledRejection', (reason) => print(`unhandled ${String(reason)}`));
 
 /** Batch n: `1 + n % 7` records of its own, five records that every batch overwrites, and its number. @param {number} n */
 function batchOf(n) {

@@ -1,5 +1,16 @@
-import { ByteReader, ByteWriter, clientId, DecodeError, isClientId, isName, nodeId, replicaId } from '@skerry/base';
-import type { ClientId, NodeId, ReplicaId } from '@skerry/base';
+import {
+  clientId,
+  DecodeError,
+  isClientId,
+  isName,
+  nodeId,
+  replicaId,
+  type ByteReader,
+  type ByteWriter,
+  type ClientId,
+  type NodeId,
+  type ReplicaId,
+} from '@skerry/base';
 import { decodeDot, decodeStamp, encodeDot, encodeStamp, stampFromText, type Dot, type Stamp } from '@skerry/crdt';
 import type { Compare, TxnOperation } from '../requests.ts';
 

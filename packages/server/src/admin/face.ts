@@ -1,4 +1,5 @@
 import { isName, type NodeId, replicaId, replicaIdMax } from '@skerry/base';
+import type { ErrorCode } from '@skerry/protocol';
 import type { MemberSpec, NodeStatus } from '@skerry/replica';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -18,6 +19,7 @@ export interface AdminFaceOptions {
   /** Facts beside the replica's status, for `/status`. */
   readonly describe: () => object;
   readonly members: () => readonly object[];
+  readonly countError: (code: ErrorCode) => void;
   /** True from the first moment of a planned stop. */
   readonly stopping: () => boolean;
   /** null: the node was started without fault injection. */
@@ -58,7 +60,7 @@ const peersSchema = z.strictObject({ peers: z.array(name).max(64).optional() });
 
 /** Health, metrics and administration, on a port of their own. */
 export function makeAdminFace(options: AdminFaceOptions): FastifyInstance {
-  const app = makeApp(options.log, () => {});
+  const app = makeApp(options.log, (error) => options.countError(error.problem.code));
   addHealthRoutes(app, options);
   addMemberRoutes(app, options);
   addChaosRoutes(app, options.faults);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { openApiDocument } from '@skerry/protocol';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
@@ -101,7 +102,13 @@ export function makeApp(log: Logger, onError: (error: HttpError) => void): Fasti
     logger: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 16_384 },
-    frameworkErrors: (error, _request, reply) => sendProblem(reply as FastifyReply, error, { log, onError }),
+    clientErrorHandler: (error, socket) => {
+      onError(new HttpError('BAD_REQUEST', 'not HTTP'));
+      refuseSocket(socket, error);
+    },
+    frameworkErrors: (error, _request, reply) => {
+      void sendProblem(reply as FastifyReply, error, { log, onError });
+    },
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -115,6 +122,26 @@ export function makeApp(log: Logger, onError: (error: HttpError) => void): Fasti
     return sendProblem(reply, error, { log, onError });
   });
   return app;
+}
+
+/** What came is not HTTP, or took too long: the connection ends, with a reason if it can still be told one. */
+function refuseSocket(socket: Socket, error: NodeJS.ErrnoException): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const { status, title } = new HttpError('BAD_REQUEST', '').problem;
+  const body = JSON.stringify({
+    type: 'urn:skerry:error:BAD_REQUEST',
+    title,
+    status,
+    code: 'BAD_REQUEST',
+    detail: 'not HTTP',
+  });
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 function sendProblem(

@@ -131,7 +131,7 @@ export class TestRegion {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.map(({ server }) => server?.kill()));
+    await Promise.all(this.nodes.map(async ({ server }) => server?.kill()));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
