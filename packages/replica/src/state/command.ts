@@ -6,7 +6,7 @@ import {
   nodeId,
   replicaId,
   type ByteReader,
-  type ByteWriter,
+  ByteWriter,
   type ClientId,
   type NodeId,
   type ReplicaId,
