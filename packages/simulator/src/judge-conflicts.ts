@@ -1,3 +1,4 @@
+import type { Facts } from '@skerry/checkers';
 import type { Journal } from './clients/journal.ts';
 import type { Committed } from './observer.ts';
 import type { RunViolation } from './violation.ts';
@@ -31,6 +32,23 @@ export function checkPromotedOnce(journal: Journal, committed: readonly Committe
     }
   }
   return violations;
+}
+
+/**
+ * I11: a consistent read that was called after a consistent delete was over does not show the value of a consistent write
+ * that was over before that delete was called. Values are written once; a quorum-less write may come later than it was
+ * acknowledged, so nothing is said of it here.
+ */
+export function checkDeleted({ writes, reads }: Facts): RunViolation[] {
+  const writtenBy = new Map<string, number>();
+  for (const { key, value, consistent, acknowledgedAt } of writes) if (value !== null && consistent) writtenBy.set(`${key}=${value}`, acknowledgedAt);
+  const deletes = writes.filter(({ value, consistent, outcome }) => value === null && consistent && outcome === 'applied');
+  return reads.flatMap((read) => {
+    const overAt = read.consistent && read.value !== null ? writtenBy.get(`${read.key}=${read.value}`) : undefined;
+    if (overAt === undefined) return [];
+    const gone = deletes.find(({ key, invokedAt, acknowledgedAt }) => key === read.key && invokedAt > overAt && acknowledgedAt < read.invokedAt);
+    return gone === undefined ? [] : [{ invariant: 'I11', message: `${read.key}=${read.value} was deleted by ${gone.process}, but ${read.process} read it later` }];
+  });
 }
 
 /** I12: an acknowledged quorum-less write that did not become the value is in the conflict ledger. */

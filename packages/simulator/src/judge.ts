@@ -1,10 +1,10 @@
 import {
-  checkAcknowledgedWrites, checkAppliedOnce, checkConvergence, checkDeletedStaysDeleted, checkLinearizable, checkOutcomes, checkOwnWrites, checkSessions,
+  checkAcknowledgedWrites, checkAppliedOnce, checkConvergence, checkLinearizable, checkOutcomes, checkOwnWrites, checkSessions,
   factsOf, type Dump, type DumpEntry, type Facts, type VersionRecord,
 } from '@skerry/checkers';
 import { textOf } from './clients/client.ts';
 import type { Entry, Journal } from './clients/journal.ts';
-import { checkLedger, checkPromotedOnce, type Conflict } from './judge-conflicts.ts';
+import { checkDeleted, checkLedger, checkPromotedOnce, type Conflict } from './judge-conflicts.ts';
 import type { Machine } from './machine.ts';
 import type { RunViolation } from './violation.ts';
 import type { World } from './world.ts';
@@ -33,7 +33,7 @@ export function judge(world: World, journal: Journal): Verdict {
   const { committed } = world.observer;
   const sightings = committed.map((change) => ({ key: change.key, value: change.value, version: change.version, where: `the log at ${change.partition}/${change.index}` }));
   violations.push(...checkAcknowledgedWrites(facts.writes, dumps), ...checkOutcomes(facts.writes, { sightings, dumps }));
-  violations.push(...checkConvergence(facts.writes, dumps), ...checkDeletedStaysDeleted(endingAtPromotion(facts), dumps));
+  violations.push(...checkConvergence(facts.writes, dumps), ...checkDeleted(facts));
   violations.push(...checkAppliedOnce(committed.map((change): VersionRecord => ({ ...change, observer: `the log at ${change.index}` }))));
 
   const local = factsOf(journal.history((entry) => (entry.copies > 1 ? null : entry.process), ({ label }) => dataFolderOf(label)));
@@ -43,11 +43,6 @@ export function judge(world: World, journal: Journal): Verdict {
 
   violations.push(...checkPromotedOnce(journal, committed), ...checkLedger(journal, conflictsOf(world)));
   return { violations, unknown };
-}
-
-/** A quorum-less write may come after a delete that was called when it was acknowledged already, but not promoted. */
-function endingAtPromotion(facts: Facts): Facts {
-  return { ...facts, writes: facts.writes.map((write) => (write.consistent ? write : { ...write, acknowledgedAt: Number.POSITIVE_INFINITY })) };
 }
 
 /** A local read shows a pending write with the stamp that it was accepted with; what counts is the one it got at last. */

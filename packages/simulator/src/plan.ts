@@ -24,6 +24,8 @@ export interface Plan {
   /** Time with faults. */
   readonly safetyMs: number;
   readonly thinkMsMax: number;
+  /** So many calls and no more: what the checkers do grows faster than their number. */
+  readonly callsMax: number;
   /** Open calls of one client at most. */
   readonly pipelineMax: number;
   readonly timing: Partial<ReplicaTiming>;
@@ -58,7 +60,8 @@ export function drawPlan(seed: number, random: SeededRandom): Plan {
     clientCount: randomInt(random, 1, 6),
     keyCount: randomInt(random, 1, 6),
     safetyMs: randomInt(random, 4_000, 14_000),
-    thinkMsMax: randomPick(random, [5, 30, 100, 300]),
+    thinkMsMax: randomPick(random, [20, 60, 150, 400]),
+    callsMax: 1_200,
     pipelineMax: randomPick(random, [1, 1, 2, 4]),
     timing: {
       fenceGraceMs: randomPick(random, [50, 500, 500]),

@@ -101,7 +101,7 @@ export class Client {
   #think(): void {
     const { world } = this.load;
     world.queue.after(randomInt(this.random, 1, world.plan.thinkMsMax), () => {
-      if (this.load.stopped || this.#openCalls > 0) return;
+      if (this.load.stopped || this.#openCalls > 0 || this.load.journal.entries.length >= world.plan.callsMax) return;
       for (let left = randomInt(this.random, 1, world.plan.pipelineMax); left > 0; left--) this.#call(randomPick(this.random, world.plan.operations));
     });
   }
