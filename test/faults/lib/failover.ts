@@ -11,13 +11,17 @@ export interface Failover {
   readonly limits: { readonly medianMs?: number; readonly maxMs: number };
   readonly region?: RegionOptions;
   readonly clients?: number;
-  readonly hurt: (leader: RegionNode, region: Region) => void;
+  /** Called before the load begins. */
+  readonly prepare?: (leader: RegionNode, region: Region) => Promise<void>;
+  readonly hurt: (leader: RegionNode) => void;
   /** Called when writes go on; resolves to what is wrong beyond what the load shows. */
-  readonly heal: (leader: RegionNode, region: Region, prefix: string) => Promise<string[]>;
+  readonly heal: (leader: RegionNode, load: Load) => Promise<string[]>;
 }
 
 /** How long the load runs before the fault, so that it strikes in the midst of everything. */
 const warmUpMs = 400;
+/** Far beyond any promise. */
+const patienceMs = 10_000;
 
 /** Takes the leader away again and again under load, times it, and judges each round. */
 export async function runFailover(failover: Failover, { trials, say }: ScenarioContext): Promise<Report> {
@@ -29,15 +33,16 @@ export async function runFailover(failover: Failover, { trials, say }: ScenarioC
     for (let trial = 1; trial <= trials; trial++) {
       const prefix = `t${trial}/`;
       const leader = await region.leader();
+      await failover.prepare?.(leader, region);
       await load.begin(prefix);
       await pause(warmUpMs);
       const hurtMs = performance.now();
-      failover.hurt(leader, region);
-      const next = (await load.next(hurtMs)).atMs - hurtMs;
-      const everyone = (await load.everyone(hurtMs)) - hurtMs;
+      failover.hurt(leader);
+      const next = (await load.next(hurtMs, patienceMs)).atMs - hurtMs;
+      const everyone = (await load.everyone(hurtMs, patienceMs)) - hurtMs;
       const gap = longestGapMs(load.acknowledgements, hurtMs, performance.now());
       times.push({ next, everyone, gap });
-      const problems = await failover.heal(leader, region, prefix);
+      const problems = await failover.heal(leader, load);
       const round = await load.end();
       await region.ready();
       await region.settled();

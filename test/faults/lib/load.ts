@@ -95,6 +95,23 @@ export class Load {
     return until('every client to have a write acknowledged', last, timeoutMs);
   }
 
+  /** Reads every shared key once by `client`, as part of the history; fails after `timeoutMs`. */
+  async readShared(client: Client, process: string, timeoutMs = 30_000): Promise<string[]> {
+    const round = this.#current;
+    const reads = Array.from({ length: hotKeys }, async (_, index) => {
+      const key = `${round.prefix}hot/${index}`;
+      const call = round.invoke(process, { op: 'get', key });
+      try {
+        const { value, version } = await client.get(key, { signal: AbortSignal.timeout(timeoutMs) });
+        call.ok({ outcome: 'read', value, version: version ?? undefined });
+        return null;
+      } catch (error) {
+        return `a read of ${key} by ${process} was not answered: ${String(error)}`;
+      }
+    });
+    return (await Promise.all(reads)).filter((problem) => problem !== null);
+  }
+
   /** Lets each client finish its call, and the watcher see the end. */
   async end(): Promise<Round> {
     const round = this.#current;

@@ -157,6 +157,17 @@ export class Region {
     if (crash !== undefined) throw new Error(`${crash}; its log is in ${this.folder}`);
   }
 
+  /** What each node says of itself, a line each, for people. */
+  async describe(): Promise<string> {
+    const lines = this.nodes.map(async (node) => {
+      const status = await node.status(500);
+      const state =
+        status === null ? (node.isRunning ? 'says nothing' : 'does not run') : JSON.stringify(status.partitions);
+      return `${node.name}: ${state} connected to ${status?.connectedPeers.join(' ') ?? 'nobody'}`;
+    });
+    return (await Promise.all(lines)).join('\n');
+  }
+
   /** Closes the clients and ends the nodes at once. */
   async stop(): Promise<void> {
     await Promise.all([...this.#clients].map((client) => client.close()));
@@ -189,8 +200,8 @@ export async function withRegion<T>(options: RegionOptions, use: (region: Region
     region.remove();
     return result;
   } catch (error) {
+    const states = await region.describe();
     await region.stop();
-    (error as Error).message += ` (logs: ${region.folder})`;
-    throw error;
+    throw new Error(`${(error as Error).message}\n${states}\nlogs: ${region.folder}`, { cause: error });
   }
 }

@@ -1,0 +1,48 @@
+import { dumpsOf, judgeRound } from './lib/judge.ts';
+import { Load, longestGapMs } from './lib/load.ts';
+import { withRegion } from './lib/region.ts';
+import { report, spread, type Scenario } from './lib/scenario.ts';
+import { pause } from './lib/until.ts';
+
+/** The time after an order in which its pause in acknowledgements must lie, and as long before it for comparison. */
+const windowMs = 300;
+
+export const handOver: Scenario = {
+  name: 'hand-over',
+  summary: 'leadership is handed over by order under load from 50 clients: for how long nothing is acknowledged',
+  trials: 50,
+  run: ({ trials, say }) =>
+    withRegion({}, async (region) => {
+      const load = await Load.connect(region, { isHasty: (client) => client % 2 === 1 });
+      const operator = await region.client();
+      await load.begin('t/');
+      const gaps: number[] = [];
+      const usual: number[] = [];
+      const orders: number[] = [];
+      for (let trial = 1; trial <= trials; trial++) {
+        const leader = await region.leader();
+        const next = region.others(leader)[trial % 2]?.name ?? null;
+        await pause(windowMs);
+        const orderedMs = performance.now();
+        await operator.transferLeadership({ partition: 0, to: next });
+        const doneMs = performance.now();
+        await pause(windowMs);
+        gaps.push(longestGapMs(load.acknowledgements, orderedMs, orderedMs + windowMs));
+        usual.push(longestGapMs(load.acknowledgements, orderedMs - windowMs, orderedMs));
+        orders.push(doneMs - orderedMs);
+        say(
+          `hand-over ${trial}: nothing acknowledged for ${gaps.at(-1)?.toFixed(0)} ms, ${usual.at(-1)?.toFixed(0)} before`,
+        );
+      }
+      const round = await load.end();
+      await region.settled();
+      const problems = judgeRound(round, await dumpsOf(region, 't/'));
+      const figures = [
+        ...spread('longest time without an acknowledgement', gaps, { max: 50 }),
+        ...spread('the same without a hand-over', usual),
+        ...spread('until the order was answered', orders),
+        { name: 'acknowledged writes', value: round.acknowledgements.length, unit: 'count' as const },
+      ];
+      return report(figures, problems);
+    }),
+};
