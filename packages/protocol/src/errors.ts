@@ -39,7 +39,6 @@ export const errorTable = {
   STORAGE_FULL: { text: 'The disk is full; reads go on, writes wait for space.', httpStatus: 507, definite: true, retry: 'later' },
   MEMBER_UNKNOWN: { text: 'There is no such member.', httpStatus: 404, definite: true, retry: 'no' },
   MEMBER_EXISTS: { text: 'There is already such a member.', httpStatus: 409, definite: true, retry: 'no' },
-  MEMBER_CHANGE_IN_PROGRESS: { text: 'Another change of members is not finished.', httpStatus: 409, definite: true, retry: 'later' },
   NO_LEADER: { text: 'The partition has no leader at the moment.', httpStatus: 503, definite: true, retry: 'later' },
   STOPPING: { text: 'The node is shutting down.', httpStatus: 503, definite: false, retry: 'otherNode' },
 
