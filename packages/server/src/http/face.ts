@@ -41,7 +41,7 @@ export class HttpFace {
 
   constructor(options: HttpFaceOptions) {
     const { requests, limits, partitionCount, countRequest } = options;
-    this.#watches = new WatchStreams(requests, limits);
+    this.#watches = new WatchStreams(requests, limits, options.countError);
     const asking = new Asking({ requests, sessions: new HttpSessions(partitionCount), partitionCount, countRequest });
     this.app = makeApp(options.log, (error) => options.countError(error.problem.code));
     this.app.addHook('onRequest', async (request, reply) => this.#begin(request, reply));

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { ErrorCode } from '@skerry/protocol';
 import type { Answer } from '@skerry/replica';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ClientLimits } from '../limits.ts';
@@ -16,11 +17,13 @@ const keepAliveMs = 15_000;
 export class WatchStreams {
   readonly #requests: OpenRequests;
   readonly #limits: ClientLimits;
+  readonly #countError: (code: ErrorCode) => void;
   readonly #open = new Set<WatchStream>();
 
-  constructor(requests: OpenRequests, limits: ClientLimits) {
+  constructor(requests: OpenRequests, limits: ClientLimits, countError: (code: ErrorCode) => void) {
     this.#requests = requests;
     this.#limits = limits;
+    this.#countError = countError;
   }
 
   get count(): number {
@@ -32,7 +35,11 @@ export class WatchStreams {
     if ((key === undefined) === (prefix === undefined)) throw new HttpError('BAD_REQUEST', 'give either key or prefix');
     const lastEventId = request.headers['last-event-id'];
     reply.hijack();
-    const stream = new WatchStream(reply.raw, this.#limits, () => this.#open.delete(stream));
+    const stream = new WatchStream(reply.raw, {
+      limits: this.#limits,
+      onEnd: () => this.#open.delete(stream),
+      countError: this.#countError,
+    });
     this.#open.add(stream);
     const handle = this.#requests.open(stream, 0, {
       operation: {
@@ -54,18 +61,26 @@ export class WatchStreams {
   }
 }
 
+interface WatchStreamOptions {
+  readonly limits: ClientLimits;
+  readonly onEnd: () => void;
+  readonly countError: (code: ErrorCode) => void;
+}
+
 class WatchStream implements Asker {
   readonly #response: ServerResponse;
   readonly #limits: ClientLimits;
   readonly #onEnd: () => void;
+  readonly #countError: (code: ErrorCode) => void;
   readonly #headTimer: NodeJS.Timeout;
   readonly #keepAlive: NodeJS.Timeout;
   #ended = false;
 
-  constructor(response: ServerResponse, limits: ClientLimits, onEnd: () => void) {
+  constructor(response: ServerResponse, options: WatchStreamOptions) {
     this.#response = response;
-    this.#limits = limits;
-    this.#onEnd = onEnd;
+    this.#limits = options.limits;
+    this.#onEnd = options.onEnd;
+    this.#countError = options.countError;
     this.#headTimer = setTimeout(() => this.#writeHead(), headDelayMs);
     this.#keepAlive = setInterval(() => this.#write(':\n\n'), keepAliveMs);
   }
@@ -91,6 +106,7 @@ class WatchStream implements Asker {
   }
 
   #fail({ problem }: HttpError): void {
+    this.#countError(problem.code);
     const json = JSON.stringify(problem);
     if (this.#response.headersSent) this.#write(`event: error\ndata: ${json}\n\n`);
     else this.#response.writeHead(problem.status, { 'content-type': 'application/problem+json' }).write(json);
@@ -100,6 +116,7 @@ class WatchStream implements Asker {
   #write(text: string): void {
     if (this.#response.writableLength > this.#limits.unreadBytesMax) {
       // It does not read; ending politely would queue still more.
+      this.#countError('SLOW_CONSUMER');
       this.#response.destroy();
       this.end();
       return;
