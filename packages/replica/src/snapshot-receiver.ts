@@ -42,6 +42,9 @@ export class SnapshotReceiver {
 
   receive(from: NodeId, chunk: Chunk): void {
     if (chunk.number === 0) {
+      // What a transfer that broke off has left may be gone from the state that comes now.
+      if (this.#current !== null) this.#clearing = this.stagedGeneration;
+      this.#current = null;
       if (this.#clearing !== null) {
         // The staging area still has records of an older snapshot.
         this.#answer(from, chunk.transfer, -1);
