@@ -7,7 +7,7 @@ import type { StorageRange, StorageRecord, StorageSource, StorageView, StorageWr
  */
 export class MemoryStorage implements StorageSource {
   #durable: Map<string, Uint8Array> = new Map();
-  /** Keys of `#durable` in order; null when a key was added or removed since it was made. */
+  /** Keys of `#durable` in order; null while nobody has asked for it. */
   #ordered: string[] | null = [];
   #queued: (readonly StorageWrite[])[] = [];
   /** True while a view shares `#durable`; the next write copies it first. */
@@ -45,14 +45,17 @@ export class MemoryStorage implements StorageSource {
     assert(batch !== undefined, 'no batch is queued');
     if (this.#shared) {
       this.#durable = new Map(this.#durable);
+      this.#ordered &&= [...this.#ordered];
       this.#shared = false;
     }
     for (const { key, value } of batch) {
+      const isNew = !this.#durable.has(key);
       if (value === null) {
-        if (this.#durable.delete(key)) this.#ordered = null;
+        this.#durable.delete(key);
+        if (!isNew) this.#ordered?.splice(lowerBound(this.#ordered, key), 1);
       } else {
-        if (!this.#durable.has(key)) this.#ordered = null;
         this.#durable.set(key, value);
+        if (isNew) this.#ordered?.splice(lowerBound(this.#ordered, key), 0, key);
       }
     }
   }
