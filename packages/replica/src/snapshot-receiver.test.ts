@@ -18,14 +18,19 @@ it('takes nothing into a snapshot from a transfer that broke off before it', () 
     node: receiverName, region: regionId('r'), replica: replicaId(2), partitionCount: 1, bootstrap: null,
     urls: { peerUrl: '', clientUrl: '', adminUrl: '' }, random: new SeededRandom(1), timing: defaultTiming, limits: defaultLimits,
   };
-  const store = new StagedStore(new MemoryStorage());
+  const storage = new MemoryStorage();
+  const store = new StagedStore(storage);
   const turn = new Turn(options, store, { wallMs: 0, monoMs: 0 });
   const receiver = new SnapshotReceiver({ turn, partition, activeGeneration: 0, onComplete: () => true });
   const receive = (transfer: number, key: string, last: boolean): readonly unknown[] => {
     const meta = { index: logIndex(5), term: term(1), config: simpleConfig([sender, receiverName]) };
     receiver.receive(sender, { kind: 'chunk', partition, term: 1, meta, transfer, number: 0, last, records: [{ key, value: Uint8Array.of(1) }] });
     const batch = store.takeBatch();
-    if (batch !== null) turn.durable(batch.id);
+    if (batch !== null) {
+      storage.enqueue(batch.writes);
+      storage.flushOne();
+      turn.durable(batch.id);
+    }
     return turn.takeMessages().get(sender) ?? [];
   };
   receiver.tick();
