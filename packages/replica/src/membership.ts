@@ -49,8 +49,11 @@ export class Membership {
     const { id, config, proposals } = this.#partition;
     if (id !== 0) return;
     const empty = { replica: null, announced: false, peerUrl: '', clientUrl: '', adminUrl: '' };
-    for (const node of config.voters) proposals.proposeOwn({ kind: 'memberSet', member: { ...empty, node, learner: false } });
-    for (const node of config.learners) proposals.proposeOwn({ kind: 'memberSet', member: { ...empty, node, learner: true } });
+    // In one entry: whoever is not in a directory that has somebody is removed.
+    proposals.proposeTogether([
+      ...config.voters.map((node) => ({ kind: 'memberSet' as const, member: { ...empty, node, learner: false } })),
+      ...config.learners.map((node) => ({ kind: 'memberSet' as const, member: { ...empty, node, learner: true } })),
+    ]);
   }
 
   /**

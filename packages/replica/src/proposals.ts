@@ -1,6 +1,6 @@
 import { ByteReader, type NodeId } from '@skerry/base';
 import type { Partition } from './partition.ts';
-import { encodeBatch } from './state/batch.ts';
+import { encodeBatch, type BatchHeader } from './state/batch.ts';
 import { commandBytes, decodeCommand, type Command } from './state/command.ts';
 import type { WaitingWrite } from './waiting-writes.ts';
 
@@ -85,8 +85,7 @@ export class Proposals {
         commands.push(command);
         bytes += command.length;
       }
-      const header = { wallMs: turn.now.wallMs, clampMs: turn.now.wallMs + turn.options.timing.maxClockSkewMs, clusterMs: this.clusterMs(), replica: turn.options.replica };
-      if (!raft.propose(encodeBatch(header, commands)).ok) break;
+      if (!raft.propose(encodeBatch(this.#header(), commands)).ok) break;
       at += commands.length;
       this.#outboxBytes -= bytes;
     }
@@ -97,6 +96,17 @@ export class Proposals {
   clusterMs(): number {
     const { turn, state } = this.#partition;
     return Math.max(state.header.clusterMs, Math.floor(this.#clusterAtElectionMs + turn.now.monoMs - this.#electedMs));
+  }
+
+  /** Puts commands of the leader into one entry, so that they are applied together or not at all. */
+  proposeTogether(commands: readonly Command[]): void {
+    this.#partition.raft.propose(encodeBatch(this.#header(), commands.map(commandBytes)));
+  }
+
+  #header(): BatchHeader {
+    const { wallMs } = this.#partition.turn.now;
+    const { timing, replica } = this.#partition.turn.options;
+    return { wallMs, clampMs: wallMs + timing.maxClockSkewMs, clusterMs: this.clusterMs(), replica };
   }
 
   /** Puts a command of the leader itself into the log. */
