@@ -35,16 +35,23 @@ export class Observer {
   /** Every committed change that any node applied, by partition and index. */
   readonly committed: Committed[] = [];
   readonly #plan: Plan;
+  /** Keep what it takes to say which records differ. */
+  readonly #explains: boolean;
   readonly #sometimes: Sometimes;
   readonly #leaders: Map<string, NodeId> = new Map();
   readonly #lastTerms: Map<number, number> = new Map();
   readonly #feeds: Map<string, { readonly hash: number; readonly node: string }> = new Map();
-  readonly #states: Map<string, { readonly sum: number; readonly node: string }> = new Map();
+  readonly #states: Map<string, { readonly sum: number; readonly node: string; readonly records: ReadonlyMap<string, number> | null }> = new Map();
   readonly #hashes: Map<string, StateHash> = new Map();
   readonly #entries: Map<string, { readonly hash: number; readonly node: string }> = new Map();
+  /** By partition and index: the limit for stamps. */
+  readonly #clamps: Map<string, number> = new Map();
+  /** By partition: of the stamps committed so far. */
+  readonly #highestWallMs: Map<number, number> = new Map();
   readonly #snapshotsUnderWay: Map<string, number> = new Map();
 
-  constructor(plan: Plan, sometimes: Sometimes) {
+  constructor(plan: Plan, sometimes: Sometimes, explains: boolean) {
+    this.#explains = explains;
     this.#plan = plan;
     this.#sometimes = sometimes;
   }
@@ -128,9 +135,12 @@ export class Observer {
     const sum = state.sums[generation];
     const name = `${partition}/${applied}`;
     const other = this.#states.get(name);
-    if (other === undefined) this.#states.set(name, { sum, node: machine.label });
-    else if (other.sum !== sum) {
-      this.#violate('state', `${machine.label} and ${other.node} applied partition ${partition} up to ${applied} and hold different records`);
+    const hashes = state.generations[generation];
+    if (other === undefined) {
+      this.#states.set(name, { sum, node: machine.label, records: this.#explains ? new Map(hashes) : null });
+    } else if (other.sum !== sum) {
+      const which = other.records === null ? '' : `: ${differing(hashes, other.records).join(', ')}`;
+      this.#violate('state', `${machine.label} and ${other.node} applied partition ${partition} up to ${applied} and hold different records${which}`);
     }
   }
 
@@ -154,9 +164,20 @@ export class Observer {
     const term = reader.varint();
     const name = `${key.slice(2, 6)}/${index}/${term}`;
     const hash = crc32(body);
+    this.#noteClamp(`${Number.parseInt(key.slice(2, 6), 16)}/${index}`, reader);
     const other = this.#entries.get(name);
     if (other === undefined) this.#entries.set(name, { hash, node: machine.label });
     else if (other.hash !== hash) this.#violate('I2', `${machine.label} and ${other.node} have different entries at partition/index/term ${name}`);
+  }
+
+  /** The limit for stamps that the leader put into an entry; entries of several terms may have stood there. */
+  #noteClamp(name: string, entry: ByteReader): void {
+    if (entry.u8() !== 0) return;
+    const batch = new ByteReader(entry.bytes());
+    if (batch.remaining === 0) return;
+    batch.u8();
+    batch.u48();
+    this.#clamps.set(name, Math.max(this.#clamps.get(name) ?? 0, batch.u48()));
   }
 
   #feed(machine: Machine, { partition, index, value }: { partition: number; index: number; value: Uint8Array }): void {
@@ -169,9 +190,13 @@ export class Observer {
     }
     this.#feeds.set(name, { hash, node: machine.label });
     const reader = new ByteReader(value);
+    const highest = Math.max(this.#highestWallMs.get(partition) ?? 0, this.#clamps.get(name) ?? 0);
     for (let left = reader.count(); left > 0; left--) {
       const key = reader.text();
       const stamp = decodeStamp(reader);
+      // A stamp that counted on from the highest may have carried into the next millisecond.
+      if (stamp.wallMs > highest + 1) this.#violate('clamp', `${key} got the stamp ${stampToText(stamp)} at ${name}, ${stamp.wallMs - highest} ms beyond the leader's limit`);
+      this.#highestWallMs.set(partition, Math.max(this.#highestWallMs.get(partition) ?? 0, stamp.wallMs));
       const bytes = reader.bool() ? reader.bytes() : null;
       this.committed.push({ partition, index, key, value: bytes === null ? null : utf8Decode(bytes), version: stampToText(stamp) });
     }
@@ -182,3 +207,7 @@ export class Observer {
   }
 }
 
+
+function differing(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): string[] {
+  return [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key)).sort().map((key) => `${key} ${a.has(key) ? (b.has(key) ? 'in both' : 'only here') : 'only there'}`);
+}

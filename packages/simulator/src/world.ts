@@ -49,7 +49,7 @@ export class World {
     this.plan = plan;
     this.random = random;
     this.trace = new Trace(() => this.queue.nowMs, sink);
-    this.observer = new Observer(plan, this.sometimes);
+    this.observer = new Observer(plan, this.sometimes, sink !== null);
     this.#clientNet = random.fork();
     const members = Array.from({ length: plan.nodeCount }, (_, i) => nodeName(i + 1));
     this.members = new Set(members);

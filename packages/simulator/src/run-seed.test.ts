@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { main } from './main.ts';
+import { runSeed, type RunResult } from './run-seed.ts';
+
+/** So many worlds for every run of the tests; `npm run sim` runs more. */
+const fixedSeeds = Array.from({ length: 40 }, (_, i) => i + 1);
+
+function expectWhole({ seed, violations, unknown }: RunResult): void {
+  expect({ seed, violations, unknown }).toEqual({ seed, violations: [], unknown: [] });
+}
+
+describe('the simulated region', () => {
+  it('gives the same trace, byte for byte, when a seed is run twice', () => {
+    const traces = [1, 2].map(() => {
+      const lines: string[] = [];
+      const { traceHash } = runSeed(4, { sink: (line) => lines.push(line) });
+      return { traceHash, lines };
+    });
+    expect(traces[0]?.lines.length).toBeGreaterThan(1_000);
+    expect(traces[0]).toEqual(traces[1]);
+    expect(runSeed(5).traceHash).not.toBe(traces[0]?.traceHash);
+  });
+
+  it.each(fixedSeeds)('keeps its promises in the world of seed %i', (seed) => {
+    expectWhole(runSeed(seed));
+  });
+});
+
+describe('the runner', () => {
+  const run = (argv: readonly string[]): { readonly code: number; readonly lines: string[] } => {
+    const lines: string[] = [];
+    const code = main(argv, { print: (line) => lines.push(line), elapsedMs: () => 0, freshSeed: () => 77 });
+    return { code, lines };
+  };
+
+  it('prints one object with -o json', () => {
+    const { code, lines } = run(['--seeds', '2', '-o', 'json']);
+    expect(code).toBe(0);
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ seeds: 2, violations: 0, unknown: 0, failures: [] });
+  });
+
+  it('refuses what it does not know', () => {
+    expect(run(['--sed', '1']).code).toBe(2);
+    expect(run(['--seed']).code).toBe(2);
+    expect(run(['--time', '10']).code).toBe(2);
+  });
+});
