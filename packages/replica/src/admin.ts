@@ -43,22 +43,25 @@ export class Admin {
     if (!this.#directoryDue) return null;
     this.#directoryDue = false;
     const config = this.#partitions[0]?.config;
-    return [...this.#directory, ...this.#leaving()].map(({ node, replica, learner, peerUrl, clientUrl, adminUrl }) => {
+    return [...this.#directory, ...this.#leaving()].map((member) => {
+      const { node, learner, peerUrl, clientUrl, adminUrl } = member;
       const isVoter = config?.voters.includes(node) ?? !learner;
-      return { node, replica: this.#incarnationInForce(node) ?? replica, peerUrl, clientUrl, adminUrl, role: isVoter ? 'voter' : 'learner' };
+      return { node, replica: this.#incarnationInForce(member), peerUrl, clientUrl, adminUrl, role: isVoter ? 'voter' : 'learner' };
     });
   }
 
   /**
-   * The incarnation under which a group of this node still counts `node` as a member. Until it left all groups, nobody
-   * else may come under its name: one with an empty disk would vote in the place of one that remembers.
+   * The incarnation that the operator wants, unless a group of this node still counts another one as a member. Until
+   * that has left all groups, nobody else may come under its name: one with an empty disk would vote in the place of one
+   * that remembers. null: the one that does is not known.
    */
-  #incarnationInForce(node: NodeId): ReplicaId | null {
-    for (const { config, state } of this.#partitions) {
-      const admitted = membersOf(config).includes(node) ? state.admittedAs(node) : null;
+  #incarnationInForce({ node, replica, announced }: MemberRecord): ReplicaId | null {
+    const groups = this.#partitions.filter(({ config }) => membersOf(config).includes(node));
+    for (const { state } of groups) {
+      const admitted = state.admittedAs(node);
       if (admitted !== null) return admitted;
     }
-    return null;
+    return groups.length > 0 && !announced ? null : replica;
   }
 
   /** Nodes that the directory has no more and some group still has. */
