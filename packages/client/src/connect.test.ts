@@ -167,17 +167,55 @@ describe('a connection', () => {
     expect(calls.map(({ value: response }) => response?.value)).toEqual(['a', 'b', 'c']);
   });
 
-  it('that is half-open is left when a ping finds it so, and the call goes on elsewhere', async () => {
+  it('that is half-open is left as soon as a ping makes it suspect, and the call goes on elsewhere', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
     cluster.silent.add('a');
     const got = track(db.get('k'));
     cluster.onRequest = () => keyAnswer({ value, version: '1' });
-    await cluster.host.advance(600);
+    await cluster.host.advance(190);
     expect(got.done).toBe(false);
-    await cluster.host.advance(100);
+    await cluster.host.advance(30);
     expect(got.value).toMatchObject({ valid: true });
     expect(cluster.last.node).toBe('b');
+  });
+
+  it('that is suspect still serves while no other node is found', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    cluster.dead.add('b');
+    cluster.silent.add('a');
+    const got = track(db.get('k'));
+    await cluster.host.advance(400);
+    expect(cluster.dials).toContain('b');
+    expect(db.connection?.node).toBe('a');
+    cluster.silent.delete('a');
+    cluster.send('a', { kind: 'answer', requestId: 1, answer: keyAnswer({ value, version: '1' }) });
+    await cluster.host.settle();
+    expect(got.value).toMatchObject({ valid: true });
+    await cluster.host.advance(5_000);
+    expect(db.connection?.node).toBe('a');
+  });
+
+  it('that is silent ends although there is no other node, so that a dead one is dialled anew', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect({ endpoints: ['ws://a'] });
+    cluster.silent.add('a');
+    void db.get('k');
+    await cluster.host.advance(640);
+    expect(cluster.dials).toEqual(['a']);
+    await cluster.host.advance(30);
+    expect(cluster.dials).toEqual(['a', 'a']);
+  });
+
+  it('is not left again and again where every node is slow', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect({ timing: { pongTimeoutMs: 60_000, stallMs: 60_000 } });
+    void db.get('k');
+    cluster.mute.add('a').add('b');
+    await cluster.host.advance(5_000);
+    expect(cluster.dials.length).toBeGreaterThan(5);
+    expect(cluster.dials.length).toBeLessThanOrEqual(11);
   });
 
   it('is kept while pings are answered', async () => {
@@ -194,7 +232,7 @@ describe('a connection', () => {
     const db = await cluster.connect();
     void db.get('k');
     cluster.silent.add('a');
-    await cluster.host.advance(260);
+    await cluster.host.advance(150);
     await cluster.host.pause(1_500);
     await cluster.host.advance(10);
     expect(cluster.dials).toEqual(['a']);

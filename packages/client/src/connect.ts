@@ -31,6 +31,8 @@ export interface ClientTiming {
   readonly quietMs: number;
   /** The same for one that owes none. */
   readonly idleMs: number;
+  /** Silence after a ping after which another node is looked for. This one serves until another one is found. */
+  readonly suspectMs: number;
   /** Silence after a ping that ends the connection. */
   readonly pongTimeoutMs: number;
   /** How long past its deadline a write's answer is waited for: longer than the nodes' fenceGraceMs. */
@@ -42,7 +44,7 @@ export interface ClientTiming {
 }
 
 export const defaultTiming: ClientTiming = {
-  openTimeoutMs: 1_000, quietMs: 250, idleMs: 10_000, pongTimeoutMs: 400, graceMs: 750, readGraceMs: 250, stallMs: 2_000,
+  openTimeoutMs: 1_000, quietMs: 100, idleMs: 10_000, suspectMs: 100, pongTimeoutMs: 550, graceMs: 750, readGraceMs: 250, stallMs: 2_000,
 };
 
 /** Connects to a region. Rejects with NO_ENDPOINT, or WRONG_CLUSTER or PROTOCOL_VERSION when every endpoint said so. */

@@ -17,6 +17,9 @@ export interface ConnectorListener {
   readonly onFailure: (end: LinkEnd, url: string) => void;
 }
 
+/** At most this often a connection is left because its node is suspect: where all are slow, going round helps nobody. */
+const suspectEveryMs = 500;
+
 /** Given endpoints come before those learned from the directory. `http:` is taken for `ws:`. */
 export function endpointUrl(text: string): string {
   const url = new URL(text.includes('://') ? text : `ws://${text}`);
@@ -48,6 +51,7 @@ export class Connector {
   #next = 0;
   #failuresInRow = 0;
   #dialDueMs = 0;
+  #suspectDueMs = 0;
   #region: string | null = null;
   #closed = false;
 
@@ -95,9 +99,18 @@ export class Connector {
     if (this.#closed) return Number.POSITIVE_INFINITY;
     if (this.#current === null && this.#dialling === null && nowMs >= this.#dialDueMs) this.#dial(nowMs);
     const dialMs = this.#current === null && this.#dialling === null ? this.#dialDueMs : Number.POSITIVE_INFINITY;
-    const currentMs = this.#current?.tick(nowMs) ?? Number.POSITIVE_INFINITY;
+    const currentMs = Math.min(this.#current?.tick(nowMs) ?? Number.POSITIVE_INFINITY, this.#leaveSuspect(nowMs));
     const diallingMs = this.#dialling?.tick(nowMs) ?? Number.POSITIVE_INFINITY;
     return Math.min(dialMs, currentMs, diallingMs);
+  }
+
+  /** It may be paused or cut off: whoever else answers first is taken. Returns when to call it again. */
+  #leaveSuspect(nowMs: number): number {
+    if (this.#current?.isSuspect(nowMs) !== true || this.#dialling !== null) return Number.POSITIVE_INFINITY;
+    if (nowMs < this.#suspectDueMs) return this.#suspectDueMs;
+    this.#suspectDueMs = nowMs + suspectEveryMs;
+    this.moveOn();
+    return this.#suspectDueMs;
   }
 
   close(): void {

@@ -12,6 +12,8 @@ export interface LinkOptions {
   readonly quietMs: number;
   /** The same while nothing is awaited; a watch lives on it. */
   readonly idleMs: number;
+  /** Silence after a ping that makes the node suspect. */
+  readonly suspectMs: number;
   /** Silence after a ping that ends the connection. */
   readonly pongTimeoutMs: number;
 }
@@ -74,6 +76,11 @@ export class Link {
     return this.#down ? null : this.#welcome;
   }
 
+  /** A ping is unanswered for long. The node may only be slow; what it says later still counts. */
+  isSuspect(nowMs: number): boolean {
+    return !this.#down && this.#pingSentMs !== null && nowMs >= this.#pingSentMs + this.#options.suspectMs;
+  }
+
   get bufferedBytes(): number {
     return this.#queueBytes + this.#socket.bufferedBytes();
   }
@@ -121,7 +128,8 @@ export class Link {
     }
     if (this.#pingSentMs !== null) {
       const dueMs = this.#pingSentMs + this.#options.pongTimeoutMs;
-      if (nowMs < dueMs) return dueMs;
+      const suspectDueMs = this.#pingSentMs + this.#options.suspectMs;
+      if (nowMs < dueMs) return nowMs < suspectDueMs ? Math.min(dueMs, suspectDueMs) : dueMs;
       this.#end('the node is silent');
       return Number.POSITIVE_INFINITY;
     }
@@ -130,7 +138,7 @@ export class Link {
     this.#pingSentMs = nowMs;
     this.#nonce = (this.#nonce + 1) >>> 0;
     this.send({ kind: 'ping', nonce: this.#nonce }, 8);
-    return nowMs + this.#options.pongTimeoutMs;
+    return nowMs + Math.min(this.#options.suspectMs, this.#options.pongTimeoutMs);
   }
 
   #flush(): void {

@@ -21,6 +21,8 @@ export class FakeCluster {
   readonly dead = new Set<string>();
   /** Nodes that take them and then say nothing at all. */
   readonly silent = new Set<string>();
+  /** Nodes that say welcome and answer no ping. */
+  readonly mute = new Set<string>();
   readonly dials: string[] = [];
   readonly frames: ClientMessage[][] = [];
   readonly requests: Arrived[] = [];
@@ -99,7 +101,7 @@ export class FakeCluster {
         send(this.welcome(node, message));
         return;
       case 'ping':
-        send({ kind: 'pong', nonce: message.nonce });
+        if (!this.mute.has(node)) send({ kind: 'pong', nonce: message.nonce });
         return;
       case 'cancel':
         this.cancelled.push(message.requestId);
