@@ -31,6 +31,15 @@ export class Incarnations {
     return this.#directory.has(node);
   }
 
+  /** True if the directory says that `node` is this incarnation. */
+  names(node: NodeId, replica: number): boolean {
+    return this.#directory.get(node) === replica;
+  }
+
+  replaced(node: NodeId, replica: number): void {
+    this.#known.set(node, replica);
+  }
+
   wipe(): void {
     this.#known.clear();
     this.#directory.clear();

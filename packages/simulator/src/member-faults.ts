@@ -6,6 +6,8 @@ import type { World } from './world.ts';
 
 type ChangeMembers = Extract<ControlOperation, { kind: 'changeMembers' }>;
 
+const retireAfterMs = 5_000;
+
 /**
  * What an operator does to the members, one thing at a time: replaces one that lost its disk, adds, removes. Never so
  * much that what is committed would be lost: a second disk fails only once the first is replaced.
@@ -51,7 +53,7 @@ export class MemberFaults {
       members.delete(machine.name);
       this.#change({ kind: 'changeMembers', add: [], remove: [machine.name] }, () => {
         sometimes.saw('member removed');
-        this.#retire(machine);
+        this.#retire(machine, 0);
       });
     }
   }
@@ -69,11 +71,15 @@ export class MemberFaults {
     return true;
   }
 
-  /** A removed node is switched off and its disk emptied once all members say that it has left all groups. */
-  #retire(machine: Machine): void {
+  /**
+   * A removed node is switched off and its disk emptied when all members have said for a while that it has left all
+   * groups: one that restarts before its disk has the new configuration needs the old members to go on.
+   */
+  #retire(machine: Machine, goneForMs: number): void {
     const { machines, members, queue } = this.#world;
-    if ([...members].some((name) => machines.get(name)?.incarnations.lists(machine.name) !== false)) {
-      queue.after(100, () => this.#retire(machine));
+    const isGone = [...members].every((name) => machines.get(name)?.incarnations.lists(machine.name) === false);
+    if (!isGone || goneForMs < retireAfterMs) {
+      queue.after(100, () => this.#retire(machine, isGone ? goneForMs + 100 : 0));
       return;
     }
     this.#world.crash(machine, true);

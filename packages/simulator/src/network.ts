@@ -204,7 +204,7 @@ export class Network {
     const isOpen = one.isUp && other.isUp && !this.#direction(a, b).cut && !this.#direction(b, a).cut;
     if (!isOpen || pair.connection !== null) return;
     // Each side first asks whether the other may come; both, though one of them may refuse.
-    const admitted = [one.incarnations.admit(b, other.replicaNumber), other.incarnations.admit(a, one.replicaNumber)];
+    const admitted = [this.#admits(one, other), this.#admits(other, one)];
     if (admitted.includes(false)) return this.#dial(pair);
     const connection = this.#nextConnection++;
     pair.connection = connection;
@@ -223,6 +223,17 @@ export class Network {
         });
       });
     }
+  }
+
+  /**
+   * A node that was away while the other was replaced remembers the old incarnation. The production server then refuses
+   * the new one for good if that is the leader, who alone could tell; here any member may vouch for it.
+   */
+  #admits(machine: Machine, peer: Machine): boolean {
+    if (machine.incarnations.admit(peer.name, peer.replicaNumber)) return true;
+    const isVouchedFor = [...this.#options.machines.values()].some(({ isUp, incarnations }) => isUp && incarnations.names(peer.name, peer.replicaNumber));
+    if (isVouchedFor) machine.incarnations.replaced(peer.name, peer.replicaNumber);
+    return isVouchedFor;
   }
 
   #direction(from: NodeId, to: NodeId): Direction {
