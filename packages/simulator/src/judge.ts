@@ -55,9 +55,10 @@ function withFinalVersions(facts: Facts, journal: Journal): Facts {
   const reads = facts.reads.flatMap((read) => {
     const found = finals.get(`${read.key}=${read.value}`);
     if (found === undefined) return [read];
-    // A copy that another node accepted of a retried write has a stamp of its own, until it turns out to be a copy.
-    const isCopy = read.version !== found.final && read.version !== found.accepted;
-    return isCopy ? [] : [{ ...read, version: found.final }];
+    // Shown with a stamp that was clamped later on, or as a copy of a retried write that turned out to be one: by that
+    // stamp the node was right to take it for the latest.
+    const isProvisional = read.version !== found.final && !(found.final === undefined && read.version === found.accepted);
+    return isProvisional ? [] : [{ ...read, version: found.final }];
   });
   return { ...facts, reads };
 }

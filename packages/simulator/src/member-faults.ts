@@ -62,6 +62,9 @@ export class MemberFaults {
   #isWhole(): boolean {
     const { machines, members, plan } = this.#world;
     const states = [...members].map((name) => machines.get(name)?.replica?.status());
+    for (const name of members) {
+      if ([...members].some((other) => machines.get(name)?.incarnations.lists(other) !== true)) return false;
+    }
     for (let partition = 0; partition < plan.partitionCount; partition++) {
       const here = states.map((state) => state?.partitions[partition]);
       const leader = here.find((state) => state?.role === 'leader');
