@@ -41,6 +41,7 @@ export function judge(world: World, journal: Journal): Verdict {
   const sessions = factsOf(journal.history((entry) => (entry.copies > 1 ? null : `${entry.process}@${entry.label}`), () => undefined));
   violations.push(...checkSessions(withFinalVersions(sessions, journal)));
 
+  noteRaces(world, journal);
   violations.push(...checkPromotedOnce(journal, committed), ...checkLedger(journal, conflictsOf(world)));
   return { violations, unknown };
 }
@@ -61,6 +62,16 @@ function withFinalVersions(facts: Facts, journal: Journal): Facts {
     return isProvisional ? [] : [{ ...read, version: found.final }];
   });
   return { ...facts, reads };
+}
+
+/** A promotion while a consistent write of the same key was under way: the run got there. */
+function noteRaces(world: World, journal: Journal): void {
+  const consistent = journal.entries.filter((entry) => entry.consistent && entry.input.op !== 'get' && entry.end !== null);
+  for (const { consistent: isConsistent, input, accepted, end } of journal.entries) {
+    if (isConsistent || accepted === null || end === null) continue;
+    const races = consistent.some((other) => other.input.key === input.key && other.invokedAt < end.at && (other.end?.at ?? 0) > accepted.at);
+    if (races) world.sometimes.saw('promotion racing a consistent write');
+  }
 }
 
 /** `n1#1` of `n1#1.3`: what survives a restart. */

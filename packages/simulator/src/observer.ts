@@ -1,5 +1,6 @@
 import { ByteReader, crc32, hashText, utf8Decode, type NodeId } from '@skerry/base';
 import { decodeStamp, stampToText } from '@skerry/crdt';
+import { decodeConfigState } from '@skerry/raft';
 import type { Effects, PeerMessage } from '@skerry/replica';
 import type { Machine } from './machine.ts';
 import type { Plan } from './plan.ts';
@@ -48,6 +49,8 @@ export class Observer {
   readonly #clamps: Map<string, number> = new Map();
   /** By partition: of the stamps committed so far. */
   readonly #highestWallMs: Map<number, number> = new Map();
+  /** By client and sequence: the first dot that a quorum-less write was seen under. */
+  readonly #copies: Map<string, string> = new Map();
   readonly #snapshotsUnderWay: Map<string, number> = new Map();
 
   constructor(plan: Plan, sometimes: Sometimes, explains: boolean) {
@@ -83,9 +86,11 @@ export class Observer {
     for (const { key, value } of writes) {
       if (key.startsWith('s/')) {
         const [, partition, , letter, index] = key.split('/');
+        if (letter === 'o' && value !== null) this.#sometimes.saw('conflict recorded');
         if (letter === 'f' && value !== null) this.#feed(machine, { partition: Number.parseInt(partition ?? '', 16), index: Number.parseInt(index ?? '', 16), value });
       } else if (key.startsWith('r/') && key.endsWith('/gen')) this.#sometimes.saw('snapshot installed');
       else if (key.startsWith('r/') && key.endsWith('/log')) this.#sometimes.saw('log compacted');
+      else if (key.startsWith('w/') && value !== null) this.#pending(key, value);
       else if (key.startsWith('l/')) this.#entry(machine, key, value);
     }
   }
@@ -170,10 +175,24 @@ export class Observer {
     else if (other.hash !== hash) this.#violate('I2', `${machine.label} and ${other.node} have different entries at partition/index/term ${name}`);
   }
 
+  /** A write that is held pending; a retry may have been accepted by a second node. */
+  #pending(key: string, value: Uint8Array): void {
+    const reader = new ByteReader(value);
+    reader.text();
+    const name = `${reader.text()}:${reader.varint()}`;
+    const dot = key.slice(7);
+    const first = this.#copies.get(name);
+    if (first === undefined) this.#copies.set(name, dot);
+    else if (first !== dot) this.#sometimes.saw('two copies of a retried write');
+  }
+
   /** The limit for stamps that the leader put into an entry; entries of several terms may have stood there. */
   #noteClamp(name: string, entry: ByteReader): void {
-    if (entry.u8() !== 0) return;
-    const batch = new ByteReader(entry.bytes());
+    const kind = entry.u8();
+    const data = entry.bytes();
+    if (kind === 1 && decodeConfigState(new ByteReader(data)).votersOutgoing.length > 0) this.#sometimes.saw('joint configuration');
+    if (kind !== 0) return;
+    const batch = new ByteReader(data);
     if (batch.remaining === 0) return;
     batch.u8();
     batch.u48();

@@ -1,5 +1,6 @@
 import { hashText, SeededRandom } from '@skerry/base';
 import { Client, type Load } from './clients/client.ts';
+import { leaseTtlMsMax } from './clients/leases.ts';
 import { Journal } from './clients/journal.ts';
 import { Faults } from './faults.ts';
 import { judge } from './judge.ts';
@@ -31,6 +32,8 @@ const livenessMsMax = 60_000;
 const settleEveryMs = 50;
 /** After that, applied state is on every disk. */
 const restMs = 300;
+/** Within so long after its time a lease is over, and its keys are gone from every node. */
+const leaseSlackMs = 1_500;
 
 /** Runs one world: a safety phase with faults, then all heals and everything must end and converge; then it is judged. */
 export function runSeed(seed: number, options: RunOptions = {}): RunResult {
@@ -96,7 +99,7 @@ function becomeWhole(world: World, load: Load): string | null {
     problem = load.open > 0 ? `${load.open} calls are open` : unsettled(world);
   }
   if (problem === null) {
-    runFor(world, restMs);
+    runFor(world, restMs + (world.plan.operations.includes('lease') ? leaseTtlMsMax + leaseSlackMs : 0));
     problem = unsettled(world);
   }
   return problem === null ? null : `after ${livenessMsMax} ms without faults ${problem}\n${describeNodes(world)}`;

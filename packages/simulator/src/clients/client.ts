@@ -5,6 +5,7 @@ import { startWallMs } from '../wall-clock.ts';
 import type { World } from '../world.ts';
 import { ask } from './asking.ts';
 import type { Entry, Journal } from './journal.ts';
+import { holdLease } from './leases.ts';
 import { awaitReceipt } from './receipts.ts';
 import { transactTwins } from './twins.ts';
 import { WriteCall, type WriteEnd } from './write-call.ts';
@@ -53,7 +54,7 @@ export class Client {
   pickNode: () => NodeId = () => {
     const members = [...this.load.world.members];
     if (randomChance(this.random, 0.15) || !members.includes(this.#home)) this.#home = randomPick(this.random, members);
-    return randomChance(this.random, 0.8) ? this.#home : randomPick(this.random, members);
+    return randomChance(this.random, 0.65) ? this.#home : randomPick(this.random, members);
   };
 
   newValue(): string {
@@ -132,7 +133,7 @@ export class Client {
       case 'localList':
         return this.#list(false);
       case 'lease':
-        return this.#get(key, true);
+        return holdLease(this);
     }
   }
 
@@ -166,14 +167,15 @@ export class Client {
       if (end.kind === 'noEffect') journal.fail(entry);
       if (end.kind !== 'answer') return;
       entry.label = end.label;
-      if (!consistent) this.#accepted(entry, end.answer);
+      if (!consistent) this.#accepted(entry, end.answer, w.w ?? 1);
       else if (end.answer.kind === 'key') journal.ok(entry, { outcome: 'applied', version: end.answer.version ?? undefined });
     });
   }
 
-  #accepted(entry: Entry, answer: Answer): void {
+  #accepted(entry: Entry, answer: Answer, w: number): void {
     if (answer.kind !== 'key' || answer.receipt === undefined) return this.load.onAnomaly('answer', `a quorum-less write was answered ${JSON.stringify(answer)}`);
     this.load.journal.accepted(entry, answer.version);
+    if (answer.valid && w > 1) this.load.world.sometimes.saw('w copies');
     if (this.load.world.isWipedSince(entry.label ?? '')) entry.forsaken = true;
     awaitReceipt(this, entry, answer.receipt);
   }

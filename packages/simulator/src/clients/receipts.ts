@@ -27,6 +27,7 @@ export function awaitReceipt(client: Client, entry: Entry, receipt: string): voi
         case 'promoted':
         case 'merged':
           world.sometimes.saw('promoted');
+          if (answer.version !== null && entry.accepted?.version != null && answer.version < entry.accepted.version) world.sometimes.saw('clamped');
           journal.ok(entry, { outcome: 'applied', version: answer.version ?? undefined });
           break;
         case 'superseded':

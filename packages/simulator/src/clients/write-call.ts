@@ -34,9 +34,11 @@ export class WriteCall {
   #handles: RequestHandle[] = [];
   #over = false;
   #resolving = false;
+  readonly #startMs: number;
 
   constructor(options: WriteCallOptions, partition: number) {
     this.#options = options;
+    this.#startMs = options.world.queue.nowMs;
     this.#ticket = `r1:${partition}:${options.id.client}:${options.id.sequence}`;
     this.#attempt(options.timeoutMs);
   }
@@ -65,7 +67,7 @@ export class WriteCall {
 
   #answered(answer: Answer, { label, attempt }: { label: string; attempt: number }): void {
     if (this.#over) return;
-    const { world, onAnomaly, random } = this.#options;
+    const { world, onAnomaly, random, timeoutMs } = this.#options;
     if (answer.kind === 'error') {
       if (refusals.has(answer.code)) {
         world.sometimes.saw(answer.code === 'OVERLOADED' ? 'overloaded' : answer.code === 'STORAGE_FULL' ? 'storage full' : 'pending full');
@@ -89,6 +91,8 @@ export class WriteCall {
       return this.#attempt(null);
     }
     if (this.#resolving) world.sometimes.saw('resolved');
+    const isLate = timeoutMs !== null && attempt === 1 && world.queue.nowMs - this.#startMs > timeoutMs + 5;
+    if (outcome === 'applied' && (isLate || this.#resolving)) world.sometimes.saw('request won against fence');
     this.#end({ kind: 'answer', answer, label });
   }
 
