@@ -1,0 +1,267 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { withRegion, type Region } from './lib/region.ts';
+import type { CallersSpec, JournalLine } from './lib/log-callers.ts';
+import { report, type Report, type Scenario, type ScenarioContext } from './lib/scenario.ts';
+import { pause, until } from './lib/until.ts';
+
+const processCount = 8;
+const callersPerProcess = 8;
+const server = 'this-machine';
+const realLog = '/var/log/dpkg.log';
+const growMs = 20;
+/** About this far apart; a trial kills a process of callers and, every other time, a node. */
+const killEveryMs = 300;
+
+/** Done-line 7 of part 1. */
+export const getLastLogCheck: Scenario = {
+  name: 'get-last-log',
+  summary: `${processCount * callersPerProcess} callers of getLastLog over a growing log; callers and nodes are killed at random`,
+  trials: 60,
+  run: (context) => withRegion({}, (region) => run(region, context)),
+};
+
+async function run(region: Region, { trials, say }: ScenarioContext): Promise<Report> {
+  const log = new GrowingLog(join(region.folder, 'dpkg.log'));
+  const claims = new Claims();
+  const watching = new AbortController();
+  const watched = claims.watch(region, watching.signal);
+  const callers = Array.from({ length: processCount }, (_, index) => new CallerProcess(region, log.file, index));
+  for (const caller of callers) caller.start();
+  await until('the first records to be returned', () => claims.ranges.length > 0);
+  const growing = setInterval(() => log.grow(), growMs);
+  for (let trial = 1; trial <= trials; trial++) {
+    const before = claims.ranges.length;
+    await pause(killEveryMs * (0.5 + Math.random()));
+    await until('records to be returned again', () => claims.ranges.length > before + 2);
+    const caller = callers[trial % processCount] as CallerProcess;
+    await caller.kill();
+    caller.start();
+    if (trial % 2 === 0) {
+      const node = region.nodes[(trial / 2) % 3];
+      await node?.kill();
+      node?.start();
+    }
+    if (trial % 10 === 0) say(`kill ${trial}: ${log.lineCount} records, ${claims.returned} returned`);
+  }
+  clearInterval(growing);
+  log.completeLine();
+  await region.ready();
+  await until('all records to be returned', () => claims.returned === log.lineCount, 60_000);
+  await Promise.all(callers.map((caller) => caller.end()));
+  watching.abort();
+  await watched;
+  return judge(log, claims, journalsIn(region.folder), trials);
+}
+
+/** A log that begins with this machine's own and goes on like it, several records a second with equal time stamps. */
+class GrowingLog {
+  readonly file: string;
+  readonly #source: readonly string[];
+  #next = 0;
+  #openLine = '';
+  lineCount = 0;
+
+  constructor(file: string) {
+    this.file = file;
+    const real = existsSync(realLog) ? readFileSync(realLog, 'utf8').split('\n').slice(0, -1) : [];
+    this.#source =
+      real.length > 100
+        ? real
+        : Array.from(
+            { length: 3_000 },
+            (_, i) => `2026-01-01 00:00:0${i % 7} status installed package-${i % 900}:all 1.${i % 5}`,
+          );
+    writeFileSync(file, '');
+    this.#append(1_000);
+  }
+
+  grow(): void {
+    this.completeLine();
+    this.#append(1 + Math.floor(Math.random() * 12));
+    // Half a record, which is no record until its end is there.
+    const line = this.#take();
+    const cut = Math.floor(line.length / 2);
+    appendFileSync(this.file, line.slice(0, cut));
+    this.#openLine = line.slice(cut);
+  }
+
+  completeLine(): void {
+    if (this.#openLine === '') return;
+    appendFileSync(this.file, `${this.#openLine}\n`);
+    this.#openLine = '';
+    this.lineCount++;
+  }
+
+  get lines(): readonly string[] {
+    return readFileSync(this.file, 'utf8').split('\n').slice(0, -1);
+  }
+
+  #append(count: number): void {
+    appendFileSync(this.file, Array.from({ length: count }, () => `${this.#take()}\n`).join(''));
+    this.lineCount += count;
+  }
+
+  #take(): string {
+    return this.#source[this.#next++ % this.#source.length] as string;
+  }
+}
+
+/** What the position in the cluster says: each of its changes gave one caller the records from one total to the next. */
+class Claims {
+  readonly ranges: { readonly from: number; readonly to: number }[] = [];
+  readonly problems: string[] = [];
+  returned = 0;
+
+  async watch(region: Region, signal: AbortSignal): Promise<void> {
+    const client = await region.client();
+    try {
+      for await (const { events, reset } of client.watch(`skerry/last-log/${server}`, {
+        as: 'bytes',
+        cursor: '',
+        signal,
+      })) {
+        if (reset !== undefined && this.returned > 0)
+          this.problems.push('the watch started over: a change may be missing');
+        for (const { value } of events) if (value !== null) this.#note(totalOf(value));
+      }
+    } catch (error) {
+      if (!signal.aborted) this.problems.push(`the watch ended: ${(error as Error).message}`);
+    }
+  }
+
+  #note(total: number): void {
+    if (total <= this.returned) this.problems.push(`the position went from ${this.returned} to ${total}`);
+    this.ranges.push({ from: this.returned, to: total });
+    this.returned = total;
+  }
+}
+
+/** The number of records returned so far: a varint behind the format's byte. */
+function totalOf(position: Uint8Array): number {
+  let total = 0;
+  for (let at = 1, scale = 1; ; at++, scale *= 128) {
+    const byte = position[at] ?? 0;
+    total += (byte & 0x7f) * scale;
+    if (byte < 0x80) return total;
+  }
+}
+
+/** A process of callers; each of its lives writes journals of its own. */
+class CallerProcess {
+  readonly #region: Region;
+  readonly #logFile: string;
+  readonly #index: number;
+  #life = 0;
+  #child: ChildProcess | null = null;
+
+  constructor(region: Region, logFile: string, index: number) {
+    this.#region = region;
+    this.#logFile = logFile;
+    this.#index = index;
+  }
+
+  start(): void {
+    const { nodes, folder } = this.#region;
+    const at = (this.#index + this.#life) % nodes.length;
+    const spec: CallersSpec = {
+      endpoints: [...nodes.slice(at), ...nodes.slice(0, at)].map(({ clientUrl }) => clientUrl),
+      server,
+      logFile: this.#logFile,
+      journalPrefix: join(folder, `journal-${this.#index}-${this.#life++}`),
+      callers: callersPerProcess,
+    };
+    const program = fileURLToPath(new URL('./lib/log-callers.js', import.meta.url));
+    this.#child = spawn(process.execPath, [program, JSON.stringify(spec)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+  }
+
+  async kill(): Promise<void> {
+    await this.#stop('SIGKILL');
+  }
+
+  /** Each caller finishes its call. */
+  async end(): Promise<void> {
+    await this.#stop('SIGTERM');
+  }
+
+  async #stop(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null) return;
+    child.kill(signal);
+    await once(child, 'exit');
+  }
+}
+
+interface Journal {
+  readonly name: string;
+  readonly lines: readonly JournalLine[];
+  /** Its caller was killed after it had asked and before it had written down what it was given. */
+  readonly cutShort: boolean;
+}
+
+function journalsIn(folder: string): Journal[] {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith('journal-'))
+    .map((name) => {
+      const texts = readFileSync(join(folder, name), 'utf8').split('\n');
+      // Without its end, the last line was not written as a whole.
+      const lines = texts.slice(0, -1).map((text) => JSON.parse(text) as JournalLine);
+      return { name, lines, cutShort: lines.at(-1)?.kind === 'ask' };
+    });
+}
+
+function judge(log: GrowingLog, claims: Claims, journals: readonly Journal[], kills: number): Report {
+  const violations = [...claims.problems];
+  const lines = log.lines;
+  const owner: (string | undefined)[] = lines.map(() => undefined);
+  let calls = 0;
+  for (const { name, lines: journal } of journals) {
+    for (const line of journal) {
+      if (line.kind === 'failed') violations.push(`${name}: a call failed: ${line.message}`);
+      if (line.kind !== 'given') continue;
+      calls++;
+      if (
+        line.text !==
+        lines
+          .slice(line.from, line.to)
+          .map((record) => `${record}\n`)
+          .join('')
+      )
+        violations.push(`${name} was given other records than ${line.from} to ${line.to} of the log`);
+      for (let index = line.from; index < line.to; index++) {
+        if (owner[index] !== undefined)
+          violations.push(`record ${index} was returned to ${owner[index]} and to ${name}`);
+        owner[index] = name;
+      }
+    }
+  }
+  // A record that nobody has written down was in an answer that its caller did not live to write down: all records of
+  // one change of the position, at most one change for each caller that was killed in between.
+  const lost = claims.ranges.filter(({ from, to }) => owner.slice(from, to).some((name) => name === undefined));
+  for (const { from, to } of lost) {
+    if (owner.slice(from, to).some((name) => name !== undefined))
+      violations.push(`records ${from} to ${to} were returned in part`);
+  }
+  const cutShort = journals.filter((journal) => journal.cutShort).length;
+  if (lost.length > cutShort)
+    violations.push(`${lost.length} answers are nowhere, but only ${cutShort} callers were killed in a call`);
+  if (claims.returned !== lines.length) violations.push(`${claims.returned} records of ${lines.length} were returned`);
+  return report(
+    [
+      { name: 'callers at once', value: processCount * callersPerProcess, unit: 'count' },
+      { name: 'kills of a process of callers', value: kills, unit: 'count' },
+      { name: 'kills of a node', value: Math.floor(kills / 2), unit: 'count' },
+      { name: 'records', value: lines.length, unit: 'count' },
+      { name: 'calls answered', value: calls, unit: 'count' },
+      { name: 'answers with records', value: claims.ranges.length, unit: 'count' },
+      { name: 'callers killed in a call', value: cutShort, unit: 'count' },
+      { name: 'answers that died with their caller', value: lost.length, unit: 'count' },
+    ],
+    violations.slice(0, 20),
+  );
+}
