@@ -23,7 +23,7 @@ export const failoverPause: Scenario = {
           reader = await region.pinned(leader);
         },
         hurt: (leader) => leader.pause(),
-        heal: async (leader, load) => {
+        heal: async (leader, { load }) => {
           const early = load.readShared(reader, 'reader, early');
           // For the fault to last: nothing is waited for here.
           await pause(Math.random() * pauseMsMax);

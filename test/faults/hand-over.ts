@@ -1,7 +1,7 @@
 import { dumpsOf, judgeRound } from './lib/judge.ts';
 import { Load, longestGapMs } from './lib/load.ts';
 import { withRegion } from './lib/region.ts';
-import { report, spread, type Scenario } from './lib/scenario.ts';
+import { spread, type Scenario } from './lib/scenario.ts';
 import { pause } from './lib/until.ts';
 
 /** The time after an order in which its pause in acknowledgements must lie, and as long before it for comparison. */
@@ -43,6 +43,6 @@ export const handOver: Scenario = {
         ...spread('until the order was answered', orders),
         { name: 'acknowledged writes', value: round.acknowledgements.length, unit: 'count' as const },
       ];
-      return report(figures, problems);
+      return { figures, violations: problems };
     }),
 };

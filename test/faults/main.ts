@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { show, type Report, type Scenario } from './lib/scenario.ts';
+import { show, tooSlow, type Report, type Scenario } from './lib/scenario.ts';
 import { scenarios } from './scenarios.ts';
 
 const usage = `usage: npm run faults -- [NAME…] [--trials N] [-o json] [--list]
@@ -71,11 +71,13 @@ async function runOne(scenario: Scenario, flags: Flags): Promise<boolean> {
   } catch (error) {
     outcome = { figures: [], violations: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
   }
+  const problems = [...tooSlow(outcome), ...outcome.violations];
   const seconds = Math.round((performance.now() - startMs) / 1_000);
   const load = [loadBefore, loadavg()[0] ?? 0].map((value) => Number(value.toFixed(1)));
-  if (flags.json) print(JSON.stringify({ check: scenario.name, trials, seconds, load, ...outcome }));
-  else printReport(outcome, `${seconds} s, load of the machine ${load.join(' to ')}`);
-  return outcome.violations.length === 0;
+  if (flags.json)
+    print(JSON.stringify({ check: scenario.name, trials, seconds, load, ...outcome, violations: problems }));
+  else printReport({ ...outcome, violations: problems }, `${seconds} s, load of the machine ${load.join(' to ')}`);
+  return problems.length === 0;
 }
 
 function printReport({ figures, violations, skipped }: Report, circumstances: string): void {

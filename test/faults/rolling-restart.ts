@@ -1,7 +1,7 @@
 import { dumpsOf, judgeRound } from './lib/judge.ts';
 import { Load, longestGapMs } from './lib/load.ts';
 import { withRegion } from './lib/region.ts';
-import { report, spread, type Scenario } from './lib/scenario.ts';
+import { spread, type Scenario } from './lib/scenario.ts';
 
 export const rollingRestart: Scenario = {
   name: 'rolling-restart',
@@ -42,6 +42,6 @@ export const rollingRestart: Scenario = {
         ...spread('longest time without an acknowledgement', gaps),
         { name: 'restarts', value: stops.length, unit: 'count' as const },
       ];
-      return report(figures, violations);
+      return { figures, violations };
     }),
 };

@@ -1,11 +1,35 @@
+import { corrupt } from './corrupt.ts';
 import { failoverHungDisk } from './failover-hung-disk.ts';
 import { failoverKill } from './failover-kill.ts';
 import { failoverPause } from './failover-pause.ts';
+import { fullDisk } from './full-disk.ts';
+import { getLastLogCheck } from './get-last-log.ts';
 import { handOver } from './hand-over.ts';
 import type { Scenario } from './lib/scenario.ts';
+import { manySockets } from './many-sockets.ts';
+import { minorityWrites } from './minority.ts';
 import { powerCut } from './power-cut.ts';
+import { promote10k } from './promote-10k.ts';
+import { quorumless } from './quorumless.ts';
 import { restartSize } from './restart-size.ts';
 import { rollingRestart } from './rolling-restart.ts';
+import { twoSurvivors } from './two-survivors.ts';
 
 /** Every check that `npm run faults` knows, in the order in which it runs them. A new one is a file of its own and a line here. */
-export const scenarios: readonly Scenario[] = [failoverKill, failoverPause, failoverHungDisk, handOver, rollingRestart, restartSize, powerCut];
+export const scenarios: readonly Scenario[] = [
+  failoverKill,
+  failoverPause,
+  failoverHungDisk,
+  handOver,
+  rollingRestart,
+  quorumless,
+  twoSurvivors,
+  promote10k,
+  minorityWrites,
+  restartSize,
+  powerCut,
+  getLastLogCheck,
+  fullDisk,
+  corrupt,
+  manySockets,
+];

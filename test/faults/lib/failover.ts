@@ -2,7 +2,7 @@ import { dumpsOf, judgeRound } from './judge.ts';
 import { Load, longestGapMs } from './load.ts';
 import { withRegion, type Region, type RegionOptions } from './region.ts';
 import type { RegionNode } from './region-node.ts';
-import { report, spread, type Figure, type Report, type ScenarioContext } from './scenario.ts';
+import { spread, type Figure, type Report, type ScenarioContext } from './scenario.ts';
 import { pause } from './until.ts';
 
 /** How a leader is taken away from under 50 clients, and how it comes back. */
@@ -15,7 +15,16 @@ export interface Failover {
   readonly prepare?: (leader: RegionNode, region: Region) => Promise<void>;
   readonly hurt: (leader: RegionNode) => void;
   /** Called when writes go on; resolves to what is wrong beyond what the load shows. */
-  readonly heal: (leader: RegionNode, load: Load) => Promise<string[]>;
+  readonly heal: (leader: RegionNode, trial: Trial) => Promise<string[]>;
+  /** Figures beyond those of the load, asked for at the end. */
+  readonly figures?: () => readonly Figure[];
+}
+
+export interface Trial {
+  readonly region: Region;
+  readonly load: Load;
+  /** When the leader was hurt; `performance.now()`. */
+  readonly hurtMs: number;
 }
 
 /** How long the load runs before the fault, so that it strikes in the midst of everything. */
@@ -42,7 +51,7 @@ export async function runFailover(failover: Failover, { trials, say }: ScenarioC
       const everyone = (await load.everyone(hurtMs, patienceMs)) - hurtMs;
       const gap = longestGapMs(load.acknowledgements, hurtMs, performance.now());
       times.push({ next, everyone, gap });
-      const problems = await failover.heal(leader, load);
+      const problems = await failover.heal(leader, { region, load, hurtMs });
       const round = await load.end();
       await region.ready();
       await region.settled();
@@ -52,7 +61,8 @@ export async function runFailover(failover: Failover, { trials, say }: ScenarioC
       const figures = `next write ${next.toFixed(0)} ms, every client ${everyone.toFixed(0)} ms`;
       say(`trial ${trial}: ${figures}, ${round.acknowledgements.length} writes, ${problems.length} violations`);
     }
-    return report(figuresOf(times, acknowledged, failover.limits), violations);
+    const figures = figuresOf(times, acknowledged, failover.limits);
+    return { figures: [...figures, ...(failover.figures?.() ?? [])], violations };
   });
 }
 
