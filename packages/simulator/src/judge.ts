@@ -2,7 +2,7 @@ import {
   checkAcknowledgedWrites, checkAppliedOnce, checkConvergence, checkLinearizable, checkOutcomes, checkOwnWrites, checkSessions,
   factsOf, type Dump, type DumpEntry, type Facts, type VersionRecord,
 } from '@skerry/checkers';
-import { textOf } from './clients/client.ts';
+import { textOf } from './clients/caller.ts';
 import type { Entry, Journal } from './clients/journal.ts';
 import { checkDeleted, checkLedger, checkPromotedOnce, type Conflict } from './judge-conflicts.ts';
 import type { Machine } from './machine.ts';

@@ -79,8 +79,10 @@ export class MemberFaults {
    * groups: one that restarts before its disk has the new configuration needs the old members to go on.
    */
   #retire(machine: Machine, goneForMs: number): void {
-    const { machines, members, queue } = this.#world;
-    const isGone = [...members].every((name) => machines.get(name)?.incarnations.lists(machine.name) === false);
+    const { machines, members, queue, trace } = this.#world;
+    const knownBy = [...members].filter((name) => machines.get(name)?.incarnations.lists(machine.name) !== false);
+    const isGone = knownBy.length === 0;
+    trace.line(`${machine.name} is to be switched off, ${isGone ? 'has left' : `still known by ${knownBy.join(', ')}`}`);
     if (!isGone || goneForMs < retireAfterMs) {
       queue.after(100, () => this.#retire(machine, isGone ? goneForMs + 100 : 0));
       return;

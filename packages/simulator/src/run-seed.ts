@@ -1,5 +1,6 @@
 import { hashText, SeededRandom } from '@skerry/base';
-import { Client, type Load } from './clients/client.ts';
+import type { Load } from './clients/caller.ts';
+import { Client } from './clients/client.ts';
 import { leaseTtlMsMax } from './clients/leases.ts';
 import { Journal } from './clients/journal.ts';
 import { Faults } from './faults.ts';
@@ -58,7 +59,7 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
     violations.push({ invariant: 'crash', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
   violations.push(...world.observer.violations);
-  const verdict = violations.length > 0 && violations.some(({ invariant }) => invariant === 'crash') ? { violations: [], unknown: [] } : judge(world, journal);
+  const verdict = violations.some(({ invariant }) => invariant === 'crash') ? { violations: [], unknown: [] } : judge(world, journal);
   violations.push(...verdict.violations);
   for (const { invariant, message } of violations) world.trace.line(`violation ${invariant} ${message}`);
   return {

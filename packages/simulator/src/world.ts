@@ -1,4 +1,4 @@
-import { assertPresent, SeededRandom, type NodeId } from '@skerry/base';
+import { assertPresent, type NodeId, type SeededRandom } from '@skerry/base';
 import type { Answer, ClientRequest, Effects, RequestHandle } from '@skerry/replica';
 import { EventQueue } from './event-queue.ts';
 import { Machine, nodeName, type MachineEvents } from './machine.ts';

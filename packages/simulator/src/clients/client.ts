@@ -1,32 +1,17 @@
-import { clientId, hashText, randomChance, randomHex, randomInt, randomPick, utf8Decode, utf8Encode, type ClientId, type NodeId, type SeededRandom } from '@skerry/base';
+import { clientId, hashText, randomChance, randomHex, randomInt, randomPick, utf8Encode, type ClientId, type NodeId, type SeededRandom } from '@skerry/base';
 import type { Answer, WriteOperation } from '@skerry/replica';
 import type { OperationKind } from '../plan.ts';
 import { startWallMs } from '../wall-clock.ts';
-import type { World } from '../world.ts';
 import { ask } from './asking.ts';
-import type { Entry, Journal } from './journal.ts';
+import { bytesOf, textOf, type Caller, type Load } from './caller.ts';
+import type { Entry } from './journal.ts';
 import { holdLease } from './leases.ts';
 import { awaitReceipt } from './receipts.ts';
 import { transactTwins } from './twins.ts';
 import { WriteCall, type WriteEnd } from './write-call.ts';
 
-/** What all clients of a run share. */
-export interface Load {
-  readonly world: World;
-  readonly journal: Journal;
-  readonly keys: readonly string[];
-  /** Two keys of one partition that are only ever written together. */
-  readonly twins: readonly [string, string] | null;
-  readonly onAnomaly: (invariant: string, message: string) => void;
-  /** Calls that have not ended. */
-  open: number;
-  nextValue: number;
-  /** No new calls any more. */
-  stopped: boolean;
-}
-
 /** A client session: it thinks, calls, and keeps its promises about sequences. */
-export class Client {
+export class Client implements Caller {
   readonly name: string;
   readonly load: Load;
   readonly random: SeededRandom;
@@ -250,12 +235,4 @@ export class Client {
     }
     return null;
   }
-}
-
-export function bytesOf(value: string | null): Uint8Array | null {
-  return value === null ? null : utf8Encode(value);
-}
-
-export function textOf(value: Uint8Array | null): string | null {
-  return value === null ? null : utf8Decode(value);
 }

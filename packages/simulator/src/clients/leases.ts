@@ -1,6 +1,6 @@
 import { randomChance, randomInt, utf8Encode } from '@skerry/base';
 import { ask } from './asking.ts';
-import { textOf, type Client } from './client.ts';
+import { textOf, type Caller } from './caller.ts';
 import type { WriteEnd } from './write-call.ts';
 
 export const leaseTtlMsMax = 2_000;
@@ -9,7 +9,7 @@ export const leaseTtlMsMax = 2_000;
  * Grants a lease, hangs a key of its own on it and reads the key: until the lease can have ended the key is there, after
  * a revocation it is not. That it goes in the end is seen when the run is over.
  */
-export function holdLease(client: Client): void {
+export function holdLease(client: Caller): void {
   const { load, random } = client;
   const { world } = load;
   const value = client.newValue();

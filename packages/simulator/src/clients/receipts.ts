@@ -1,9 +1,9 @@
-import type { Client } from './client.ts';
+import type { Caller } from './caller.ts';
 import { ask } from './asking.ts';
 import type { Entry } from './journal.ts';
 
 /** Follows the receipt of an accepted write until it is settled, which is when the write ends for the consistent view. */
-export function awaitReceipt(client: Client, entry: Entry, receipt: string): void {
+export function awaitReceipt(client: Caller, entry: Entry, receipt: string): void {
   const { load } = client;
   const { world, journal } = load;
   load.open++;

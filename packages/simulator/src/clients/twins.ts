@@ -1,11 +1,11 @@
 import { randomChance, utf8Encode } from '@skerry/base';
-import { textOf, type Client } from './client.ts';
+import { textOf, type Caller } from './caller.ts';
 
 /**
  * Writes both twins in one transaction, or reads both in one: they are equal for every observer, or a transaction is
  * not atomic. Each twin is also judged as a key of its own.
  */
-export function transactTwins(client: Client): void {
+export function transactTwins(client: Caller): void {
   const { journal, twins } = client.load;
   if (twins === null) return;
   const [a, b] = twins;

@@ -108,11 +108,11 @@ export class WriteCall {
   }
 
   #againSoon(attempt: number): void {
-    const { world, random } = this.#options;
+    const { world, random, timeoutMs } = this.#options;
     world.queue.after(randomInt(random, 0, 120), () => {
       if (this.#over || attempt !== this.#attempts) return;
       if (randomChance(random, 0.5)) this.#cancel();
-      this.#attempt(null);
+      this.#attempt(this.#resolving || randomChance(random, 0.5) ? null : timeoutMs);
     });
   }
 
