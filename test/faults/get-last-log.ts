@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withRegion, type Region } from './lib/region.ts';
-import type { CallersSpec, JournalLine } from './lib/log-callers.ts';
+import { journalsIn, type CallersSpec, type Journal } from './lib/log-journals.ts';
 import { report, type Report, type Scenario, type ScenarioContext } from './lib/scenario.ts';
 import { pause, until } from './lib/until.ts';
 
@@ -13,6 +13,10 @@ const callersPerProcess = 8;
 const server = 'this-machine';
 const realLog = '/var/log/dpkg.log';
 const growMs = 20;
+/** Beside the sources; this file may run from the sources or from their build. */
+const callersProgram = ['./lib/log-callers.mjs', '../lib/log-callers.mjs']
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path)) as string;
 /** About this far apart; a trial kills a process of callers and, every other time, a node. */
 const killEveryMs = 300;
 
@@ -174,8 +178,7 @@ class CallerProcess {
       journalPrefix: join(folder, `journal-${this.#index}-${this.#life++}`),
       callers: callersPerProcess,
     };
-    const program = fileURLToPath(new URL('./lib/log-callers.js', import.meta.url));
-    this.#child = spawn(process.execPath, [program, JSON.stringify(spec)], {
+    this.#child = spawn(process.execPath, [callersProgram, JSON.stringify(spec)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
   }
@@ -195,24 +198,6 @@ class CallerProcess {
     child.kill(signal);
     await once(child, 'exit');
   }
-}
-
-interface Journal {
-  readonly name: string;
-  readonly lines: readonly JournalLine[];
-  /** Its caller was killed after it had asked and before it had written down what it was given. */
-  readonly cutShort: boolean;
-}
-
-function journalsIn(folder: string): Journal[] {
-  return readdirSync(folder)
-    .filter((name) => name.startsWith('journal-'))
-    .map((name) => {
-      const texts = readFileSync(join(folder, name), 'utf8').split('\n');
-      // Without its end, the last line was not written as a whole.
-      const lines = texts.slice(0, -1).map((text) => JSON.parse(text) as JournalLine);
-      return { name, lines, cutShort: lines.at(-1)?.kind === 'ask' };
-    });
 }
 
 function judge(log: GrowingLog, claims: Claims, journals: readonly Journal[], kills: number): Report {

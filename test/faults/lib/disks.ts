@@ -79,7 +79,12 @@ export class SmallDisk extends Disk {
   /** Somebody else's file takes all but this much. */
   fill(leaveBytes: number): void {
     this.clear();
-    writeFileSync(this.#ballast, new Uint8Array(Math.max(0, this.freeBytes - leaveBytes)));
+    try {
+      writeFileSync(this.#ballast, new Uint8Array(Math.max(0, this.freeBytes - leaveBytes)));
+    } catch (error) {
+      // The node wrote at the same time; then the disk is as full as can be.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
   }
 
   clear(): void {
