@@ -24,6 +24,8 @@ export class Promotions {
   /** A pump or push may have something to do. */
   #due = true;
   #inFlight = 0;
+  /** When promotion last came along: a leader was found, or a write was settled. */
+  #progressMs = Number.NEGATIVE_INFINITY;
   #lastSweepMs = 0;
   /** By peer: when it was last sent each write that it has not confirmed. */
   readonly #pushed: Map<NodeId, Map<string, number>> = new Map();
@@ -61,6 +63,7 @@ export class Promotions {
   settled(dot: Dot, held: Held | null): void {
     if (held !== null) {
       if (held.promotionSentMs !== null) this.#inFlight--;
+      this.#progressMs = this.#partition.turn.now.monoMs;
       for (const pushed of this.#pushed.values()) pushed.delete(held.dotText);
       this.#runAll(this.#copyWaits, held.dotText, (wait) => wait.run());
       this.#due = true;
@@ -77,6 +80,7 @@ export class Promotions {
 
   leaderChanged(): void {
     this.#inFlight = 0;
+    this.#progressMs = this.#partition.turn.now.monoMs;
     this.#due = true;
   }
 
@@ -153,11 +157,16 @@ export class Promotions {
     this.#push(this.#partition.leader === null);
   }
 
-  /** Pushes to every peer what it is not known to hold; `all`: also what was accepted just now. */
+  /**
+   * Pushes to every peer what it is not known to hold; `all`: also what was accepted just now. While promotion comes along
+   * only what a call waits for: a backlog would cost every node a sync to hold what it is about to get from the log.
+   */
   #push(all: boolean): void {
-    const { turn, id, pending } = this.#partition;
+    const { turn, id, pending, canPropose } = this.#partition;
     if (pending.count === 0) return;
     const now = turn.now.monoMs;
+    const isPromoting = !all && canPropose && now - this.#progressMs < pushAgainMs;
+    if (isPromoting && this.#copyWaits.size === 0) return;
     for (const peer of turn.connected) {
       const pushed = this.#pushed.get(peer) ?? new Map<string, number>();
       this.#pushed.set(peer, pushed);
@@ -167,7 +176,8 @@ export class Promotions {
         if (!held.durable || held.holders.has(peer) || held.origin === peer) continue;
         const sentMs = pushed.get(held.dotText);
         if (sentMs !== undefined && now - sentMs < pushAgainMs) continue;
-        if (!all && now - held.heldSinceMs < pushAfterMs && !this.#copyWaits.has(held.dotText)) continue;
+        const isEarly = isPromoting || (!all && now - held.heldSinceMs < pushAfterMs);
+        if (isEarly && !this.#copyWaits.has(held.dotText)) continue;
         if (sentMs === undefined && ++open > pushCountMax) break;
         pushed.set(held.dotText, now);
         writes.push(held);

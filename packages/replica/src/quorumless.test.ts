@@ -1,3 +1,4 @@
+import type { NodeId } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import type { Answer } from './requests.ts';
 import { get, set, valueOf, World } from './testing/world.ts';
@@ -48,6 +49,33 @@ describe('quorum-less writes (DESIGN section 3)', () => {
     expect(world.settle(world.call('n2', { kind: 'receipt', receipt: receiptOf(calls[1_999]?.answer), wait: false }))).toMatchObject({ state: 'promoted' });
     // Later writes of one node overwrite its earlier ones knowingly: nothing conflicts.
     expect(world.settle(world.call('n1', conflicts))).toMatchObject({ entries: [] });
+  });
+
+  it('does not push to the other nodes what it is about to promote, however slow their disks are', () => {
+    const world = new World();
+    world.awaitLeader();
+    world.isolate('n1');
+    const calls = Array.from({ length: 6_000 }, (_, i) => world.call('n1', set(`k${i}`, 'v', false)));
+    world.until(() => calls.every((call) => call.answer !== undefined));
+    world.heal();
+    const pendingOf = (name: string): number => world.replica(name).status().partitions[0]?.pending ?? 0;
+    let copies = 0;
+    world.until(() => {
+      for (const name of ['n2', 'n3']) world.hangDisk(name, world.nowMs % 100 < 95);
+      copies = Math.max(copies, pendingOf('n2'), pendingOf('n3'));
+      return pendingOf('n1') === 0;
+    });
+    expect(copies).toBe(0);
+  });
+
+  it('pushes what it handed to a leader that does not commit it', () => {
+    const world = new World({ nodeCount: 5 });
+    const leader = world.awaitLeader();
+    const [origin, holder, ...rest] = world.names.filter((name) => name !== leader) as [NodeId, NodeId, ...NodeId[]];
+    for (const name of rest) world.crash(name);
+    world.settle(world.call(origin, set('k', 'v', false)));
+    world.pause(leader);
+    world.until(() => (world.replica(holder).status().partitions[0]?.pending ?? 0) === 1);
   });
 
   it('keeps the later stamp and the loser in the ledger when both sides wrote', () => {
