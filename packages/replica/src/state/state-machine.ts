@@ -280,9 +280,10 @@ export class StateMachine {
     }
     this.sessions.setQuorumless(id.client, session);
     if (session.done.has(id.sequence)) {
-      // The client's retry was accepted by two nodes; the other copy was promoted first.
+      // The client's retry was accepted by two nodes; the other copy was here first, and what became of it became of this one.
       const first = session.results.get(id.sequence)?.result;
-      this.receipts.settle(dot, { state: 'promoted', stamp: first?.kind === 'promoted' ? first.stamp : null, reason: null });
+      const receipt = first?.kind === 'promoted' ? this.receipts.find(first.dot) : null;
+      this.receipts.settle(dot, receipt ?? { state: 'promoted', stamp: null, reason: null });
       return;
     }
     const receipt = this.#mergePromotion(write, reading);
