@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { withRegion, type Region } from './lib/region.ts';
 import type { RegionNode } from './lib/region-node.ts';
@@ -93,27 +93,32 @@ async function run(region: Region, { trials, say }: ScenarioContext): Promise<Re
   );
 }
 
-/** Flips one bit: of a value of this trial, or (every third time) anywhere in the file. Returns where. */
+/**
+ * Flips one bit anywhere in the file every third time, else of a record of this trial, in each copy of it: pages that were
+ * replaced still have some. Returns where.
+ */
 function flip(path: string, trial: number): string {
+  const bytes = readFileSync(path);
+  const places =
+    trial % 3 === 0 ? [Math.floor(Math.random() * bytes.length)] : copiesOfOneRecord(bytes, `t${trial}/own/`);
   const file = openSync(path, 'r+');
-  try {
-    const { size } = fstatSync(file);
-    let at = Math.floor(Math.random() * size);
-    if (trial % 3 !== 0) {
-      const bytes = readFileSync(path);
-      const found: number[] = [];
-      for (let next = bytes.indexOf(`t${trial}/own/`); next >= 0; next = bytes.indexOf(`t${trial}/own/`, next + 1))
-        found.push(next);
-      at = (found[Math.floor(Math.random() * found.length)] ?? at) + 5;
-    }
-    const byte = Buffer.alloc(1);
-    readSync(file, byte, 0, 1, at);
-    byte[0] = (byte[0] as number) ^ (1 << (trial % 8));
-    writeSync(file, byte, 0, 1, at);
-    return `byte ${at} of ${size}`;
-  } finally {
-    closeSync(file);
-  }
+  for (const at of places) writeSync(file, Buffer.of((bytes[at] as number) ^ (1 << (trial % 8))), 0, 1, at);
+  closeSync(file);
+  return `byte ${places.join(', ')} of ${bytes.length}`;
+}
+
+/** Where a byte of it stands. */
+function copiesOfOneRecord(bytes: Buffer, prefix: string): number[] {
+  const all = placesOf(bytes, prefix);
+  const one = all[Math.floor(Math.random() * all.length)] as number;
+  const key = bytes.toString('utf8', one, bytes.indexOf('/', one + prefix.length) + 7);
+  return placesOf(bytes, key).map((at) => at + prefix.length);
+}
+
+function placesOf(bytes: Buffer, text: string): number[] {
+  const places: number[] = [];
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) places.push(at);
+  return places;
 }
 
 async function isVoter(region: Region, node: RegionNode): Promise<boolean> {
