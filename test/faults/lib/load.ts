@@ -67,6 +67,11 @@ export class Load {
     return this.#current.acknowledgements;
   }
 
+  /** When the round began; `performance.now()`. */
+  get startMs(): number {
+    return this.#current.startMs;
+  }
+
   /** Every client begins, under keys with `prefix`; returns once each has an acknowledged write. */
   async begin(prefix: string): Promise<void> {
     if (this.#running !== null) throw new Error('the load runs already');
@@ -147,6 +152,7 @@ class RunningRound implements Round {
   readonly failures: string[] = [];
   readonly own = new Map<string, string>();
   readonly versions: VersionRecord[] = [];
+  readonly startMs: number = performance.now();
   watchedEnd = false;
   readonly #recorder = new HistoryRecorder({ nowMs: () => performance.now() });
   readonly #clients: readonly Client[];
@@ -307,7 +313,9 @@ class Caller {
   }
 
   #fail(what: string): void {
-    this.#round.failures.push(`client ${this.#index}: ${what}`);
+    const node = this.#client.connection?.node ?? 'no node';
+    const atMs = Math.round(performance.now() - this.#round.startMs);
+    this.#round.failures.push(`client ${this.#index}: ${what} (by now at ${node}, ${atMs} ms after the start)`);
   }
 
   #hotKey(step: number): string {

@@ -89,11 +89,19 @@ export class RegionNode {
     return this.#ended;
   }
 
-  start(extra: { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> } = {}): void {
+  /** `nodeArgs` go to Node itself: a profile, a memory limit. */
+  start(
+    extra: {
+      readonly args?: readonly string[];
+      readonly nodeArgs?: readonly string[];
+      readonly env?: Readonly<Record<string, string>>;
+    } = {},
+  ): void {
     if (this.#child !== null) throw new Error(`${this.name} runs already`);
     const { configFile, logFile, env } = this.#options;
     const log = openSync(logFile, 'a');
-    const child = spawn(process.execPath, [skerryBin, 'server', '--config', configFile, ...(extra.args ?? [])], {
+    const args = [...(extra.nodeArgs ?? []), skerryBin, 'server', '--config', configFile, ...(extra.args ?? [])];
+    const child = spawn(process.execPath, args, {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...process.env, ...env, ...extra.env },
     });

@@ -17,6 +17,8 @@ export interface RegionOptions {
   readonly env?: (node: string) => Readonly<Record<string, string>>;
 }
 
+const portAttemptsMax = 3;
+
 /** A region of real nodes on loopback ports of this machine, with fault injection allowed. */
 export class Region {
   readonly folder: string;
@@ -68,10 +70,20 @@ export class Region {
 
   /** Starts all nodes and waits until each answers consistent calls. */
   static async start(options: RegionOptions = {}): Promise<Region> {
-    const region = await Region.plan(options);
-    for (const node of region.nodes) node.start();
-    await region.ready();
-    return region;
+    for (let attempt = 1; ; attempt++) {
+      const region = await Region.plan(options);
+      for (const node of region.nodes) node.start();
+      try {
+        await region.ready();
+        return region;
+      } catch (error) {
+        await region.stop();
+        // Somebody else was given the same port between the look at it and its use.
+        const isPortTaken = region.nodes.some((node) => node.crash !== null && node.log.includes('EADDRINUSE'));
+        if (!isPortTaken || attempt === portAttemptsMax) throw error;
+        if (options.folder === undefined) region.remove();
+      }
+    }
   }
 
   node(name: string): RegionNode {
