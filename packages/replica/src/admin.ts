@@ -1,3 +1,4 @@
+import type { Asking } from './asking.ts';
 import type { NodeId, ReplicaId } from '@skerry/base';
 import { membersOf } from '@skerry/raft';
 import { joiningConfig } from './membership.ts';
@@ -84,8 +85,8 @@ export class Admin {
     this.#propose({ kind: 'announce', member: { node: options.node, replica: options.replica, announced: true, learner: known.learner, peerUrl, clientUrl, adminUrl } });
   }
 
-  request(operation: AdminOperation, timeoutMs: number | null, answer: (answer: Answer) => void): Refusal | null {
-    return operation.kind === 'changeMembers' ? this.#changeMembers(operation, timeoutMs, answer) : this.#transfer(operation, timeoutMs, answer);
+  request(operation: AdminOperation, timeoutMs: number | null, asking: Asking): Refusal | null {
+    return operation.kind === 'changeMembers' ? this.#changeMembers(operation, timeoutMs, asking) : this.#transfer(operation, timeoutMs, asking);
   }
 
   status(): NodeStatus {
@@ -104,7 +105,7 @@ export class Admin {
   }
 
   /** Answers once the directory shows what was asked for; the leaders then bring their groups in line with it. */
-  #changeMembers({ add, remove }: Extract<AdminOperation, { kind: 'changeMembers' }>, timeoutMs: number | null, answer: (answer: Answer) => void): Refusal | null {
+  #changeMembers({ add, remove }: Extract<AdminOperation, { kind: 'changeMembers' }>, timeoutMs: number | null, asking: Asking): Refusal | null {
     const unknown = remove.find((node) => !this.#directory.some((member) => member.node === node));
     if (unknown !== undefined) return { code: 'MEMBER_UNKNOWN', detail: `${unknown} is not a member` };
     const taken = add.find((spec) => this.#directory.some(({ node, replica, learner }) =>
@@ -120,11 +121,11 @@ export class Admin {
       for (const member of add) this.#propose({ kind: 'memberSet', member: { ...member, announced: false } });
       for (const node of remove) this.#propose({ kind: 'memberRemove', node });
     };
-    this.#until({ isDone, act: propose, timeoutMs, answer });
+    this.#until({ isDone, act: propose, timeoutMs, asking });
     return null;
   }
 
-  #transfer({ partition, to }: Extract<AdminOperation, { kind: 'transferLeadership' }>, timeoutMs: number | null, answer: (answer: Answer) => void): Refusal | null {
+  #transfer({ partition, to }: Extract<AdminOperation, { kind: 'transferLeadership' }>, timeoutMs: number | null, asking: Asking): Refusal | null {
     const chosen = this.#partitions.filter(({ id, leader }) => (partition === null ? leader === this.#turn.options.node : id === partition));
     if (partition !== null && chosen.length === 0) return { code: 'BAD_REQUEST', detail: `there is no partition ${partition}` };
     if (to !== null && chosen.some(({ config }) => !config.voters.includes(to))) return { code: 'MEMBER_UNKNOWN', detail: `${to} is not a voter` };
@@ -137,18 +138,19 @@ export class Admin {
         else if (one.leader !== null) this.#turn.send(one.leader, { kind: 'transfer', partition: one.id, to });
       }
     };
-    this.#until({ isDone: () => chosen.every(isMoved), act, timeoutMs, answer });
+    this.#until({ isDone: () => chosen.every(isMoved), act, timeoutMs, asking });
     return null;
   }
 
   /** Acts again and again until it is done; answers then, or that time is over. */
-  #until({ isDone, act, timeoutMs, answer }: { isDone: () => boolean; act: () => void; timeoutMs: number | null; answer: (answer: Answer) => void }): void {
+  #until({ isDone, act, timeoutMs, asking }: { isDone: () => boolean; act: () => void; timeoutMs: number | null; asking: Asking }): void {
     const startMs = this.#turn.now.monoMs;
     let actedMs = Number.NEGATIVE_INFINITY;
     const step = (): void => {
       const { monoMs } = this.#turn.now;
-      if (isDone()) return answer({ kind: 'done' });
-      if (timeoutMs !== null && monoMs - startMs >= timeoutMs) return answer({ kind: 'error', code: 'NO_LEADER', detail: 'not done in time; it may still happen' });
+      if (!asking.isOpen()) return;
+      if (isDone()) return asking.answer({ kind: 'done' });
+      if (timeoutMs !== null && monoMs - startMs >= timeoutMs) return asking.answer({ kind: 'error', code: 'NO_LEADER', detail: 'not done in time; it may still happen' });
       if (monoMs - actedMs >= retryEveryMs) {
         actedMs = monoMs;
         act();

@@ -8,17 +8,25 @@ export class Gates {
     return this.#byDot.size === 0;
   }
 
-  /** At once when `held` is empty. */
-  wait(held: readonly Held[], run: () => void): void {
+  /** At once when `held` is empty. `isOpen` tells whether anybody still wants it. */
+  wait(held: readonly Held[], run: () => void, isOpen: () => boolean): void {
     if (held.length === 0) {
       run();
       return;
     }
-    const gate: Gate = { left: new Set(held.map((one) => one.dotText)), run };
+    const gate: Gate = { left: new Set(held.map((one) => one.dotText)), run, isOpen };
     for (const dotText of gate.left) {
       const gates = this.#byDot.get(dotText);
       if (gates === undefined) this.#byDot.set(dotText, new Set([gate]));
       else gates.add(gate);
+    }
+  }
+
+  /** Forgets those that nobody wants any more: without a quorum nothing else would. */
+  prune(): void {
+    for (const [dotText, gates] of this.#byDot) {
+      for (const gate of gates) if (!gate.isOpen()) gates.delete(gate);
+      if (gates.size === 0) this.#byDot.delete(dotText);
     }
   }
 
@@ -41,4 +49,5 @@ export class Gates {
 interface Gate {
   readonly left: Set<string>;
   readonly run: () => void;
+  readonly isOpen: () => boolean;
 }

@@ -1,3 +1,4 @@
+import type { Asking } from './asking.ts';
 import { compareText } from '@skerry/base';
 import { prefixEnd } from './keys.ts';
 import { versionOf, type Partition } from './partition.ts';
@@ -21,18 +22,21 @@ export class Lists {
   }
 
   /** Each partition is read at a linearizable point of its own; the page as a whole is not one moment. */
-  consistent(operation: ListOperation, answer: (answer: Answer) => void): readonly WaitingRead[] {
+  consistent(operation: ListOperation, asking: Asking): void {
     let left = this.#partitions.length;
-    const serve = (): void => {
-      left--;
-      if (left === 0) answer(this.#page(operation, false));
+    const read: WaitingRead = {
+      get isOpen(): boolean {
+        return asking.isOpen();
+      },
+      serve: () => {
+        left--;
+        if (left === 0) asking.answer(this.#page(operation, false));
+      },
     };
-    return this.#partitions.map((partition) => {
-      const read = { isOpen: true, serve };
+    for (const partition of this.#partitions) {
       const held = partition.pending.keysWith(operation.prefix).flatMap((key) => [...partition.pending.ofKey(key)]);
-      partition.gates.wait(held, () => partition.linearize(read));
-      return read;
-    });
+      partition.gates.wait(held, () => partition.linearize(read), asking.isOpen);
+    }
   }
 
   #page(operation: ListOperation, withPending: boolean): Answer {

@@ -1,6 +1,7 @@
 import type { NodeId, PartitionId } from '@skerry/base';
 import { compareStamps, dotFromText, stampToText, type CausalContext, type Dot, type HybridClock, type Stamp } from '@skerry/crdt';
 import { logIndex, Raft, simpleConfig, term, type ConfigState, type Entry, type Output } from '@skerry/raft';
+import { ClusterTime } from './cluster-time.ts';
 import { Gates } from './gates.ts';
 import { raftKeys } from './keys.ts';
 import { joiningConfig, Membership } from './membership.ts';
@@ -10,7 +11,7 @@ import type { StorageSource } from './ports/storage.ts';
 import { Promotions } from './promotions.ts';
 import { Proposals } from './proposals.ts';
 import { RaftLog } from './raft-log.ts';
-import { Reads } from './reads.ts';
+import { Reads, type WaitingRead } from './reads.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 import { decodeBatch } from './state/batch.ts';
@@ -43,6 +44,7 @@ export interface LocalView {
   readonly dot: Dot | null;
 }
 
+const pruneEveryMs = 250;
 const applyBytesMax = 4 * 1_024 * 1_024;
 /** The log of a new cluster starts behind this position, so that a node that joins always gets the first members by snapshot. */
 const logStart = { index: 1, term: 1 };
@@ -53,6 +55,7 @@ export class Partition {
   readonly raft: Raft;
   readonly pending: PendingWrites;
   readonly gates: Gates = new Gates();
+  readonly clusterTime: ClusterTime;
   readonly writes: Writes;
   readonly promotions: Promotions;
   readonly membership: Membership;
@@ -74,6 +77,7 @@ export class Partition {
   #appliedDurable: number;
   #storageHealthy = true;
   #snapshotInstalled = false;
+  #lastPruneMs = 0;
 
   constructor({ id, turn, storage, clock, events }: PartitionOptions) {
     this.id = id;
@@ -86,6 +90,7 @@ export class Partition {
     const initial = options.bootstrap === null ? { index: 0, term: 0 } : logStart;
     this.state = new StateMachine(store, id, this.#generation, { config: this.config, applied: initial.index, term: initial.term });
     this.config = this.state.header.config;
+    this.clusterTime = new ClusterTime(this.state.header.clusterMs, turn.now.monoMs);
     this.#appliedDurable = this.state.applied;
     this.#sender = new SnapshotSender({ turn, partition: id, storage, onEnd: (to, ok) => this.raft.reportSnapshot(to, ok) });
     this.#log = new RaftLog(store, id, { initial, newestSnapshot: () => this.#sender.newest() });
@@ -133,7 +138,7 @@ export class Partition {
   }
 
   /** Runs `serve` once this node has applied all that was committed when this was called (linearizable read). */
-  linearize(read: { serve: () => void; isOpen: boolean }): void {
+  linearize(read: WaitingRead): void {
     this.#reads.add(read);
   }
 
@@ -189,6 +194,7 @@ export class Partition {
   tick(): void {
     this.raft.tick();
     this.#reads.tick(this.turn.now.monoMs);
+    this.#pruneIfDue();
     this.writes.tick();
     this.promotions.tick();
     this.#sender.tick();
@@ -283,6 +289,7 @@ export class Partition {
       }
       const batch = this.state.apply(entry.index, entry.term, decodeBatch(entry.data));
       this.clock.observe(this.state.header.clock);
+      this.clusterTime.observe(this.state.header.clusterMs, this.turn.now.monoMs);
       for (const { id, result } of batch.results) this.writes.applied(id, result);
       for (const { dot } of batch.settled) this.#settle(dot);
       this.#events.onApplied(this, batch);
@@ -300,6 +307,7 @@ export class Partition {
 
   #setLeader(leader: NodeId | null, isLeader: boolean): void {
     const wasLeader = this.isLeader;
+    this.clusterTime.setRunning(leader !== null, this.turn.now.monoMs);
     this.leader = leader;
     this.isLeader = isLeader;
     if (wasLeader && !isLeader) this.#proposals.resigned();
@@ -328,12 +336,22 @@ export class Partition {
     const older = this.state;
     this.state = new StateMachine(store, this.id, this.#generation, { config: snapshot.config, applied: snapshot.index, term: snapshot.term });
     this.state.startFeed();
+    // In the same batch: a restart must not take the sender's feed for its own.
+    this.turn.saveState();
     this.clock.observe(this.state.header.clock);
     this.#setConfig(snapshot.config);
     for (const held of [...this.pending.all()]) if (this.state.header.context.has(held.write.dot)) this.#settle(held.write.dot);
     this.promotions.installed(older.header.context);
     this.writes.installed();
     this.#events.onInstalled(this);
+  }
+
+  #pruneIfDue(): void {
+    if (this.turn.now.monoMs - this.#lastPruneMs < pruneEveryMs) return;
+    this.#lastPruneMs = this.turn.now.monoMs;
+    this.#reads.prune();
+    this.gates.prune();
+    this.promotions.prune();
   }
 
   #compactIfDue(): void {

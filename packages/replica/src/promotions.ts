@@ -13,6 +13,11 @@ const pushAgainMs = 1_000;
 const pushAfterMs = 50;
 const sweepEveryMs = 50;
 
+interface SettleWait {
+  readonly run: () => void;
+  readonly isOpen: () => boolean;
+}
+
 interface CopyWait {
   readonly copies: number;
   readonly run: () => void;
@@ -30,7 +35,7 @@ export class Promotions {
   /** By peer: when it was last sent each write that it has not confirmed. */
   readonly #pushed: Map<NodeId, Map<string, number>> = new Map();
   readonly #copyWaits: Map<string, CopyWait[]> = new Map();
-  readonly #settleWaits: Map<string, (() => void)[]> = new Map();
+  readonly #settleWaits: Map<string, SettleWait[]> = new Map();
 
   constructor(partition: Partition) {
     this.#partition = partition;
@@ -54,10 +59,19 @@ export class Promotions {
   }
 
   /** Runs `run` when the write with this dot is settled here. */
-  whenSettled(dotText: string, run: () => void): void {
+  whenSettled(dotText: string, wait: SettleWait): void {
     const waits = this.#settleWaits.get(dotText) ?? [];
-    waits.push(run);
+    waits.push(wait);
     this.#settleWaits.set(dotText, waits);
+  }
+
+  /** Forgets waits that nobody wants any more. */
+  prune(): void {
+    for (const [dotText, waits] of this.#settleWaits) {
+      const open = waits.filter((wait) => wait.isOpen());
+      if (open.length === 0) this.#settleWaits.delete(dotText);
+      else if (open.length < waits.length) this.#settleWaits.set(dotText, open);
+    }
   }
 
   settled(dot: Dot, held: Held | null): void {
@@ -68,13 +82,13 @@ export class Promotions {
       this.#runAll(this.#copyWaits, held.dotText, (wait) => wait.run());
       this.#due = true;
     }
-    if (this.#settleWaits.size > 0) this.#runAll(this.#settleWaits, dotToText(dot), (run) => run());
+    if (this.#settleWaits.size > 0) this.#runAll(this.#settleWaits, dotToText(dot), (wait) => wait.run());
   }
 
   /** A snapshot replaced the state; dots that nobody here held may be settled in it. */
   installed(_before: CausalContext): void {
     for (const dotText of [...this.#settleWaits.keys()]) {
-      if (this.#partition.isSettled(dotText)) this.#runAll(this.#settleWaits, dotText, (run) => run());
+      if (this.#partition.isSettled(dotText)) this.#runAll(this.#settleWaits, dotText, (wait) => wait.run());
     }
   }
 

@@ -19,8 +19,6 @@ export class Proposals {
   readonly #partition: Partition;
   #outbox: Item[] = [];
   #outboxBytes = 0;
-  #electedMs = 0;
-  #clusterAtElectionMs = 0;
   #lastExpireMs = 0;
 
   constructor(partition: Partition) {
@@ -50,10 +48,9 @@ export class Proposals {
   }
 
   elected(): void {
-    const { now } = this.#partition.turn;
-    this.#electedMs = now.monoMs;
-    const { clusterMs } = this.#partition.state.header;
-    this.#clusterAtElectionMs = clusterMs === 0 ? now.wallMs : clusterMs;
+    const { turn, clusterTime } = this.#partition;
+    // A new cluster's time starts here; of an older one only the pace of monotonic clocks counts.
+    if (clusterTime.at(turn.now.monoMs) === 0) clusterTime.observe(turn.now.wallMs, turn.now.monoMs);
   }
 
   /** What was not proposed goes back to where it came from. */
@@ -92,10 +89,9 @@ export class Proposals {
     if (at > 0) this.#outbox = this.#outbox.slice(at);
   }
 
-  /** Cluster time (thesis 6.3): it goes on from where the last leader's stopped, by this node's monotonic clock. */
+  /** The partitions of a node keep together, so that a session born by one is not old to another. */
   clusterMs(): number {
-    const { turn, state } = this.#partition;
-    return Math.max(state.header.clusterMs, Math.floor(this.#clusterAtElectionMs + turn.now.monoMs - this.#electedMs));
+    return this.#partition.turn.clusterMs();
   }
 
   /** Puts commands of the leader into one entry, so that they are applied together or not at all. */
@@ -139,6 +135,7 @@ export class Proposals {
     const { conflicts } = state.header;
     return state.receipts.count > limits.receiptCountMax
       || conflicts.next - conflicts.first > limits.ledgerCountMax
+      || state.oldestConflictMs() < this.clusterMs() - limits.ledgerAgeMs
       || state.sessions.isAnyIdle(this.clusterMs() - timing.sessionIdleMs, this.clusterMs() - timing.sessionIdleQuorumlessMs);
   }
 

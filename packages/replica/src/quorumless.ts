@@ -1,3 +1,4 @@
+import type { Asking } from './asking.ts';
 import type { HybridClock } from '@skerry/crdt';
 import { ByteReader, ByteWriter } from '@skerry/base';
 import { decodeStamp, encodeStamp, type Dot } from '@skerry/crdt';
@@ -6,7 +7,6 @@ import { nodeRecordKey } from './keys.ts';
 import { formatReceipt } from './names.ts';
 import { versionOf, type Partition } from './partition.ts';
 import type { Held } from './pending.ts';
-import type { RequestHandle } from './replica-api.ts';
 import type { Answer, WriteId, WriteOperation } from './requests.ts';
 import type { Turn } from './turn.ts';
 
@@ -31,19 +31,21 @@ export class Quorumless {
     clock.observe(decodeStamp(reader));
   }
 
-  accept(partition: Partition, { operation, id, handle, timeoutMs, isOpen }: {
+  accept(partition: Partition, { operation, id, timeoutMs, asking }: {
     operation: QuorumlessOperation;
     id: WriteId;
-    handle: RequestHandle;
     timeoutMs: number | null;
-    isOpen: () => boolean;
+    asking: Asking;
   }): void {
-    const answer = (value: Answer): void => {
-      if (isOpen()) this.#turn.answer(handle, value);
-    };
-    const before = this.#acceptedBefore(partition, id);
+    const { answer } = asking;
+    const again = partition.pending.findWrite(id.client, id.sequence);
+    const before = again === null ? this.#settledBefore(partition, id) : null;
     if (before !== null) {
       this.#turn.whenDurable(() => answer(before));
+      return;
+    }
+    if (again !== null) {
+      this.#whenHeld(partition, again, { copies: operation.w ?? 1, timeoutMs, answer });
       return;
     }
     const { limits } = this.#turn.options;
@@ -52,9 +54,13 @@ export class Quorumless {
       return answer(errorAnswer('PENDING_FULL', `this node holds ${partition.pending.count} pending writes`));
     }
     const held = this.#hold(partition, operation, id);
-    const accepted = this.#accepted(partition, held);
-    const copies = operation.w ?? 1;
     held.durable = false;
+    this.#whenHeld(partition, held, { copies: operation.w ?? 1, timeoutMs, answer });
+  }
+
+  /** Acknowledges the write once it is durable here and on as many other nodes as were asked for. */
+  #whenHeld(partition: Partition, held: Held, { copies, timeoutMs, answer }: { copies: number; timeoutMs: number | null; answer: (value: Answer) => void }): void {
+    const accepted = this.#accepted(partition, held);
     this.#turn.whenDurable(() => {
       held.durable = true;
       partition.promotions.added();
@@ -90,10 +96,8 @@ export class Quorumless {
     );
   }
 
-  /** A retry of a write that this node accepted, or that is promoted already. */
-  #acceptedBefore(partition: Partition, id: WriteId): Answer | null {
-    const held = partition.pending.findWrite(id.client, id.sequence);
-    if (held !== null) return this.#accepted(partition, held);
+  /** A retry of a write that is promoted already. */
+  #settledBefore(partition: Partition, id: WriteId): Answer | null {
     const session = partition.state.sessions.find(id.client);
     if (session === null || !session.done.has(id.sequence)) return null;
     const result = session.results.get(id.sequence)?.result;

@@ -4,7 +4,7 @@ import type { LogIndex, Raft } from '@skerry/raft';
 export interface WaitingRead {
   /** Answers from the applied state. */
   readonly serve: () => void;
-  isOpen: boolean;
+  readonly isOpen: boolean;
 }
 
 /** How long a read index may take before it is asked for again: its messages may be lost. */
@@ -34,6 +34,11 @@ export class Reads {
     for (const round of this.#rounds.values()) count += round.reads.length;
     for (const { reads } of this.#ready) count += reads.length;
     return count;
+  }
+
+  /** Forgets those that nobody wants any more: without a leader nothing else would. */
+  prune(): void {
+    this.#queue = this.#queue.filter((read) => read.isOpen);
   }
 
   tick(nowMs: number): void {

@@ -18,6 +18,7 @@ import { partitionOf, refusalOf } from './validate.ts';
 import { ViewReads } from './view-reads.ts';
 import type { Asker } from './waiting-writes.ts';
 import { Watches } from './watches.ts';
+import type { Asking } from './asking.ts';
 
 /** Applied state is written at least this often while there is any, so that a restart replays little of the log. */
 const saveEveryMs = 50;
@@ -46,6 +47,7 @@ export class Replica {
   constructor(options: ReplicaOptions, storage: StorageSource, now: Now) {
     this.#turn = new Turn(options, new StagedStore(storage), now);
     this.#turn.saveState = () => this.#saveState();
+    this.#turn.clusterMs = () => Math.max(0, ...this.#partitions.map(({ clusterTime }) => clusterTime.at(this.#turn.now.monoMs)));
     this.#clock = new HybridClock(options.replica);
     this.#quorumless = new Quorumless(this.#turn, this.#clock);
     this.#lastSaveMs = now.monoMs;
@@ -117,7 +119,7 @@ export class Replica {
         return;
       case 'transferLeadership':
       case 'changeMembers': {
-        const refused = this.#admin.request(operation, request.timeoutMs, this.#once(handle));
+        const refused = this.#admin.request(operation, request.timeoutMs, this.#ask(handle));
         if (refused !== null) this.#refuse(handle, refused.code, refused.detail);
         return;
       }
@@ -212,6 +214,15 @@ export class Replica {
     return { batch, messages, answers, directory };
   }
 
+  /**
+   * Milliseconds of the region's cluster time (thesis 6.3), as far as this node knows it. Births of client ids are taken
+   * from it, since what is forgotten of sessions is decided by it.
+   */
+  clusterNowMs(now: Now): number {
+    this.#turn.now = now;
+    return this.#turn.clusterMs();
+  }
+
   status(): NodeStatus {
     return this.#admin.status();
   }
@@ -258,8 +269,7 @@ export class Replica {
     const keys = keysOf(operation);
     const partition = this.#partition(partitionOf(assertPresent(keys[0], 'a write names a key'), options.partitionCount));
     if ((operation.kind === 'set' || operation.kind === 'delete') && !operation.consistent) {
-      const isOpen = this.#openFlag(handle);
-      this.#quorumless.accept(partition, { operation, id, handle, timeoutMs, isOpen });
+      this.#quorumless.accept(partition, { operation, id, timeoutMs, asking: this.#ask(handle) });
       return;
     }
     if (this.#turn.storageFull && !id.retry) return this.#refuse(handle, 'STORAGE_FULL', 'the disk of this node is full');
@@ -272,17 +282,18 @@ export class Replica {
     if (!operation.consistent) {
       const copies = operation.r ?? 1;
       if (copies <= 1) this.#turn.answer(handle, readAnswer(partition.localView(operation.key)));
-      else this.#views.read(partition, { key: operation.key, copies, timeoutMs, done: this.#once(handle) });
+      else this.#views.read(partition, { key: operation.key, copies, timeoutMs, asking: this.#ask(handle) });
       return;
     }
-    const answer = this.#once(handle);
-    const read = { isOpen: true, serve: () => answer(readAnswer(partition.state.read(operation.key))) };
-    partition.gates.wait(partition.pending.ofKey(operation.key), () => partition.linearize(read));
-    if (timeoutMs === null) return;
-    this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => {
-      read.isOpen = false;
-      answer(timedOutRead);
-    });
+    const asking = this.#ask(handle);
+    const read = {
+      get isOpen(): boolean {
+        return asking.isOpen();
+      },
+      serve: () => asking.answer(readAnswer(partition.state.read(operation.key))),
+    };
+    partition.gates.wait(partition.pending.ofKey(operation.key), () => partition.linearize(read), asking.isOpen);
+    if (timeoutMs !== null) this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => asking.answer(timedOutRead));
   }
 
   #list(handle: RequestHandle, operation: Extract<ClientRequest['operation'], { kind: 'list' }>, timeoutMs: number | null): void {
@@ -290,13 +301,10 @@ export class Replica {
       this.#turn.answer(handle, this.#lists.local(operation));
       return;
     }
-    const answer = this.#once(handle);
-    const reads = this.#lists.consistent(operation, answer);
+    const asking = this.#ask(handle);
+    this.#lists.consistent(operation, asking);
     if (timeoutMs === null) return;
-    this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => {
-      for (const read of reads) read.isOpen = false;
-      answer({ kind: 'list', entries: [], next: null, timeout: true });
-    });
+    this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => asking.answer({ kind: 'list', entries: [], next: null, timeout: true }));
   }
 
   #receipt(handle: RequestHandle, text: string, wait: boolean, timeoutMs: number | null): void {
@@ -304,7 +312,8 @@ export class Replica {
     const parsed = parseReceipt(text, region, partitionCount);
     if (parsed === null) return this.#refuse(handle, 'RECEIPT_UNKNOWN', 'not a receipt of this region');
     const partition = this.#partition(parsed.partition);
-    const answer = this.#once(handle);
+    const asking = this.#ask(handle);
+    const { answer } = asking;
     const tell = (timeout: boolean): void => {
       const isHeld = partition.pending.find(parsed.dot) !== null;
       const record = partition.state.receipts.find(parsed.dot);
@@ -313,7 +322,7 @@ export class Replica {
       answer({ kind: 'receipt', state: record.state, version: versionOf(record.stamp), timeout: false, ...reason });
     };
     if (!wait || partition.context.has(parsed.dot)) return tell(false);
-    partition.promotions.whenSettled(parsed.dotText, () => tell(false));
+    partition.promotions.whenSettled(parsed.dotText, { run: () => tell(false), isOpen: asking.isOpen });
     if (timeoutMs !== null) this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => tell(true));
   }
 
@@ -327,21 +336,17 @@ export class Replica {
     return asker;
   }
 
-  #openFlag(handle: RequestHandle): () => boolean {
+  /** An open request: it is answered the first time, unless the asker is gone by then. */
+  #ask(handle: RequestHandle): Asking {
     const flag = { open: true, asker: null };
     this.#open.set(handle, flag);
-    return () => {
-      const { open } = flag;
-      flag.open = false;
-      return open;
-    };
-  }
-
-  /** Answers the first time it is called, unless the asker is gone. */
-  #once(handle: RequestHandle): (answer: Parameters<Turn['answer']>[1]) => void {
-    const isOpen = this.#openFlag(handle);
-    return (answer) => {
-      if (isOpen()) this.#turn.answer(handle, answer);
+    return {
+      isOpen: () => flag.open,
+      answer: (answer) => {
+        if (!flag.open) return;
+        flag.open = false;
+        this.#turn.answer(handle, answer);
+      },
     };
   }
 

@@ -22,6 +22,8 @@ export class Turn {
    * without its applied index would be applied twice after a crash.
    */
   saveState: () => void = () => {};
+  /** Cluster time as this node knows it. */
+  clusterMs: () => number = () => 0;
   #messages: Map<NodeId, PeerMessage[]> = new Map();
   #answers: { handle: RequestHandle; answer: Answer }[] = [];
   /** In order of batch. */

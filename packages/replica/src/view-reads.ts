@@ -1,9 +1,9 @@
+import type { Asking } from './asking.ts';
 import type { NodeId } from '@skerry/base';
 import { compareStamps, type Stamp } from '@skerry/crdt';
 import { readAnswer, timedOutRead } from './answers.ts';
 import type { LocalView, Partition } from './partition.ts';
 import type { PeerMessage } from './peer-message.ts';
-import type { Answer } from './requests.ts';
 import type { Turn } from './turn.ts';
 
 interface Ask {
@@ -11,7 +11,7 @@ interface Ask {
   readonly copies: number;
   readonly heard: Set<NodeId>;
   best: LocalView | null;
-  readonly done: (answer: Answer) => void;
+  readonly asking: Asking;
 }
 
 /** Reads that merge the local views of `r` nodes (DESIGN section 3.2); pending writes they bring are kept: read repair. */
@@ -24,21 +24,25 @@ export class ViewReads {
     this.#turn = turn;
   }
 
-  read(partition: Partition, { key, copies, timeoutMs, done }: { key: string; copies: number; timeoutMs: number | null; done: (answer: Answer) => void }): void {
+  read(partition: Partition, { key, copies, timeoutMs, asking }: { key: string; copies: number; timeoutMs: number | null; asking: Asking }): void {
     const number = this.#nextAsk++;
-    const ask: Ask = { key, copies, heard: new Set([this.#turn.options.node]), best: partition.localView(key), done };
+    const ask: Ask = { key, copies, heard: new Set([this.#turn.options.node]), best: partition.localView(key), asking };
     this.#asks.set(number, ask);
     this.#ask(partition, number);
     // Peers that come up later are asked too; a lost question is repeated.
     const again = (): void => {
       if (!this.#asks.has(number)) return;
+      if (!asking.isOpen()) {
+        this.#asks.delete(number);
+        return;
+      }
       this.#ask(partition, number);
       this.#turn.at(this.#turn.now.monoMs + 200, again);
     };
     this.#turn.at(this.#turn.now.monoMs + 200, again);
     if (timeoutMs === null) return;
     this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => {
-      if (this.#asks.delete(number)) done(timedOutRead);
+      if (this.#asks.delete(number)) asking.answer(timedOutRead);
     });
   }
 
@@ -64,7 +68,7 @@ export class ViewReads {
     ask.best = best;
     if (ask.heard.size < ask.copies) return;
     this.#asks.delete(message.ask);
-    ask.done(readAnswer(ask.best));
+    ask.asking.answer(readAnswer(ask.best));
   }
 
   #ask(partition: Partition, number: number): void {

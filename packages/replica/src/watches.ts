@@ -1,3 +1,4 @@
+import type { RegionId } from '@skerry/base';
 import { stampToText } from '@skerry/crdt';
 import { prefixEnd } from './keys.ts';
 import type { Partition } from './partition.ts';
@@ -45,7 +46,7 @@ export class Watches {
   /** False: the cursor is not one of this store. */
   start(handle: RequestHandle, { key, prefix, cursor }: { key: string; prefix: boolean; cursor: string | null }): boolean {
     const applied = this.#partitions.map((partition) => partition.state.applied);
-    const positions = cursor === null || cursor === '' ? [...applied] : parseCursor(cursor, this.#partitions.length);
+    const positions = cursor === null || cursor === '' ? [...applied] : parseCursor(cursor, this.#turn.options.region, this.#partitions.length);
     if (positions === null) return false;
     const watcher: Watcher = { handle, key, prefix, positions, events: [], reset: null };
     if (cursor === '') this.#beginReset(watcher);
@@ -113,7 +114,7 @@ export class Watches {
         watcher.positions[partition.id] = Math.max(watcher.positions[partition.id] as number, partition.state.applied);
       });
     }
-    const answer: WatchAnswer = { kind: 'watch', events, cursor: watcher.reset === null ? formatCursor(watcher.positions) : '', ...(reset === undefined ? {} : { reset }) };
+    const answer: WatchAnswer = { kind: 'watch', events, cursor: watcher.reset === null ? formatCursor(this.#turn.options.region, watcher.positions) : '', ...(reset === undefined ? {} : { reset }) };
     this.#turn.answer(watcher.handle, answer);
   }
 
@@ -200,12 +201,15 @@ function toEvent({ key, value, stamp }: Change): WatchEvent {
   return { key, value, version: stampToText(stamp) };
 }
 
-function formatCursor(positions: readonly number[]): string {
-  return positions.map((position) => position.toString(36)).join('.');
+/** `REGION:INDEX.INDEX…`: indices mean something in the region that counted them alone. */
+function formatCursor(region: RegionId, positions: readonly number[]): string {
+  return `${region}:${positions.map((position) => position.toString(36)).join('.')}`;
 }
 
-function parseCursor(cursor: string, count: number): number[] | null {
-  const parts = cursor.split('.');
+function parseCursor(cursor: string, region: RegionId, count: number): number[] | null {
+  const [name, indices, ...rest] = cursor.split(':');
+  const parts = (indices ?? '').split('.');
+  if (name !== region || rest.length > 0) return null;
   if (parts.length !== count || !parts.every((part) => /^[0-9a-z]{1,10}$/.test(part))) return null;
   return parts.map((part) => Number.parseInt(part, 36));
 }

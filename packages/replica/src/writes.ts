@@ -54,7 +54,7 @@ export class Writes {
       this.#partition.gates.wait(held, () => {
         gated.gated = false;
         this.#waiting.enqueue(gated);
-      });
+      }, () => gated.askers.some((asker) => asker.open));
     } else {
       write.askers.push(asker);
       write.retry ||= retry;
@@ -131,7 +131,12 @@ export class Writes {
     if (this.#waiting.size === 0 || turn.now.monoMs - this.#lastCheckMs < checkEveryMs) return;
     this.#lastCheckMs = turn.now.monoMs;
     const before = turn.now.monoMs - turn.options.timing.forwardRetryMs;
-    for (const write of this.#waiting.all()) {
+    for (const write of [...this.#waiting.all()]) {
+      // Nobody waits any more. What was sent may still be applied; what was not, will not be.
+      if (write.askers.every((asker) => !asker.open)) {
+        this.#waiting.remove(write);
+        continue;
+      }
       if (write.gated || write.sends === 0 || write.lastSentMs > before) continue;
       write.lastSentMs = turn.now.monoMs;
       this.#waiting.enqueue(write);

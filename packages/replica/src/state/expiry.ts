@@ -5,7 +5,7 @@ import { decodeConflict } from './ledger.ts';
 import type { StateMachine } from './state-machine.ts';
 
 /** At most this many of a kind end with one command; the leader proposes the next one soon. */
-export const expireCountMax = 256;
+export const expireCountMax = 2_048;
 
 /** Ends leases, sessions, receipts and conflicts whose time is over. `deleteKeys` writes the tombstones of a lease's keys. */
 export function expire(state: StateMachine, store: StagedStore, retention: Retention, deleteKeys: (keys: readonly string[]) => void): void {
@@ -19,19 +19,30 @@ export function expire(state: StateMachine, store: StagedStore, retention: Reten
   for (let left = expireCountMax; left > 0 && header.conflicts.next > header.conflicts.first; left--) {
     const key = state.keys.conflict(header.conflicts.first);
     const record = store.get(key);
-    const isOld = record === undefined || decodeConflict(record).timeMs < header.clock.wallMs - retention.ledgerAgeMs;
+    const isOld = record === undefined || decodeConflict(record).clusterMs < header.clusterMs - retention.ledgerAgeMs;
     if (!isOld && header.conflicts.next - header.conflicts.first <= retention.ledgerCountMax) break;
     store.deferDelete(key);
     header.conflicts.first++;
   }
 }
 
+/**
+ * A session that is unknown and was born this much after the horizon may still have been forgotten: activity is noted in
+ * steps, and the node that told the birth may have been a little ahead of the log.
+ */
+function birthMarginMs(idleMs: number): number {
+  return Math.min(600_000, Math.floor(idleMs / 2));
+}
+
 function expireSessions(state: StateMachine, store: StagedStore, retention: Retention): void {
   const { header } = state;
   const horizonMs = Math.max(0, header.clusterMs - retention.sessionIdleMs);
   const quorumlessHorizonMs = Math.max(0, header.clusterMs - retention.sessionIdleQuorumlessMs);
-  header.sessionHorizonMs = Math.max(header.sessionHorizonMs, horizonMs);
-  header.sessionQuorumlessHorizonMs = Math.max(header.sessionQuorumlessHorizonMs, quorumlessHorizonMs);
+  header.sessionHorizonMs = Math.max(header.sessionHorizonMs, horizonMs + birthMarginMs(retention.sessionIdleMs));
+  header.sessionQuorumlessHorizonMs = Math.max(
+    header.sessionQuorumlessHorizonMs,
+    quorumlessHorizonMs + birthMarginMs(retention.sessionIdleQuorumlessMs),
+  );
   const idle = [
     { from: state.keys.range('x').from, to: state.keys.sessionActive(horizonMs, ''), limit: expireCountMax },
     { from: state.keys.range('z').from, to: state.keys.sessionActiveQuorumless(quorumlessHorizonMs, ''), limit: expireCountMax },

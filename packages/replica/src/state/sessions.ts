@@ -14,6 +14,13 @@ export interface Session {
   answeredBelow: number;
   /** Sequences that took effect or were fenced. Never shrinks: it is what makes a dot's second copy harmless. */
   readonly done: IntervalSet;
+  /** Those of `done` that are promoted quorum-less writes. */
+  readonly promoted: IntervalSet;
+  /**
+   * The session was forgotten and is known again only because a node that was cut off handed in a quorum-less write.
+   * Nobody knows what else it did, so it makes no consistent write any more.
+   */
+  readonly revived: boolean;
   /** Results from `answeredBelow` on; `saved` once storage has it. */
   readonly results: Map<number, { readonly result: CommandResult; saved: boolean }>;
   dirty: boolean;
@@ -50,9 +57,9 @@ export class Sessions {
     return session;
   }
 
-  create(client: ClientId, clusterMs: number): Session {
+  create(client: ClientId, { clusterMs, revived }: { clusterMs: number; revived: boolean }): Session {
     const session: Session = {
-      lastActiveMs: clusterMs, quorumless: false, answeredBelow: 1, done: new IntervalSet(), results: new Map(), dirty: false,
+      lastActiveMs: clusterMs, quorumless: false, answeredBelow: 1, done: new IntervalSet(), promoted: new IntervalSet(), revived, results: new Map(), dirty: false,
     };
     this.#store.defer(this.#activeKey(client, session), new Uint8Array(0));
     this.#cached.set(client, session);
@@ -82,6 +89,7 @@ export class Sessions {
 
   finish(client: ClientId, session: Session, { sequence, result }: { sequence: number; result: CommandResult }): void {
     session.done.add(sequence);
+    if (result.kind === 'promoted') session.promoted.add(sequence);
     if (sequence >= session.answeredBelow) session.results.set(sequence, { result, saved: false });
     this.#markDirty(client, session);
   }
@@ -155,15 +163,16 @@ export class Sessions {
   }
 }
 
-/** When the client made its id, by the clock of the server that greeted it: the first 48 bits. */
+/** When the client made its id, in the cluster time that the node told which greeted it: the first 48 bits. */
 export function sessionBirthMs(client: ClientId): number {
   return Number.parseInt(client.slice(0, 12), 16);
 }
 
 function encodeSession(session: Session): Uint8Array {
-  const writer = new ByteWriter(48);
-  writer.u48(session.lastActiveMs).bool(session.quorumless).varint(session.answeredBelow);
+  const writer = new ByteWriter(64);
+  writer.u48(session.lastActiveMs).bool(session.quorumless).bool(session.revived).varint(session.answeredBelow);
   session.done.encode(writer);
+  session.promoted.encode(writer);
   return writer.finish();
 }
 
@@ -171,6 +180,9 @@ function decodeSession(bytes: Uint8Array): Session {
   const reader = new ByteReader(bytes);
   const lastActiveMs = reader.u48();
   const quorumless = reader.bool();
+  const revived = reader.bool();
   const answeredBelow = reader.varint();
-  return { lastActiveMs, quorumless, answeredBelow, done: IntervalSet.decode(reader), results: new Map(), dirty: false };
+  const done = IntervalSet.decode(reader);
+  const promoted = IntervalSet.decode(reader);
+  return { lastActiveMs, quorumless, revived, answeredBelow, done, promoted, results: new Map(), dirty: false };
 }

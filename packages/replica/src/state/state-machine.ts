@@ -13,7 +13,7 @@ import { encodeChanges, type Change } from './feed.ts';
 import { decodeHeader, emptyHeader, encodeHeader, type StateHeader } from './header.ts';
 import { decodeKeyRecord, encodeKeyRecord, type KeyRecord } from './key-record.ts';
 import { Leases } from './leases.ts';
-import { encodeConflict, type ConflictRecord } from './ledger.ts';
+import { decodeConflict, encodeConflict, type ConflictRecord } from './ledger.ts';
 import { Members } from './members.ts';
 import { Receipts, type ReceiptRecord } from './receipts.ts';
 import type { CommandResult, TxnResult } from './result.ts';
@@ -158,7 +158,7 @@ export class StateMachine {
   #applyWrite(command: Exclude<Command, { kind: 'promote' | 'expire' | 'announce' | 'memberSet' | 'memberRemove' | 'admit' }>, reading: Reading): void {
     const { id } = command;
     const session = this.#sessionOf(id, this.header.sessionHorizonMs);
-    if (session === null) {
+    if (session === null || session.revived) {
       this.#results.push({ id, result: { kind: 'error', code: 'SESSION_EXPIRED' } });
       return;
     }
@@ -273,13 +273,11 @@ export class StateMachine {
     if (!this.header.context.add(dot)) return;
     this.#settled.push({ dot, key });
     const session = this.#sessionOf(id, this.header.sessionQuorumlessHorizonMs);
-    if (session === null) {
-      this.#discard({ ...losing(write), winner: null, winnerStamp: write.stamp, timeMs: reading.wallMs, reason: 'rejected' });
-      this.receipts.settle(dot, { state: 'rejected', stamp: null, reason: 'SESSION_EXPIRED' });
-      return;
-    }
+    if (session === null) return this.#reject(write, reading, 'SESSION_EXPIRED');
     this.sessions.setQuorumless(id.client, session);
     if (session.done.has(id.sequence)) {
+      // Its client had it fenced: that told that it is not applied, so it is not, but it was acknowledged too.
+      if (!session.promoted.has(id.sequence)) return this.#reject(write, reading, 'FENCED');
       // The client's retry was accepted by two nodes; the other copy was here first, and what became of it became of this one.
       const first = session.results.get(id.sequence)?.result;
       const receipt = first?.kind === 'promoted' ? this.receipts.find(first.dot) : null;
@@ -291,6 +289,12 @@ export class StateMachine {
     const result: CommandResult = { kind: 'promoted', stamp: receipt.stamp, dot };
     this.sessions.finish(id.client, session, { sequence: id.sequence, result });
     this.#results.push({ id, result });
+  }
+
+  /** An acknowledged write that takes no effect is kept in the ledger, from where it can be restored (I12). */
+  #reject(write: Promotion, reading: Reading, reason: string): void {
+    this.#discard({ ...losing(write), winner: null, winnerStamp: write.stamp, timeMs: reading.wallMs, reason: 'rejected' });
+    this.receipts.settle(write.dot, { state: 'rejected', stamp: null, reason });
   }
 
   #mergePromotion(write: Promotion, reading: Reading): ReceiptRecord {
@@ -320,8 +324,8 @@ export class StateMachine {
     return clamped;
   }
 
-  #discard(record: ConflictRecord): void {
-    this.#store.defer(this.keys.conflict(this.header.conflicts.next++), encodeConflict(record));
+  #discard(record: Omit<ConflictRecord, 'clusterMs'>): void {
+    this.#store.defer(this.keys.conflict(this.header.conflicts.next++), encodeConflict({ ...record, clusterMs: this.header.clusterMs }));
   }
 
   /** A consistent write: its stamp is above every stamp of the partition, so above the committed one. */
@@ -345,10 +349,18 @@ export class StateMachine {
     let session = this.sessions.find(id.client);
     if (session === null) {
       if (sessionBirthMs(id.client) < horizonMs) return null;
-      session = this.sessions.create(id.client, clusterMs);
+      const revived = sessionBirthMs(id.client) < this.header.sessionHorizonMs;
+      session = this.sessions.create(id.client, { clusterMs, revived });
     }
     this.sessions.touch(id.client, session, { clusterMs, answeredBelow: id.answeredBelow });
     return session;
+  }
+
+  /** Cluster time of the oldest record in the ledger; infinite when it is empty. */
+  oldestConflictMs(): number {
+    const { first, next } = this.header.conflicts;
+    const record = first === next ? undefined : this.#store.get(this.keys.conflict(first));
+    return record === undefined ? Number.POSITIVE_INFINITY : decodeConflict(record).clusterMs;
   }
 
   /** Newest first. */
