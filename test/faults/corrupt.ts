@@ -8,6 +8,8 @@ import { lostAt, Writers } from './lib/writers.ts';
 
 const exitCodeCorrupt = 65;
 const valueBytes = 400;
+/** From the place of a key to one within its value, which begins with the key, too. */
+const intoValueBytes = 60;
 
 /** FAULTS F8: one bit of a stopped node's data is another than was written. */
 export const corrupt: Scenario = {

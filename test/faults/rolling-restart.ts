@@ -24,6 +24,8 @@ export const rollingRestart: Scenario = {
           const startMs = performance.now();
           const code = await node.stop();
           stops.push(performance.now() - startMs);
+          const atMs = Math.round(startMs - load.startMs);
+          say(`trial ${trial}: ${node.name} told to stop at ${atMs} ms, stopped in ${stops.at(-1)?.toFixed(0)} ms`);
           if (code !== 0) violations.push(`trial ${trial}: ${node.name} ended with code ${code}`);
           node.start();
           await region.ready();
