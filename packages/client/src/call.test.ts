@@ -140,7 +140,7 @@ describe('a session that expired', () => {
   it('is renewed when no attempt can have been applied', () => {
     const call = write();
     call.ready(start);
-    expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toEqual({ kind: 'renew' });
+    expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toEqual({ kind: 'renew', greeting: 'any' });
     expect(call.ready(start)).toEqual({ kind: 'send', timeoutMs: 1_000, retry: false });
   });
 
@@ -154,14 +154,18 @@ describe('a session that expired', () => {
     }
   });
 
-  it('is not renewed for ever', () => {
-    const call = write();
-    for (let i = 0; i < 3; i++) {
+  it('is not renewed for ever, and the end is definite', () => {
+    for (const timeoutMs of [1_000, null]) {
+      const call = write({ timeoutMs });
+      for (const greeting of ['any', 'fresh', 'fresh']) {
+        call.ready(start);
+        expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toEqual({ kind: 'renew', greeting });
+      }
       call.ready(start);
-      expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toEqual({ kind: 'renew' });
+      expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toMatchObject({
+        kind: 'settle', settlement: { kind: 'failed', code: 'SESSION_EXPIRED', definite: true },
+      });
     }
-    call.ready(start);
-    expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toMatchObject({ kind: 'settle' });
   });
 
   it('SEQUENCE_ANSWERED leaves a write undecided', () => {

@@ -55,9 +55,13 @@ export class Call {
     if (this.#phase !== 'inFlight') return this.tick(nowMs);
     if (answer.kind !== 'error') return this.#settle({ kind: 'answer', answer });
     this.#phase = 'waiting';
-    if (answer.code === 'SESSION_EXPIRED' && !this.#mayBeApplied && this.#renewals++ < renewalsMax) return { kind: 'renew' };
-    if (!aboutAttemptOnly.has(answer.code)) return this.#fail(answer.code, answer.detail);
     if (this.#options.write && (answer.ticket !== undefined || answer.code === 'STOPPING')) this.#mayBeApplied = true;
+    if (answer.code === 'SESSION_EXPIRED' && !this.#mayBeApplied) {
+      // A renewed session that is refused as well was born too early: what the node's time is must be asked anew.
+      if (this.#renewals++ < renewalsMax) return { kind: 'renew', greeting: this.#renewals > 1 ? 'fresh' : 'any' };
+      return this.#fail(answer.code, `the session was renewed ${renewalsMax} times`);
+    }
+    if (!aboutAttemptOnly.has(answer.code)) return this.#fail(answer.code, answer.detail);
     // The region does not know this write any more: no retry can learn what became of it.
     if (answer.code === 'SESSION_EXPIRED' || answer.code === 'SEQUENCE_ANSWERED') {
       return this.#settle({ kind: 'expired', outcome: this.#options.write ? 'undecided' : null });
@@ -139,8 +143,8 @@ export interface CallOptions {
 
 export type CallAction =
   | { readonly kind: 'send'; readonly timeoutMs: number | null; readonly retry: boolean }
-  /** Take a new session and write id, then call `ready` again. */
-  | { readonly kind: 'renew' }
+  /** Take a new session and write id, `fresh`: after another welcome, then call `ready` again. */
+  | { readonly kind: 'renew'; readonly greeting: 'any' | 'fresh' }
   /** Nothing, unless an event comes; `tick` at this time at the latest. */
   | { readonly kind: 'wait'; readonly untilMs: number }
   | { readonly kind: 'settle'; readonly settlement: Settlement };

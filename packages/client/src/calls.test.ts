@@ -116,6 +116,59 @@ describe('the id of a write', () => {
     expect(second).toMatchObject({ sequence: 1, retry: false });
   });
 
+  it('is born in the time of the node, however long ago that said welcome', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const dayMs = 24 * 3_600_000;
+    await cluster.host.advance(2 * dayMs + 0.5);
+    // As a region that forgets sessions which are a day old.
+    const regionNowMs = (): number => 1_700_000_000_000 + cluster.host.nowMs() - 1_000;
+    cluster.onRequest = ({ request }) => (Number.parseInt(request.id?.client.slice(0, 12) ?? '', 16) < regionNowMs() - dayMs ? errorAnswer('SESSION_EXPIRED') : applied);
+    const first = track(db.set('k', 'v'));
+    await cluster.host.settle();
+    expect(first.value).toMatchObject({ outcome: 'applied' });
+    await cluster.host.advance(2 * dayMs);
+    const second = track(db.set('k', 'w'));
+    await cluster.host.settle();
+    expect(second.value).toMatchObject({ outcome: 'applied' });
+    expect(cluster.dials).toEqual(['a']);
+    for (const { request } of cluster.requests) expect(request.id?.client).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it('is of a session of another welcome where a renewed session is refused too', async () => {
+    for (const endpoints of [['ws://a'], ['ws://a', 'ws://b']]) {
+      const cluster = new FakeCluster();
+      const db = await cluster.connect({ endpoints });
+      // The clock of the first welcome was behind.
+      cluster.welcome = (node) => cluster.welcomeOf(node, { nowMs: 1_800_000_000_000 });
+      cluster.onRequest = ({ request }) => (Number.parseInt(request.id?.client.slice(0, 12) ?? '', 16) < 1_800_000_000_000 ? errorAnswer('SESSION_EXPIRED') : applied);
+      const sets = [track(db.set('k', 'v')), track(db.set('l', 'v'))];
+      await cluster.host.advance(50);
+      for (const set of sets) expect(set.value).toMatchObject({ outcome: 'applied' });
+      expect(cluster.dials.length).toBe(2);
+      expect(cluster.requests.filter(({ request }) => request.id?.retry)).toEqual([]);
+    }
+  });
+
+  it('ends with SESSION_EXPIRED, definite, where every session is refused', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect({ endpoints: ['ws://a'] });
+    cluster.onRequest = () => errorAnswer('SESSION_EXPIRED');
+    const set = track(db.set('k', 'v'));
+    await cluster.host.advance(5_000);
+    expect(set.error).toMatchObject({ code: 'SESSION_EXPIRED', definite: true, ticket: null });
+  });
+
+  it('ends so too where no other welcome is to be had, while the link lives on', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect({ endpoints: ['ws://a'] });
+    cluster.onRequest = () => errorAnswer('SESSION_EXPIRED');
+    cluster.dead.add('a');
+    const set = track(db.set('k', 'v'));
+    await cluster.host.advance(10_000);
+    expect(set.error).toMatchObject({ code: 'SESSION_EXPIRED', definite: true });
+  });
+
   it('is given back as a ticket after SESSION_EXPIRED, where something may have been applied', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();

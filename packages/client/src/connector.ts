@@ -94,6 +94,12 @@ export class Connector {
     this.#dial(this.#host.nowMs());
   }
 
+  /** Asks for another welcome, of the same node if there is no other. The current link serves until it comes. */
+  greetAgain(): void {
+    if (this.#current === null || this.#dialling !== null) return;
+    this.#dial(this.#host.nowMs());
+  }
+
   /** Dials when it is time to, and checks liveness; returns when to call it again. */
   tick(nowMs: number): number {
     if (this.#closed) return Number.POSITIVE_INFINITY;

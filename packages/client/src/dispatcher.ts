@@ -51,6 +51,8 @@ interface CallEntry {
   requestId: number | null;
   sentMs: number;
   wakeMs: number;
+  /** Not sent before this, or the next welcome: its renewed session was refused. */
+  heldUntilMs: number;
 }
 
 interface StreamEntry {
@@ -75,6 +77,8 @@ export class Dispatcher {
   /** Open requests that a healthy node answers soon. */
   #urgent = 0;
   #session: Session | null = null;
+  /** A session that was made of the last welcome was refused: the next welcome begins another. */
+  #sessionDoubtful = false;
   #timer: { readonly dueMs: number; readonly cancel: () => void } | null = null;
   /** Not moved to another node again before this; doubles while it does not help. */
   #moveDueMs = 0;
@@ -139,7 +143,7 @@ export class Dispatcher {
           if (settlement.kind !== 'failed') resolve({ settlement, ticket });
           else reject(new SkerryError({ ...settlement, ...(ticket === null ? {} : { ticket }) }));
         },
-        id: null, requestId: null, sentMs: 0, wakeMs: Number.POSITIVE_INFINITY,
+        id: null, requestId: null, sentMs: 0, wakeMs: Number.POSITIVE_INFINITY, heldUntilMs: 0,
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#calls.add(entry);
@@ -182,6 +186,11 @@ export class Dispatcher {
       this.#apply(entry, entry.call.tick(nowMs));
       return;
     }
+    if (nowMs < entry.heldUntilMs) {
+      const action = entry.call.tick(nowMs);
+      this.#apply(entry, action.kind === 'wait' ? { kind: 'wait', untilMs: Math.min(action.untilMs, entry.heldUntilMs) } : action);
+      return;
+    }
     if (entry.id !== null && entry.id.session !== this.#session && !entry.call.mayBeApplied) this.#dropId(entry);
     const elsewhere = entry.id !== null && entry.id.session.region !== link.welcome.region;
     this.#apply(entry, elsewhere ? entry.call.regionLost(nowMs) : entry.call.ready(nowMs));
@@ -198,9 +207,7 @@ export class Dispatcher {
         this.#send(entry, action);
         return;
       case 'renew':
-        this.#dropId(entry);
-        this.#session = null;
-        this.#advance(entry, this.#host.nowMs());
+        this.#renew(entry, action.greeting);
         return;
       case 'settle':
         this.#settle(entry, action.settlement);
@@ -208,6 +215,20 @@ export class Dispatcher {
       default:
         unreachable(action);
     }
+  }
+
+  #renew(entry: CallEntry, greeting: 'any' | 'fresh'): void {
+    const nowMs = this.#host.nowMs();
+    // Another call that was refused may have begun a new one already.
+    if (entry.id?.session === this.#session) this.#session = null;
+    this.#dropId(entry);
+    if (greeting === 'fresh') {
+      this.#sessionDoubtful = true;
+      entry.heldUntilMs = nowMs + this.#options.openTimeoutMs;
+      this.#connector.greetAgain();
+      this.#wakeAt(nowMs);
+    }
+    this.#advance(entry, nowMs);
   }
 
   /** When to look for another node on behalf of this call; always in the future. */
@@ -228,7 +249,7 @@ export class Dispatcher {
       return;
     }
     if (request.write && entry.id === null) {
-      const session = this.#currentSession(welcome);
+      const session = this.#currentSession(link, nowMs);
       entry.id = { session, sequence: session.allocate(request.partition) };
     }
     entry.requestId = this.#newRequestId();
@@ -246,8 +267,9 @@ export class Dispatcher {
     return { client: session.client, sequence, answeredBelow, retry };
   }
 
-  #currentSession({ nowMs, region }: WelcomeMessage): Session {
-    if (this.#session?.region !== region) this.#session = new Session(newClientId(nowMs, this.#host.random), region);
+  #currentSession(link: Link, nowMs: number): Session {
+    const { region } = link.welcome as WelcomeMessage;
+    if (this.#session?.region !== region) this.#session = new Session(newClientId(link.serverNowMs(nowMs), this.#host.random), region);
     return this.#session as Session;
   }
 
@@ -292,8 +314,13 @@ export class Dispatcher {
     this.welcome = welcome;
     link.awaiting = false;
     this.#urgent = 0;
+    if (this.#sessionDoubtful) this.#session = null;
+    this.#sessionDoubtful = false;
     const nowMs = this.#host.nowMs();
-    for (const entry of this.#calls) this.#advance(entry, nowMs);
+    for (const entry of this.#calls) {
+      entry.heldUntilMs = 0;
+      this.#advance(entry, nowMs);
+    }
     for (const entry of this.#streams) this.#sendStream(entry);
     for (const listener of this.onWelcome) listener(welcome);
     this.#wakeAt(0);

@@ -44,6 +44,7 @@ export class Link {
   readonly #listener: LinkListener;
   readonly #socket: Socket;
   #welcome: WelcomeMessage | null = null;
+  #welcomedMs = 0;
   #goodbye: GoodbyeMessage | null = null;
   #down = false;
   #queue: ClientMessage[] = [];
@@ -74,6 +75,11 @@ export class Link {
 
   get welcome(): WelcomeMessage | null {
     return this.#down ? null : this.#welcome;
+  }
+
+  /** The node's time by its welcome and what has passed since on this side's clock, whole milliseconds. */
+  serverNowMs(nowMs: number): number {
+    return Math.floor((this.#welcome?.nowMs ?? 0) + nowMs - this.#welcomedMs);
   }
 
   /** A ping is unanswered for long. The node may only be slow; what it says later still counts. */
@@ -182,6 +188,7 @@ export class Link {
     }
     if (this.#welcome !== null) return;
     this.#welcome = welcome;
+    this.#welcomedMs = this.#host.nowMs();
     this.#listener.onWelcome(welcome);
   }
 
