@@ -239,6 +239,24 @@ describe('a call that is not blocking', () => {
     expect(set.value).toMatchObject({ timeout: true, outcome: 'notApplied' });
   });
 
+  it('has no ticket when it is quorum-less, whoever calls it undecided', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect({ endpoints: ['ws://a'] });
+    const abort = new AbortController();
+    const silent = [track(db.set('k', 'v', { consistent: false, blocking: false, timeoutMs: 300 })), track(db.delete('k', { consistent: false, blocking: false, timeoutMs: 300 }))];
+    const aborted = track(db.set('k', 'v', { consistent: false, signal: abort.signal }));
+    await cluster.host.settle();
+    abort.abort();
+    await cluster.host.advance(1_060);
+    const unanswered = { valid: false, timeout: true, value: null, version: null, stamp: null, outcome: 'undecided' };
+    for (const { value } of silent) expect(value).toEqual(unanswered);
+    expect(aborted.error).toMatchObject({ code: 'ABORTED', definite: false, ticket: null });
+    cluster.onRequest = () => keyAnswer({ valid: false, timeout: true, outcome: 'undecided', ticket: 'of the node', receipt: 'r' });
+    const told = track(db.set('k', 'v', { consistent: false, blocking: false }));
+    await cluster.host.settle();
+    expect(told.value).toEqual({ ...unanswered, receipt: 'r' });
+  });
+
   it('that the node calls undecided has the ticket of the node', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();

@@ -44,7 +44,11 @@ export class Client {
     return toResponse(answer, form);
   }
 
-  /** Sets a key. Not consistent: durable on one node at least, with a receipt. */
+  /**
+   * Sets a key. Not consistent: durable on one node at least, with a receipt. A quorum-less write that times out without
+   * an answer is `undecided` and has no ticket: `resolve` could fence what a node has promised. Make the same call again;
+   * it is a write of its own then, and of the two the later one wins.
+   */
   async set<V extends string | Uint8Array>(key: string, value: V, options: SetOptions = {}): Promise<Response<ValueOf<FormOf<V>>>> {
     const { consistent = true, w, lease } = options;
     const answer = await this.#keyCall(
@@ -64,6 +68,7 @@ export class Client {
     return toResponse(answer, formOf(newValue, oldValue) as FormOf<V | W>);
   }
 
+  /** Deletes a key. Not consistent: as {@link set}. */
   async delete(key: string, options: DeleteOptions = {}): Promise<Response> {
     const { consistent = true, w } = options;
     const answer = await this.#keyCall({ kind: 'delete', key: checkKey(key), consistent, ...(w === undefined ? {} : { w }) }, options);
@@ -228,6 +233,10 @@ export class Client {
     }
     const answer = expect(settlement.answer, 'key');
     if (operation.kind !== 'get' && answer.version !== null) this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
+    if (isQuorumless(operation)) {
+      const { ticket: _, ...rest } = answer;
+      return rest;
+    }
     return ticket === null || answer.ticket !== undefined ? answer : { ...answer, ticket };
   }
 
@@ -240,8 +249,8 @@ export class Client {
 type KeyResult = Omit<Extract<Answer, { readonly kind: 'key' }>, 'kind'>;
 
 /** What the dispatcher needs to know of an operation. */
-function traitsOf(operation: Operation | ControlOperation, partitionCount: number): { partition: number; write: boolean; repeatable: boolean; patient: boolean; bytes: number } {
-  const read = { partition: 0, write: false, repeatable: true, patient: false, bytes: 256 };
+function traitsOf(operation: Operation | ControlOperation, partitionCount: number): { partition: number; write: boolean; resolvable: boolean; repeatable: boolean; patient: boolean; bytes: number } {
+  const read = { partition: 0, write: false, resolvable: false, repeatable: true, patient: false, bytes: 256 };
   switch (operation.kind) {
     case 'get':
     case 'list':
@@ -259,14 +268,18 @@ function traitsOf(operation: Operation | ControlOperation, partitionCount: numbe
     case 'txn': {
       const operations = [...operation.then, ...operation.otherwise];
       const partition = txnPartition(operation.compares, operations, partitionCount);
-      return { ...read, partition, write: true, bytes: txnBytes(operation.compares, operations) };
+      return { ...read, partition, write: true, resolvable: true, bytes: txnBytes(operation.compares, operations) };
     }
     default: {
       const values = operation.kind === 'set' ? operation.value.length : operation.kind === 'swap' ? (operation.newValue?.length ?? 0) + (operation.oldValue?.length ?? 0) : 0;
       const bytes = Math.min(192 + 3 * operation.key.length, frameBytesMaxDefault) + values;
-      return { ...read, partition: partitionOf(operation.key, partitionCount), write: true, bytes };
+      return { ...read, partition: partitionOf(operation.key, partitionCount), write: true, resolvable: !isQuorumless(operation), bytes };
     }
   }
+}
+
+function isQuorumless(operation: Operation | ControlOperation): boolean {
+  return (operation.kind === 'set' || operation.kind === 'delete') && !operation.consistent;
 }
 
 function signalOf({ signal }: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {

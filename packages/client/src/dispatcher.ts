@@ -22,6 +22,8 @@ export interface CallRequest {
   /** The partition of a write; ignored otherwise. */
   readonly partition: number;
   readonly write: boolean;
+  /** Its write id can be resolved. That of a quorum-less write cannot: a fence could forbid what its receipt promises. */
+  readonly resolvable: boolean;
   readonly repeatable: boolean;
   readonly timeoutMs: number | null;
   readonly signal?: AbortSignal | undefined;
@@ -32,7 +34,7 @@ export interface CallRequest {
 
 export interface CallResult {
   readonly settlement: Exclude<Settlement, { readonly kind: 'failed' }>;
-  /** Present on an undecided write. */
+  /** Present on an undecided write that is resolvable. */
   readonly ticket: string | null;
 }
 
@@ -290,7 +292,7 @@ export class Dispatcher {
     if (id !== null) {
       const decided = isDecided(settlement);
       id.session.finish(request.partition, id.sequence, decided);
-      if (!decided) ticket = ticketText({ region: id.session.region, partition: request.partition, client: id.session.client, sequence: id.sequence });
+      if (!decided && request.resolvable) ticket = ticketText({ region: id.session.region, partition: request.partition, client: id.session.client, sequence: id.sequence });
     }
     if (settlement.kind === 'answer') this.#judgeNode(request, settlement.answer);
     entry.settle(settlement, ticket);

@@ -18,9 +18,9 @@ export interface Response<V = string> {
   readonly stamp: Stamp | null;
   /** Of writes. */
   readonly outcome?: Outcome;
-  /** Of an applied quorum-less write: pass it to `receipt`. */
+  /** Of a quorum-less write that a node has taken: pass it to `receipt`. */
   readonly receipt?: string;
-  /** Of an undecided write: pass it to `resolve`. */
+  /** Of an undecided write with a quorum: pass it to `resolve`. A quorum-less one has none: repeat the call. */
   readonly ticket?: string;
   /** A local read that is older than what this client has seen of the key, and no newer one was to be had in time. */
   readonly behind?: true;
@@ -31,7 +31,7 @@ export interface CallOptions {
   readonly blocking?: boolean;
   /** When not blocking: the answer comes after about this long. Milliseconds, default 1000. */
   readonly timeoutMs?: number;
-  /** Rejects with ABORTED; a write that may have been applied carries a ticket in the error. */
+  /** Rejects with ABORTED; a write with a quorum that may have been applied carries a ticket in the error. */
   readonly signal?: AbortSignal;
 }
 
