@@ -182,6 +182,8 @@ export class Partition {
 
   peerUp(node: NodeId): void {
     this.promotions.peerUp(node);
+    // What was under way on the connection before this one is lost.
+    if (node === this.leader) this.#askLeader();
   }
 
   peerDown(node: NodeId, reset: boolean): void {
@@ -312,11 +314,16 @@ export class Partition {
     this.isLeader = isLeader;
     if (wasLeader && !isLeader) this.#proposals.resigned();
     if (!wasLeader && isLeader) this.#proposals.elected();
+    this.#askLeader();
+    this.#events.onTopology(this);
+  }
+
+  /** Asks the leader anew for everything that waits for it: nothing that was sent before can be counted on. */
+  #askLeader(): void {
     this.writes.leaderChanged();
     this.pending.forgetSent();
     this.promotions.leaderChanged();
     this.#reads.restart();
-    this.#events.onTopology(this);
   }
 
   #setConfig(config: ConfigState): void {

@@ -1,3 +1,4 @@
+import type { NodeId } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import { get, set, valueOf, World } from './testing/world.ts';
 
@@ -144,5 +145,20 @@ describe('faults of a region', () => {
     const listed = world.settle(world.call('n2', { kind: 'list', prefix: 'k/', after: '', limit: 100, consistent: true, keysOnly: false }));
     expect(listed).toMatchObject({ next: null });
     expect(listed.kind === 'list' ? listed.entries.length : 0).toBe(40);
+  });
+
+  it('does not wait for what was lost with a connection that was replaced: a follower asks its leader again at once', () => {
+    const world = new World();
+    const leader = world.awaitLeader();
+    const follower = world.names.find((name) => name !== leader) as NodeId;
+    for (const operation of [set('k', 'v'), get('k'), set('k', 'w', false)]) {
+      const call = world.call(follower, operation);
+      world.step();
+      world.cut(follower, leader);
+      world.heal();
+      world.settle(call, 100);
+      world.until(() => world.replica(follower).status().partitions[0]?.pending === 0, 100);
+    }
+    expect(world.awaitLeader()).toBe(leader);
   });
 });
