@@ -73,6 +73,8 @@ export class RaftCore {
   storageHealthy = true;
   /** The owner said that persists wait for space: no sign of a broken disk. */
   storageFull = false;
+  /** When a persist last became durable. */
+  persistedAtTick = 0;
   stepDownReason: string | null = null;
 
   /** Term or vote differ from what was last handed out to persist. */
@@ -130,11 +132,14 @@ export class RaftCore {
     return !this.leaderSuspected && this.electionElapsed < this.settings.electionTicksMin;
   }
 
-  /** The oldest persist has been outstanding for longer than an election would take, and not for want of space. */
+  /**
+   * Persists are outstanding and none became durable for two election timeouts, and not for want of space. Progress
+   * counts, not the age of the oldest: a slow disk under load is behind, but works.
+   */
   get persistHangs(): boolean {
     if (this.storageFull) return false;
     const oldest = this.log.persists.oldestTick;
-    return oldest !== null && this.ticks - oldest > this.settings.electionTicksMax;
+    return oldest !== null && this.ticks - Math.max(oldest, this.persistedAtTick) > 2 * this.settings.electionTicksMax;
   }
 
   /** May campaign: a voter whose disk works. */

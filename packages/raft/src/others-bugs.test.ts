@@ -158,7 +158,7 @@ describe('bugs of others', () => {
     const old = group.elect('a');
     group.propose('a', 'x');
     // The disk of a takes writes and completes none; its network and clock go on.
-    for (let i = 0; i < 2 * testTicks.electionTicksMax; i++) {
+    for (let i = 0; i < 4 * testTicks.electionTicksMax; i++) {
       for (const node of group.nodes.values()) node.raft.tick();
       for (let moved = true; moved;) {
         moved = false;

@@ -149,6 +149,7 @@ export class Raft {
   /** The persist `id` and all before it are durable. */
   persisted(id: number): void {
     const core = this.#core;
+    core.persistedAtTick = core.ticks;
     for (let persist = core.log.persists.takeUpTo(id); persist !== null; persist = core.log.persists.takeUpTo(id)) {
       core.log.durableTo(persist.durableTo, persist.snapshot);
       ownVoteDurable(core, persist.term, persist.vote);

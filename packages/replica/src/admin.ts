@@ -165,6 +165,6 @@ export class Admin {
     const partition = this.#partitions[0];
     if (partition === undefined || !partition.canPropose || partition.leader === null) return;
     if (partition.isLeader) partition.proposals.proposeOwn(command);
-    else this.#turn.send(partition.leader, { kind: 'forward', partition: partition.id, commands: [commandBytes(command)] });
+    else this.#turn.send(partition.leader, { kind: 'forward', partition: partition.id, number: 0, commands: [commandBytes(command)] });
   }
 }

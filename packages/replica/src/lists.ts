@@ -1,10 +1,14 @@
 import type { Asking } from './asking.ts';
 import { compareText } from '@skerry/base';
+import { stampToText, type Stamp } from '@skerry/crdt';
 import { prefixEnd } from './keys.ts';
-import { versionOf, type Partition } from './partition.ts';
+import type { Partition } from './partition.ts';
 import type { Answer, ListEntry, ReadOperation } from './requests.ts';
 import type { WaitingRead } from './reads.ts';
 import { decodeKeyRecord } from './state/key-record.ts';
+
+/** Values in one page: a page is one message. */
+const pageBytes = 1_024 * 1_024;
 
 type ListOperation = Extract<ReadOperation, { kind: 'list' }>;
 
@@ -40,42 +44,64 @@ export class Lists {
   }
 
   #page(operation: ListOperation, withPending: boolean): Answer {
-    const { limit, prefix } = operation;
-    const entries: ListEntry[] = [];
-    for (const partition of this.#partitions) entries.push(...readEntries(partition, operation, withPending));
-    entries.sort((a, b) => compareText(a.key, b.key));
-    const page = entries.slice(0, limit);
-    const last = page.at(-1);
-    // One more than the limit is read per partition, so a full page knows whether there is another.
-    const next = entries.length > limit && last !== undefined && last.key.startsWith(prefix) ? last.key : null;
-    return { kind: 'list', entries: page, next, timeout: false };
+    const parts = this.#partitions.map((partition) => readEntries(partition, operation, withPending));
+    // Beyond the last key of a part that was cut off, nothing is known: the page ends there.
+    const ends = parts.flatMap(({ endsAt }) => (endsAt === null ? [] : [endsAt])).sort(compareText);
+    const end = ends[0] ?? null;
+    const known = parts.flatMap(({ entries }) => entries).filter(({ key }) => end === null || compareText(key, end) <= 0);
+    known.sort((a, b) => compareText(a.key, b.key));
+    const entries = known.slice(0, operation.limit);
+    const isCut = end !== null || known.length > entries.length;
+    const next = isCut ? (known.length > entries.length ? (entries.at(-1)?.key ?? null) : end) : null;
+    return { kind: 'list', entries, next, timeout: false };
   }
 }
 
-function readEntries(partition: Partition, { prefix, after, limit, keysOnly }: ListOperation, withPending: boolean): ListEntry[] {
+interface Part {
+  readonly entries: ListEntry[];
+  /** The part was cut off after this key; null: it has all. */
+  readonly endsAt: string | null;
+}
+
+/** Entries of one partition: at most `limit`, and as many as fit into a page's bytes, but one. */
+function readEntries(partition: Partition, { prefix, after, limit, keysOnly }: ListOperation, withPending: boolean): Part {
   const { keys } = partition.state;
   const entries: ListEntry[] = [];
+  let bytes = 0;
   const end = prefixEnd(prefix);
-  const isInside = compareText(after, prefix) >= 0;
-  const range = { from: isInside && after !== '' ? `${keys.user(after)}\0` : keys.user(prefix), to: end === null ? keys.userTo : keys.user(end) };
+  const isInside = after !== '' && compareText(after, prefix) >= 0;
+  const range = { from: isInside ? `${keys.user(after)}\0` : keys.user(prefix), to: end === null ? keys.userTo : keys.user(end) };
   const pending = withPending
     ? partition.pending.keysWith(prefix).filter((key) => after === '' || compareText(key, after) > 0).sort(compareText)
     : [];
   let at = 0;
-  const addPending = (key: string): void => {
+  let lastKey = '';
+  const isFull = (): boolean => entries.length >= limit || bytes >= pageBytes;
+  const add = (key: string, value: Uint8Array | null, stamp: Stamp): void => {
+    lastKey = key;
+    if (value === null) return;
+    bytes += key.length + (keysOnly ? 0 : value.length);
+    entries.push({ key, value: keysOnly ? null : value, version: stampToText(stamp) });
+  };
+  const addView = (key: string): void => {
     const view = partition.localView(key);
-    if (view !== null && view.value !== null) entries.push({ key, value: keysOnly ? null : view.value, version: versionOf(view.stamp) ?? '' });
+    if (view !== null) add(key, view.value, view.stamp);
   };
   for (const { key: storageKey, value } of partition.turn.store.scan(range)) {
-    if (entries.length > limit) break;
     const key = storageKey.slice(keys.userFrom.length);
-    const record = decodeKeyRecord(value);
-    while (at < pending.length && compareText(pending[at] as string, key) < 0) addPending(pending[at++] as string);
+    while (at < pending.length && !isFull() && compareText(pending[at] as string, key) < 0) addView(pending[at++] as string);
+    if (isFull()) return { entries, endsAt: lastKey };
     if (pending[at] === key) {
-      addPending(key);
+      addView(key);
       at++;
-    } else if (record.value !== null) entries.push({ key, value: keysOnly ? null : record.value, version: versionOf(record.stamp) ?? '' });
+      continue;
+    }
+    const record = decodeKeyRecord(value);
+    add(key, record.value, record.stamp);
   }
-  for (; at < pending.length && entries.length <= limit; at++) addPending(pending[at] as string);
-  return entries.slice(0, limit + 1);
+  for (; at < pending.length; at++) {
+    if (isFull()) return { entries, endsAt: lastKey };
+    addView(pending[at] as string);
+  }
+  return { entries, endsAt: null };
 }

@@ -157,10 +157,10 @@ export class Partition {
         this.raft.step(message.message);
         return;
       case 'forward':
-        this.#proposals.receive(from, message.commands);
+        this.#proposals.receive(from, message);
         return;
       case 'forwardRefused':
-        this.writes.refused(message.ids);
+        this.writes.refused(message);
         return;
       case 'push':
         this.promotions.receivePush(from, message.writes);
@@ -289,7 +289,9 @@ export class Partition {
         this.state.skip(entry.index, entry.term, isLast ? config : null);
         continue;
       }
-      const batch = this.state.apply(entry.index, entry.term, decodeBatch(entry.data));
+      const decoded = decodeBatch(entry.data);
+      const batch = this.state.apply(entry.index, entry.term, decoded);
+      if (this.isLeader) this.#proposals.applied(decoded.commands);
       this.clock.observe(this.state.header.clock);
       this.clusterTime.observe(this.state.header.clusterMs, this.turn.now.monoMs);
       for (const { id, result } of batch.results) this.writes.applied(id, result);

@@ -8,9 +8,20 @@ import { readList, readNode, readOptionalBytes, writeOptionalBytes } from './sta
 export type PeerMessage =
   | { readonly kind: 'raft'; readonly partition: PartitionId; readonly message: Message }
   /** Encoded commands for the leader to put in its log, in this order. */
-  | { readonly kind: 'forward'; readonly partition: PartitionId; readonly commands: readonly Uint8Array[] }
+  | {
+      readonly kind: 'forward';
+      readonly partition: PartitionId;
+      /** Names this forward in a refusal. 0: no refusal is wanted. */
+      readonly number: number;
+      readonly commands: readonly Uint8Array[];
+    }
   /** The receiver of a forward did not put these commands in a log and never will on account of that forward. */
-  | { readonly kind: 'forwardRefused'; readonly partition: PartitionId; readonly ids: readonly { readonly client: string; readonly sequence: number }[] }
+  | {
+      readonly kind: 'forwardRefused';
+      readonly partition: PartitionId;
+      readonly number: number;
+      readonly ids: readonly { readonly client: string; readonly sequence: number }[];
+    }
   /** Pending writes to hold. */
   | { readonly kind: 'push'; readonly partition: PartitionId; readonly writes: readonly PendingWrite[] }
   /** These are held durably here, or are settled. */
@@ -74,11 +85,11 @@ function encodePeerMessage(writer: ByteWriter, message: PeerMessage): void {
       encodeMessage(writer, message.message);
       return;
     case 'forward':
-      writer.varint(message.commands.length);
+      writer.varint(message.number).varint(message.commands.length);
       for (const command of message.commands) writer.bytes(command);
       return;
     case 'forwardRefused':
-      writer.varint(message.ids.length);
+      writer.varint(message.number).varint(message.ids.length);
       for (const id of message.ids) writer.text(id.client).varint(id.sequence);
       return;
     case 'push':
@@ -125,9 +136,9 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
     case 'raft':
       return { kind, partition, message: decodeMessage(reader) };
     case 'forward':
-      return { kind, partition, commands: readList(reader, (r) => r.bytes()) };
+      return { kind, partition, number: reader.varint(), commands: readList(reader, (r) => r.bytes()) };
     case 'forwardRefused':
-      return { kind, partition, ids: readList(reader, (r) => ({ client: r.text(), sequence: r.varint() })) };
+      return { kind, partition, number: reader.varint(), ids: readList(reader, (r) => ({ client: r.text(), sequence: r.varint() })) };
     case 'push':
       return { kind, partition, writes: readList(reader, decodePending) };
     case 'pushed':

@@ -15,6 +15,8 @@ export interface PendingWrite {
 
 export interface Held extends PendingWrite {
   readonly dotText: string;
+  /** Of the write in memory and in a message, about. */
+  readonly bytes: number;
   /** When this node got it; monotonic clock, 0 after a restart. */
   readonly heldSinceMs: number;
   /**
@@ -36,6 +38,7 @@ export class PendingWrites {
   /** By key, in order of stamp. */
   readonly #byKey: Map<string, Held[]> = new Map();
   readonly #byWrite: Map<string, Held> = new Map();
+  #bytes = 0;
 
   constructor(partition: PartitionId, store: StagedStore) {
     this.#keys = pendingKeys(partition);
@@ -47,6 +50,15 @@ export class PendingWrites {
 
   get count(): number {
     return this.#byDot.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** No more can be held. */
+  isFull(limits: { readonly pendingCountMax: number; readonly pendingBytesMax: number }): boolean {
+    return this.#byDot.size >= limits.pendingCountMax || this.#bytes >= limits.pendingBytesMax;
   }
 
   /** In no particular order across origins; in dot order for each. */
@@ -96,6 +108,7 @@ export class PendingWrites {
     const held = this.#byDot.get(dotText);
     if (held === undefined) return null;
     this.#byDot.delete(dotText);
+    this.#bytes -= held.bytes;
     const ofKey = this.#byKey.get(held.write.key) ?? [];
     const rest = ofKey.filter((one) => one !== held);
     if (rest.length === 0) this.#byKey.delete(held.write.key);
@@ -120,7 +133,9 @@ export class PendingWrites {
 
   #index(pending: PendingWrite, nowMs: number): Held {
     const dotText = dotToText(pending.write.dot);
-    const held: Held = { ...pending, dotText, heldSinceMs: nowMs, promotionSentMs: null, holders: new Set(), durable: true };
+    const bytes = 128 + 2 * pending.write.key.length + (pending.write.value?.length ?? 0);
+    this.#bytes += bytes;
+    const held: Held = { ...pending, dotText, bytes, heldSinceMs: nowMs, promotionSentMs: null, holders: new Set(), durable: true };
     this.#byDot.set(dotText, held);
     const ofKey = this.#byKey.get(pending.write.key);
     if (ofKey === undefined) this.#byKey.set(pending.write.key, [held]);

@@ -4,10 +4,12 @@ import type { Partition } from './partition.ts';
 import type { Held, PendingWrite } from './pending.ts';
 import { commandBytes } from './state/command.ts';
 
-/** Pending writes handed to the leader and not seen to commit. */
+/** Pending writes handed to the leader and not seen to commit: their number and bytes. */
 const inFlightMax = 4_096;
-/** Pending writes in one push to a peer, and pushed to it without an answer. */
+const inFlightBytesMax = 4 * 1_024 * 1_024;
+/** Pending writes pushed to a peer without an answer: their number and bytes. */
 const pushCountMax = 512;
+const pushBytesMax = 2 * 1_024 * 1_024;
 const pushAgainMs = 1_000;
 /** A write of which one copy is enough is pushed after this long, if it was not promoted by then. */
 const pushAfterMs = 50;
@@ -23,17 +25,28 @@ interface CopyWait {
   readonly run: () => void;
 }
 
+/** What a peer was sent and has not confirmed: when, by dot, and the bytes of all. */
+interface PushWindow {
+  readonly sentMs: Map<string, number>;
+  bytes: number;
+}
+
+function confirm(window: PushWindow, held: Held): void {
+  if (window.sentMs.delete(held.dotText)) window.bytes -= held.bytes;
+}
+
 /** What happens to pending writes: pushed to the peers that can be reached, promoted when a leader can be. */
 export class Promotions {
   readonly #partition: Partition;
   /** A pump or push may have something to do. */
   #due = true;
   #inFlight = 0;
+  #inFlightBytes = 0;
   /** When promotion last came along: a leader was found, or a write was settled. */
   #progressMs = Number.NEGATIVE_INFINITY;
   #lastSweepMs = 0;
   /** By peer: when it was last sent each write that it has not confirmed. */
-  readonly #pushed: Map<NodeId, Map<string, number>> = new Map();
+  readonly #pushed: Map<NodeId, PushWindow> = new Map();
   readonly #copyWaits: Map<string, CopyWait[]> = new Map();
   readonly #settleWaits: Map<string, SettleWait[]> = new Map();
 
@@ -76,9 +89,12 @@ export class Promotions {
 
   settled(dot: Dot, held: Held | null): void {
     if (held !== null) {
-      if (held.promotionSentMs !== null) this.#inFlight--;
+      if (held.promotionSentMs !== null) {
+        this.#inFlight--;
+        this.#inFlightBytes -= held.bytes;
+      }
       this.#progressMs = this.#partition.turn.now.monoMs;
-      for (const pushed of this.#pushed.values()) pushed.delete(held.dotText);
+      for (const pushed of this.#pushed.values()) confirm(pushed, held);
       this.#runAll(this.#copyWaits, held.dotText, (wait) => wait.run());
       this.#due = true;
     }
@@ -94,6 +110,7 @@ export class Promotions {
 
   leaderChanged(): void {
     this.#inFlight = 0;
+    this.#inFlightBytes = 0;
     this.#progressMs = this.#partition.turn.now.monoMs;
     this.#due = true;
   }
@@ -129,7 +146,11 @@ export class Promotions {
       if (held.promotionSentMs !== null && now - held.promotionSentMs < timing.forwardRetryMs) continue;
       const isMine = held.origin === node || gates.isWanted(held.dotText);
       if (!isMine && now - held.heldSinceMs < timing.promotionGraceMs) continue;
-      if (held.promotionSentMs === null) this.#inFlight++;
+      if (held.promotionSentMs === null) {
+        if (this.#inFlight > 0 && this.#inFlightBytes + held.bytes > inFlightBytesMax) break;
+        this.#inFlight++;
+        this.#inFlightBytes += held.bytes;
+      }
       held.promotionSentMs = now;
       commands.push(commandBytes({ kind: 'promote', id: { client: held.client, sequence: held.sequence, answeredBelow: 0 }, write: held.write }));
     }
@@ -143,7 +164,7 @@ export class Promotions {
       const { dot } = write.write;
       clock.observe(write.write.stamp);
       if (!context.has(dot) && pending.find(dot) === null) {
-        if (turn.storageFull || pending.count >= turn.options.limits.pendingCountMax) continue;
+        if (turn.storageFull || pending.isFull(turn.options.limits)) continue;
         const { value } = write.write;
         const own = { ...write, write: { ...write.write, value: value === null ? null : value.slice() } };
         pending.hold(own, turn.now.monoMs).holders.add(from);
@@ -159,7 +180,7 @@ export class Promotions {
     for (const dot of dots) {
       const held = this.#partition.pending.find(dot);
       if (held === null) continue;
-      pushed?.delete(held.dotText);
+      if (pushed !== undefined) confirm(pushed, held);
       held.holders.add(from);
       const waits = this.#copyWaits.get(held.dotText);
       if (waits === undefined) continue;
@@ -182,18 +203,21 @@ export class Promotions {
     const isPromoting = !all && canPropose && now - this.#progressMs < pushAgainMs;
     if (isPromoting && this.#copyWaits.size === 0) return;
     for (const peer of turn.connected) {
-      const pushed = this.#pushed.get(peer) ?? new Map<string, number>();
+      const pushed = this.#pushed.get(peer) ?? { sentMs: new Map<string, number>(), bytes: 0 };
       this.#pushed.set(peer, pushed);
       const writes: PendingWrite[] = [];
-      let open = pushed.size;
       for (const held of pending.all()) {
         if (!held.durable || held.holders.has(peer) || held.origin === peer) continue;
-        const sentMs = pushed.get(held.dotText);
+        const sentMs = pushed.sentMs.get(held.dotText);
         if (sentMs !== undefined && now - sentMs < pushAgainMs) continue;
         const isEarly = isPromoting || (!all && now - held.heldSinceMs < pushAfterMs);
         if (isEarly && !this.#copyWaits.has(held.dotText)) continue;
-        if (sentMs === undefined && ++open > pushCountMax) break;
-        pushed.set(held.dotText, now);
+        if (sentMs === undefined) {
+          const { size } = pushed.sentMs;
+          if (size >= pushCountMax || (size > 0 && pushed.bytes + held.bytes > pushBytesMax)) break;
+          pushed.bytes += held.bytes;
+        }
+        pushed.sentMs.set(held.dotText, now);
         writes.push(held);
       }
       if (writes.length > 0) turn.send(peer, { kind: 'push', partition: id, writes });
@@ -204,7 +228,7 @@ export class Promotions {
     const { isLeader, leader, turn, id, proposals } = this.#partition;
     if (commands.length === 0) return;
     if (isLeader) for (const command of commands) proposals.add(command, null);
-    else if (leader !== null) turn.send(leader, { kind: 'forward', partition: id, commands });
+    else if (leader !== null) turn.send(leader, { kind: 'forward', partition: id, number: 0, commands });
   }
 
   #runAll<T>(waits: Map<string, T[]>, dotText: string, run: (wait: T) => void): void {

@@ -1,11 +1,14 @@
 import { ByteReader, type NodeId } from '@skerry/base';
 import type { Partition } from './partition.ts';
 import { encodeBatch, type BatchHeader } from './state/batch.ts';
-import { commandBytes, decodeCommand, type Command } from './state/command.ts';
+import { commandBytes, commandHead, decodeCommand, type Command } from './state/command.ts';
 import type { WaitingWrite } from './waiting-writes.ts';
 
 interface Item {
   readonly command: Uint8Array;
+  readonly name: string | null;
+  /** Number of the forward it came with. */
+  readonly forward: number;
   /** The peer that forwarded it; null: of this node. */
   readonly from: NodeId | null;
   /** The call of this node behind it, if there is one. */
@@ -19,6 +22,8 @@ export class Proposals {
   readonly #partition: Partition;
   #outbox: Item[] = [];
   #outboxBytes = 0;
+  /** Commands with an id that this leader has in the outbox or in the log and has not seen applied. */
+  readonly #named: Set<string> = new Set();
   #lastExpireMs = 0;
 
   constructor(partition: Partition) {
@@ -27,27 +32,25 @@ export class Proposals {
 
   /** For the leader itself. False: too much waits already. */
   add(command: Uint8Array, write: WaitingWrite | null): boolean {
-    if (this.#outboxBytes + command.length > this.#partition.turn.options.limits.uncommittedBytesMax) return false;
-    this.#outbox.push({ command, from: null, write });
-    this.#outboxBytes += command.length;
-    return true;
+    return this.#put({ command, name: commandName(command), forward: 0, from: null, write });
   }
 
   /** Commands that a peer forwarded. */
-  receive(from: NodeId, commands: readonly Uint8Array[]): void {
+  receive(from: NodeId, { number, commands }: { readonly number: number; readonly commands: readonly Uint8Array[] }): void {
     const partition = this.#partition;
-    const { limits } = partition.turn.options;
-    if (!partition.isLeader || !partition.raft.quorumActive() || this.#outboxBytes > limits.uncommittedBytesMax) {
-      this.#refuse(from, commands);
-      return;
-    }
-    for (const command of commands) {
-      this.#outbox.push({ command, from, write: null });
-      this.#outboxBytes += command.length;
-    }
+    const takes = partition.isLeader && partition.raft.quorumActive();
+    const refused = commands.filter((command) => !takes || !this.#put({ command, name: commandName(command), forward: number, from, write: null }));
+    if (refused.length > 0) this.#refuse(from, number, refused);
+  }
+
+  /** Commands of a batch were applied: their like may be proposed again. */
+  applied(commands: readonly Command[]): void {
+    if (this.#named.size === 0) return;
+    for (const command of commands) if ('id' in command) this.#named.delete(nameOf(command.kind, command.id));
   }
 
   elected(): void {
+    this.#named.clear();
     const { turn, clusterTime } = this.#partition;
     // A new cluster's time starts here; of an older one only the pace of monotonic clocks counts.
     if (clusterTime.at(turn.now.monoMs) === 0) clusterTime.observe(turn.now.wallMs, turn.now.monoMs);
@@ -55,17 +58,13 @@ export class Proposals {
 
   /** What was not proposed goes back to where it came from. */
   resigned(): void {
-    const refused: Map<NodeId, Uint8Array[]> = new Map();
-    for (const { command, from, write } of this.#outbox) {
+    for (const { command, from, forward, write } of this.#outbox) {
       if (write !== null) write.sends--;
-      if (from === null) continue;
-      const ofPeer = refused.get(from);
-      if (ofPeer === undefined) refused.set(from, [command]);
-      else ofPeer.push(command);
+      if (from !== null) this.#refuse(from, forward, [command]);
     }
     this.#outbox = [];
     this.#outboxBytes = 0;
-    for (const [from, commands] of refused) this.#refuse(from, commands);
+    this.#named.clear();
   }
 
   /** Proposes what is in the outbox. What raft does not take now stays for a later turn. */
@@ -139,12 +138,32 @@ export class Proposals {
       || state.sessions.isAnyIdle(this.clusterMs() - timing.sessionIdleMs, this.clusterMs() - timing.sessionIdleQuorumlessMs);
   }
 
-  #refuse(from: NodeId, commands: readonly Uint8Array[]): void {
+  /** What is in the outbox or in the log already is as good as taken: repeating it would only make the log longer. */
+  #put(item: Item): boolean {
+    if (item.name !== null && this.#named.has(item.name)) return true;
+    if (this.#outboxBytes + item.command.length > this.#partition.turn.options.limits.queuedBytesMax) return false;
+    if (item.name !== null) this.#named.add(item.name);
+    this.#outbox.push(item);
+    this.#outboxBytes += item.command.length;
+    return true;
+  }
+
+  #refuse(from: NodeId, number: number, commands: readonly Uint8Array[]): void {
+    if (number === 0) return;
     const ids: { client: string; sequence: number }[] = [];
     for (const bytes of commands) {
       const command = decodeCommand(new ByteReader(bytes));
       if ('id' in command && command.kind !== 'promote' && command.kind !== 'fence') ids.push({ client: command.id.client, sequence: command.id.sequence });
     }
-    if (ids.length > 0) this.#partition.turn.send(from, { kind: 'forwardRefused', partition: this.#partition.id, ids });
+    if (ids.length > 0) this.#partition.turn.send(from, { kind: 'forwardRefused', partition: this.#partition.id, number, ids });
   }
+}
+
+function nameOf(kind: string, id: { readonly client: string; readonly sequence: number }): string {
+  return `${kind} ${id.client} ${id.sequence}`;
+}
+
+function commandName(bytes: Uint8Array): string | null {
+  const head = commandHead(bytes);
+  return head === null ? null : nameOf(head.kind, head);
 }

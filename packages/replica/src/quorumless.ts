@@ -50,7 +50,7 @@ export class Quorumless {
     }
     const { limits } = this.#turn.options;
     if (this.#turn.storageFull) return answer(errorAnswer('STORAGE_FULL', 'the disk of this node is full'));
-    if (partition.pending.count >= limits.pendingCountMax) {
+    if (partition.pending.isFull(limits)) {
       return answer(errorAnswer('PENDING_FULL', `this node holds ${partition.pending.count} pending writes`));
     }
     const held = this.#hold(partition, operation, id);

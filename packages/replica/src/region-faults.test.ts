@@ -162,3 +162,40 @@ describe('faults of a region', () => {
     expect(world.awaitLeader()).toBe(leader);
   });
 });
+
+describe('large values', () => {
+  const large = (key: string, consistent: boolean): ReturnType<typeof set> => ({ kind: 'set', key, value: new Uint8Array(512 * 1_024).fill(7), consistent }) as never;
+
+  it('promotes 200 pending writes of 512 KiB without losing its leader, each once in the log', () => {
+    const world = new World();
+    world.awaitLeader();
+    world.crash('n2');
+    world.crash('n3');
+    for (let i = 0; i < 200; i++) world.settle(world.call('n1', large(`k${i}`, false)));
+    world.start('n2');
+    world.start('n3');
+    world.until(() => world.replica('n1').status().partitions[0]?.pending === 0, 20_000, 'promotion of all');
+    const { term, lastIndex } = world.replica('n1').status().partitions[0] as { term: number; lastIndex: number };
+    expect(term).toBeLessThan(6);
+    expect(lastIndex).toBeLessThan(260);
+    expect(world.replica('n1').metrics()['receipts_settled_total']).toBe(200);
+  });
+
+  it('takes 100 consistent writes of 512 KiB at once through a follower', () => {
+    const world = new World();
+    const leader = world.awaitLeader();
+    const follower = world.names.find((name) => name !== leader) as string;
+    const calls = Array.from({ length: 100 }, (_, i) => world.call(follower, large(`k${i}`, true)));
+    world.until(() => calls.every((call) => call.answer !== undefined), 20_000, 'all answers');
+    for (const call of calls) expect(call.answer).toMatchObject({ outcome: 'applied' });
+    expect(world.replica(leader).metrics()['raft_log_bytes']).toBeLessThan(60 * 1_024 * 1_024);
+  });
+
+  it('refuses with PENDING_FULL when the pending writes take too many bytes', () => {
+    const world = new World({ limits: { pendingBytesMax: 2 * 1_024 * 1_024 } });
+    world.awaitLeader();
+    world.isolate('n1');
+    const answers = Array.from({ length: 6 }, (_, i) => world.settle(world.call('n1', large(`k${i}`, false))));
+    expect(answers.filter((answer) => answer.kind === 'error' && answer.code === 'PENDING_FULL')).toHaveLength(2);
+  });
+});

@@ -62,7 +62,7 @@ export interface ReplicaTiming {
   readonly fenceGraceMs: number;
   /** A forwarded request that was not seen to commit is forwarded again after this long. */
   readonly forwardRetryMs: number;
-  /** A batch that is not durable after this long makes a leader step down. */
+  /** A leader steps down when batches wait and none became durable for this long. */
   readonly storageStallMs: number;
   readonly maxClockSkewMs: number;
   /** How long a holder leaves promotion to the origin of a pending write. */
@@ -82,10 +82,14 @@ export interface ReplicaLimits {
   readonly batchBytesMax: number;
   /** Client requests open at one node; more are refused with OVERLOADED. */
   readonly requestsOpenMax: number;
-  /** Bytes of commands that the leader has put in the log and not yet committed. */
+  /** Bytes of commands that the leader has put in the log and not yet committed. One sync must not take too long. */
   readonly uncommittedBytesMax: number;
+  /** Bytes of commands that wait at the leader for the log; more are refused with OVERLOADED. */
+  readonly queuedBytesMax: number;
   /** Pending writes held by one node and partition; more are refused with PENDING_FULL. */
   readonly pendingCountMax: number;
+  /** The same in bytes; they are held in memory too. */
+  readonly pendingBytesMax: number;
   /** Log entries and bytes kept behind the applied index, for followers that lag and for watch cursors. */
   readonly logKeepEntries: number;
   readonly logKeepBytes: number;
@@ -104,7 +108,7 @@ export const defaultTiming: ReplicaTiming = {
   electionTicksMax: 40,
   fenceGraceMs: 500,
   forwardRetryMs: 1_000,
-  storageStallMs: 500,
+  storageStallMs: 800,
   maxClockSkewMs: 500,
   promotionGraceMs: 1_000,
   sessionIdleMs: 24 * 3_600_000,
@@ -118,8 +122,10 @@ export const defaultLimits: ReplicaLimits = {
   batchCommandsMax: 1_024,
   batchBytesMax: 1_024 * 1_024,
   requestsOpenMax: 20_000,
-  uncommittedBytesMax: 64 * 1_024 * 1_024,
+  uncommittedBytesMax: 8 * 1_024 * 1_024,
+  queuedBytesMax: 64 * 1_024 * 1_024,
   pendingCountMax: 100_000,
+  pendingBytesMax: 128 * 1_024 * 1_024,
   logKeepEntries: 10_000,
   logKeepBytes: 32 * 1_024 * 1_024,
   ledgerCountMax: 10_000,

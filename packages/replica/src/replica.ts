@@ -41,6 +41,7 @@ export class Replica {
   readonly #open: Map<RequestHandle, { open: boolean; asker: Asker | null }> = new Map();
   readonly #underWay: { readonly id: number; readonly sinceMs: number }[] = [];
   #lastSaveMs: number;
+  #lastDurableMs = 0;
   #requestCount = 0;
   #errorCounts: Map<ReplicaErrorCode, number> = new Map();
 
@@ -126,6 +127,15 @@ export class Replica {
     }
   }
 
+  /**
+   * The connection of a watch has taken an answer with `reset: 'more'` and has room for the next page. Without this call
+   * the state goes on no further.
+   */
+  watchReady(handle: RequestHandle, now: Now): void {
+    this.#turn.now = now;
+    this.#watches.ready(handle);
+  }
+
   /** The asker is gone: no answer is wanted any more. A write that is under way may still be applied. */
   cancel(handle: RequestHandle): void {
     this.#watches.stop(handle);
@@ -169,7 +179,7 @@ export class Replica {
   tick(now: Now): void {
     this.#turn.now = now;
     const oldest = this.#underWay[0];
-    const isStalled = oldest !== undefined && now.monoMs - oldest.sinceMs > this.#turn.options.timing.storageStallMs;
+    const isStalled = oldest !== undefined && now.monoMs - Math.max(oldest.sinceMs, this.#lastDurableMs) > this.#turn.options.timing.storageStallMs;
     for (const partition of this.#partitions) {
       partition.setStorageHealthy(!isStalled || this.#turn.storageFull);
       partition.tick();
@@ -182,6 +192,7 @@ export class Replica {
   durable(id: number, now: Now): void {
     this.#turn.now = now;
     while (this.#underWay.length > 0 && (this.#underWay[0] as { id: number }).id <= id) this.#underWay.shift();
+    this.#lastDurableMs = now.monoMs;
     this.#turn.durable(id);
   }
 

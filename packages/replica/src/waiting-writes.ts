@@ -17,6 +17,10 @@ export interface WaitingWrite {
   /** Another node may have put it in a log. */
   retry: boolean;
   lastSentMs: number;
+  /** Number of the forward that carried it last; 0: none, or it was refused. */
+  lastForward: number;
+  /** It counts in the bytes on their way to the leader. */
+  inFlight: boolean;
   /** A fence for it was asked for. */
   fencing: boolean;
 }
@@ -45,6 +49,7 @@ export class WaitingWrites {
   readonly #byName: Map<string, WaitingWrite> = new Map();
   /** Not gated and to be sent, in order. */
   #queue: WaitingWrite[] = [];
+  #bytesInFlight = 0;
 
   get size(): number {
     return this.#byName.size;
@@ -74,12 +79,28 @@ export class WaitingWrites {
 
   /** Ends the write for all its askers. */
   end(write: WaitingWrite): readonly Asker[] {
-    this.#byName.delete(write.name);
+    this.remove(write);
     return write.askers;
   }
 
   remove(write: WaitingWrite): void {
+    this.landed(write);
     if (this.#byName.get(write.name) === write) this.#byName.delete(write.name);
+  }
+
+  /** True if the write may go to the leader now: its bytes, with those under way, stay within `bytesMax`. */
+  launch(write: WaitingWrite, bytesMax: number): boolean {
+    if (write.inFlight) return true;
+    if (this.#bytesInFlight > 0 && this.#bytesInFlight + write.command.length > bytesMax) return false;
+    write.inFlight = true;
+    this.#bytesInFlight += write.command.length;
+    return true;
+  }
+
+  landed(write: WaitingWrite): void {
+    if (!write.inFlight) return;
+    write.inFlight = false;
+    this.#bytesInFlight -= write.command.length;
   }
 
   all(): Iterable<WaitingWrite> {

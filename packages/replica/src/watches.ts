@@ -20,7 +20,9 @@ interface Watcher {
   reset: { partition: number; after: string; readonly startedAt: readonly number[] } | null;
 }
 
+/** A page of the current state. */
 const pageCount = 500;
+const pageBytes = 256 * 1_024;
 
 /**
  * Watches of committed values. A cursor is the applied index per partition, so any node of the region can go on from
@@ -92,10 +94,17 @@ export class Watches {
     }
   }
 
+  /** The page before was taken by the watcher's connection: the next one may follow. */
+  ready(handle: RequestHandle): void {
+    const watcher = this.#byHandle.get(handle);
+    if (watcher !== undefined && watcher.reset !== null) this.#due.add(watcher);
+  }
+
   /** Answers watchers that have something to hear. */
   flush(): void {
-    for (const watcher of this.#due) {
-      this.#due.delete(watcher);
+    const due = [...this.#due];
+    this.#due.clear();
+    for (const watcher of due) {
       if (watcher.reset !== null) this.#sendPage(watcher);
       else this.#send(watcher, watcher.events);
     }
@@ -128,9 +137,11 @@ export class Watches {
     const { reset } = watcher;
     if (reset === null) return;
     const events: WatchEvent[] = [];
-    while (reset.partition < this.#partitions.length && events.length < pageCount) {
+    let bytes = 0;
+    while (reset.partition < this.#partitions.length && events.length < pageCount && bytes < pageBytes) {
       const partition = this.#partitions[reset.partition] as Partition;
-      const page = readPage(partition, watcher, { after: reset.after, limit: pageCount - events.length });
+      const page = readPage(partition, watcher, { after: reset.after, limit: pageCount - events.length, bytesMax: pageBytes - bytes });
+      bytes += page.bytes;
       events.push(...page.events);
       if (page.isLast) {
         reset.partition++;
@@ -138,7 +149,7 @@ export class Watches {
       } else reset.after = page.after;
     }
     if (reset.partition < this.#partitions.length) {
-      this.#due.add(watcher);
+      // The next page waits for {@link ready}, so that a large state never piles up in a connection.
       this.#send(watcher, events, 'more');
       return;
     }
@@ -176,25 +187,36 @@ export class Watches {
   }
 }
 
-function readPage(partition: Partition, { key, prefix }: Watcher, { after, limit }: { after: string; limit: number }): { events: WatchEvent[]; after: string; isLast: boolean } {
+interface Page {
+  readonly events: WatchEvent[];
+  /** Last key read, deleted ones included. */
+  readonly after: string;
+  readonly bytes: number;
+  readonly isLast: boolean;
+}
+
+function readPage(partition: Partition, { key, prefix }: Watcher, { after, limit, bytesMax }: { after: string; limit: number; bytesMax: number }): Page {
   const { keys } = partition.state;
   const events: WatchEvent[] = [];
   if (!prefix) {
     const record = partition.state.read(key);
     if (record !== null && record.value !== null) events.push(toEvent({ key, value: record.value, stamp: record.stamp }));
-    return { events, after: '', isLast: true };
+    return { events, after: '', bytes: record?.value?.length ?? 0, isLast: true };
   }
   const end = prefixEnd(key);
   const range = { from: after === '' ? keys.user(key) : `${keys.user(after)}\0`, to: end === null ? keys.userTo : keys.user(end), limit };
   let last = after;
   let count = 0;
+  let bytes = 0;
   for (const { key: storageKey, value } of partition.turn.store.scan(range)) {
+    if (count > 0 && bytes >= bytesMax) return { events, after: last, bytes, isLast: false };
     count++;
+    bytes += storageKey.length + value.length;
     last = storageKey.slice(keys.userFrom.length);
     const record = decodeKeyRecord(value);
     if (record.value !== null) events.push(toEvent({ key: last, value: record.value, stamp: record.stamp }));
   }
-  return { events, after: last, isLast: count < limit };
+  return { events, after: last, bytes, isLast: count < limit };
 }
 
 function toEvent({ key, value, stamp }: Change): WatchEvent {

@@ -14,6 +14,8 @@ export interface WriteRequest {
 }
 
 const checkEveryMs = 100;
+/** Bytes of commands on their way to the leader; the others wait here, where waiting costs nobody anything. */
+const bytesInFlightMax = 8 * 1_024 * 1_024;
 
 /**
  * Consistent writes that clients wait for at this node. The node hands each to the leader, and again when the leader
@@ -25,6 +27,7 @@ export class Writes {
   readonly #waiting: WaitingWrites = new WaitingWrites();
   #fences: WaitingWrite[] = [];
   #lastCheckMs = 0;
+  #forwards = 0;
 
   constructor(partition: Partition) {
     this.#partition = partition;
@@ -45,7 +48,7 @@ export class Writes {
     if (write === null) {
       write = {
         id, name: writeName(id), command: commandBytes(command), askers: [asker], gated: true, sends: 0, retry,
-        lastSentMs: 0, fencing: false,
+        lastSentMs: 0, lastForward: 0, inFlight: false, fencing: false,
       };
       this.#waiting.add(write);
       const held: Held[] = [];
@@ -83,11 +86,14 @@ export class Writes {
   }
 
   /** The receiver of a forward did not take these. */
-  refused(ids: readonly { readonly client: string; readonly sequence: number }[]): void {
+  refused({ number, ids }: { readonly number: number; readonly ids: readonly { readonly client: string; readonly sequence: number }[] }): void {
     for (const id of ids) {
       const write = this.#waiting.find(id);
-      if (write === null || write.sends === 0) continue;
+      // A refusal counts once, and not if the write was sent again since.
+      if (write === null || write.lastForward !== number || number === 0) continue;
+      write.lastForward = 0;
       write.sends--;
+      this.#waiting.landed(write);
       if (!write.gated) this.#waiting.enqueue(write);
     }
   }
@@ -96,6 +102,7 @@ export class Writes {
     this.#waiting.takeQueue();
     this.#fences = [];
     for (const write of this.#waiting.all()) {
+      this.#waiting.landed(write);
       if (!write.gated) this.#waiting.enqueue(write);
       if (write.fencing) this.#fences.push(write);
     }
@@ -106,11 +113,18 @@ export class Writes {
     if ((!this.#waiting.hasQueued && this.#fences.length === 0) || !this.#partition.canPropose) return;
     const commands: Uint8Array[] = [];
     const { turn, proposals, isLeader } = this.#partition;
+    const number = ++this.#forwards;
     for (const write of this.#waiting.takeQueue()) {
       if (write.fencing && write.sends === 0 && write.askers.every((asker) => !asker.open)) continue;
+      if (!this.#waiting.launch(write, bytesInFlightMax)) {
+        this.#waiting.enqueue(write);
+        continue;
+      }
       write.lastSentMs = turn.now.monoMs;
-      if (!isLeader) commands.push(write.command);
-      else if (!proposals.add(write.command, write)) {
+      if (!isLeader) {
+        commands.push(write.command);
+        write.lastForward = number;
+      } else if (!proposals.add(write.command, write)) {
         this.#overloaded(write);
         continue;
       }
@@ -123,7 +137,7 @@ export class Writes {
       if (!isLeader) commands.push(fence);
       else proposals.add(fence, null);
     }
-    this.#forward(commands);
+    this.#forward(number, commands);
   }
 
   tick(): void {
@@ -144,13 +158,14 @@ export class Writes {
     }
   }
 
-  #forward(commands: readonly Uint8Array[]): void {
+  #forward(number: number, commands: readonly Uint8Array[]): void {
     const { leader, turn, id } = this.#partition;
-    if (commands.length > 0 && leader !== null) turn.send(leader, { kind: 'forward', partition: id, commands });
+    if (commands.length > 0 && leader !== null) turn.send(leader, { kind: 'forward', partition: id, number, commands });
   }
 
   /** Never proposed, so it certainly has no effect through this node. */
   #overloaded(write: WaitingWrite): void {
+    this.#waiting.landed(write);
     if (write.sends > 0 || write.retry) {
       this.#waiting.enqueue(write);
       return;

@@ -5,7 +5,7 @@ import {
   isName,
   nodeId,
   replicaId,
-  type ByteReader,
+  ByteReader,
   ByteWriter,
   type ClientId,
   type NodeId,
@@ -90,6 +90,8 @@ const codes = {
   set: 1, delete: 2, swap: 3, txn: 4, leaseGrant: 5, leaseKeepAlive: 6, leaseRevoke: 7, promote: 8, fence: 9, expire: 10,
   announce: 11, memberSet: 12, memberRemove: 13, admit: 14,
 } as const satisfies Record<Command['kind'], number>;
+
+const kindsByCode: readonly (Command['kind'] | undefined)[] = [undefined, ...(Object.keys(codes) as Command['kind'][])];
 
 export function encodeCommand(writer: ByteWriter, command: Command): void {
   writer.u8(codes[command.kind]);
@@ -194,6 +196,15 @@ export function decodeCommand(reader: ByteReader): Command {
     default:
       throw new DecodeError(`unknown command ${code}`);
   }
+}
+
+/** Kind and id of an encoded command, without decoding the rest; null if it has no id. */
+export function commandHead(bytes: Uint8Array): { readonly kind: Command['kind']; readonly client: ClientId; readonly sequence: number } | null {
+  const reader = new ByteReader(bytes);
+  const kind = kindsByCode[reader.u8()];
+  if (kind === undefined) throw new DecodeError('unknown command');
+  if (codes[kind] >= codes.expire) return null;
+  return { kind, client: readClient(reader), sequence: reader.varint() };
 }
 
 export function commandBytes(command: Command): Uint8Array {

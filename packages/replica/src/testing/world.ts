@@ -240,7 +240,10 @@ export class World {
       if (this.#isCut(machine.name, to) || !this.#machines.has(to) || !this.isUp(to)) continue;
       this.#frames.push({ from: machine.name, to, bytes: encodePeerFrame(messages), atMs: this.#nowMs + 1 });
     }
-    for (const { handle, answer } of effects.answers) this.#calls.get(handle)?.answers.push(answer);
+    for (const { handle, answer } of effects.answers) {
+      this.#calls.get(handle)?.answers.push(answer);
+      if (answer.kind === 'watch' && answer.reset === 'more') replica.watchReady(handle, now);
+    }
   }
 
   #isCut(a: string, b: string): boolean {

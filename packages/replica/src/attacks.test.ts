@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import type { Answer } from './requests.ts';
+import { get, set, swap, valueOf, World } from './testing/world.ts';
+
+const receiptOf = (answer: Answer | undefined): string => (answer?.kind === 'key' ? (answer.receipt ?? '') : '');
+
+/** Each was found by someone who tried to break the promises. */
+describe('attacks that worked once', () => {
+  it('I12: a quorum-less write that was fenced elsewhere is rejected into the ledger, not lost as promoted', () => {
+    const world = new World();
+    const other = world.names.find((name) => name !== world.awaitLeader()) as string;
+    world.isolate(other);
+    const write = world.settle(world.call(other, set('k', 'v', false), { sequence: 1 }));
+    const leader = world.awaitLeader();
+    expect(world.settle(world.call(leader, { kind: 'resolve', ticket: `r:0:${world.clientOf('a')}:1` }))).toMatchObject({ outcome: 'notApplied' });
+    world.heal();
+    world.until(() => world.replica(other).status().partitions[0]?.pending === 0);
+    expect(world.settle(world.call(leader, { kind: 'receipt', receipt: receiptOf(write), wait: true }))).toMatchObject({ state: 'rejected', reason: 'FENCED' });
+    expect(world.settle(world.call(leader, { kind: 'conflicts', prefix: '', limit: 10 }))).toMatchObject({ entries: [{ key: 'k', reason: 'rejected' }] });
+  });
+
+  it('I7: a promotion does not bring a forgotten session back to life for its consistent writes', () => {
+    const world = new World({ timing: { sessionIdleMs: 2_000 } });
+    const other = world.names.find((name) => name !== world.awaitLeader()) as string;
+    const leader = world.awaitLeader();
+    world.settle(world.call(leader, swap('k', 'a', null), { sequence: 1 }));
+    world.isolate(other);
+    world.settle(world.call(other, set('weak', 'v', false), { sequence: 2 }));
+    world.run(6_000);
+    world.heal();
+    world.until(() => world.replica(other).status().partitions[0]?.pending === 0);
+    world.settle(world.call(leader, { kind: 'delete', key: 'k', consistent: true }, { client: 'b' }));
+    expect(world.settle(world.call(leader, swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({ code: 'SESSION_EXPIRED' });
+    expect(valueOf(world.settle(world.call(leader, get('weak'))))).toBe('v');
+  });
+
+  it('I7: cluster time stands still while all are off, whatever their wall clocks say', () => {
+    const world = new World({ timing: { sessionIdleMs: 60_000 } });
+    world.awaitLeader();
+    world.settle(world.call('n1', swap('k', 'a', null), { sequence: 1 }));
+    world.run(200);
+    const before = world.replica('n1').clusterNowMs({ wallMs: 0, monoMs: world.nowMs });
+    for (const name of world.names) world.crash(name);
+    for (const name of world.names) world.setClock(name, 3 * 24 * 3_600_000);
+    for (const name of world.names) world.start(name);
+    world.awaitLeader();
+    world.run(2_000);
+    expect(world.replica('n1').clusterNowMs({ wallMs: 0, monoMs: world.nowMs }) - before).toBeLessThan(10_000);
+    expect(world.settle(world.call('n2', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({ outcome: 'applied' });
+  });
+
+  it('a retried write that asks for two copies waits for two copies', () => {
+    const world = new World();
+    world.awaitLeader();
+    world.isolate('n1');
+    const wanted = { ...set('k', 'v', false), w: 2 } as never;
+    expect(world.settle(world.call('n1', wanted, { sequence: 1, timeoutMs: 100 }))).toMatchObject({ timeout: true });
+    const retry = world.call('n1', wanted, { sequence: 1, retry: true });
+    world.run(500);
+    expect(retry.answer).toBeUndefined();
+    world.heal();
+    expect(world.settle(retry)).toMatchObject({ valid: true });
+  });
+
+  it('a watch at a node that got a snapshot and was killed starts over rather than skip changes', () => {
+    const world = new World({ limits: { logKeepEntries: 20 } });
+    world.awaitLeader();
+    world.crash('n3');
+    const first = world.call('n1', { kind: 'watch', key: '', prefix: true, cursor: null });
+    const at = world.settle(first);
+    const cursor = at.kind === 'watch' ? at.cursor : '';
+    for (let i = 0; i < 100; i++) world.settle(world.call('n1', set('k', String(i)), { client: 'b' }));
+    world.run(500);
+    world.start('n3');
+    world.until(() => world.replica('n3').status().partitions[0]?.applied === world.replica('n1').status().partitions[0]?.applied);
+    world.run(1_000);
+    world.crash('n3');
+    world.start('n3');
+    const late = world.call('n3', { kind: 'watch', key: '', prefix: true, cursor });
+    world.until(() => late.answers.some((answer) => answer.kind === 'watch' && answer.reset === 'last'));
+  });
+
+  it('sends a large state page by page, as fast as the reader takes them', () => {
+    const world = new World();
+    world.awaitLeader();
+    const value = 'x'.repeat(100_000);
+    for (let i = 0; i < 20; i++) world.settle(world.call('n1', set(`k${i}`, value)));
+    const watch = world.call('n1', { kind: 'watch', key: 'k', prefix: true, cursor: '' });
+    world.until(() => watch.answers.some((answer) => answer.kind === 'watch' && answer.reset === 'last'));
+    const pages = watch.answers.filter((answer) => answer.kind === 'watch' && answer.reset !== undefined);
+    expect(pages.length).toBeGreaterThan(5);
+    expect(pages.flatMap((answer) => (answer.kind === 'watch' ? answer.events : []))).toHaveLength(20);
+    const keys: string[] = [];
+    for (let after: string | null = ''; after !== null;) {
+      const page = world.settle(world.call('n2', { kind: 'list', prefix: 'k', after, limit: 1_000, consistent: true, keysOnly: false }));
+      if (page.kind !== 'list') throw new Error('not a listing');
+      keys.push(...page.entries.map(({ key }) => key));
+      after = page.next;
+    }
+    expect(keys).toHaveLength(20);
+    expect(new Set(keys).size).toBe(20);
+  });
+
+  it('forgets calls that timed out or were cancelled while there is no quorum', () => {
+    const world = new World();
+    world.awaitLeader();
+    world.crash('n2');
+    world.crash('n3');
+    world.run(1_000);
+    for (let i = 0; i < 200; i++) {
+      world.call('n1', get('k'), { timeoutMs: 50 });
+      world.call('n1', set(`k${i}`, 'v'), { timeoutMs: 50 });
+      world.call('n1', { kind: 'receipt', receipt: 'r:0:000000000009-1', wait: true }, { timeoutMs: 50 });
+    }
+    world.run(2_000);
+    expect(world.replica('n1').metrics()).toMatchObject({ reads_waiting: 0, writes_waiting: 0, requests_open: 0 });
+  });
+
+  it('refuses a cursor of another region', () => {
+    const world = new World();
+    world.awaitLeader();
+    expect(world.settle(world.call('n1', { kind: 'watch', key: 'k', prefix: false, cursor: 'elsewhere:5' }))).toMatchObject({ code: 'CURSOR_INVALID' });
+    expect(world.settle(world.call('n1', { kind: 'watch', key: 'k', prefix: false, cursor: 'zzzzzz' }))).toMatchObject({ code: 'CURSOR_INVALID' });
+  });
+});
