@@ -48,12 +48,28 @@ describe('connecting', () => {
     }
   });
 
-  it('gives up on a node that takes the connection and says nothing', async () => {
+  it('gives up soon on a node that takes the connection and says nothing, while there are others to try', async () => {
     const cluster = new FakeCluster();
     cluster.silent.add('a');
     const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'] }));
-    await cluster.host.advance(1_010);
+    await cluster.host.advance(240);
+    expect(connecting.done).toBe(false);
+    await cluster.host.advance(20);
     expect(connecting.value?.connection?.node).toBe('b');
+  });
+
+  it('gives nodes that are slow more time in each round', async () => {
+    const cluster = new FakeCluster();
+    cluster.silent.add('a').add('b');
+    void track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'], connectTimeoutMs: 30_000 }));
+    await cluster.host.advance(260);
+    expect(cluster.dials).toEqual(['a', 'b']);
+    await cluster.host.advance(20_000);
+    const dialled = cluster.dials.length;
+    await cluster.host.advance(5_000);
+    // A second for each, which is openTimeoutMs, and the pauses between the rounds.
+    expect(cluster.dials.length - dialled).toBeGreaterThanOrEqual(3);
+    expect(cluster.dials.length - dialled).toBeLessThanOrEqual(5);
   });
 
   it('ends on garbage from a node and goes to the next', async () => {

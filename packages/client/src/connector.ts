@@ -17,6 +17,8 @@ export interface ConnectorListener {
   readonly onFailure: (end: LinkEnd, url: string) => void;
 }
 
+/** For the welcome of a node in the first round of all endpoints; doubles with each round. */
+const hastyOpenMs = 250;
 /** At most this often a connection is left because its node is suspect: where all are slow, going round helps nobody. */
 const suspectEveryMs = 500;
 
@@ -133,7 +135,7 @@ export class Connector {
     this.#hint = null;
     const link = new Link(url, {
       host: this.#host,
-      options: this.#options,
+      options: { ...this.#options, openTimeoutMs: this.#openTimeoutMs(urls.length) },
       listener: {
         onWelcome: (welcome) => { this.#up(link, welcome); },
         onMessages: (messages) => {
@@ -144,6 +146,14 @@ export class Connector {
     });
     this.#dialling = link;
     link.tick(nowMs);
+  }
+
+  /** A node that is starting, stopping or paused may take the connection and not answer: not worth long while others are untried. */
+  #openTimeoutMs(urlCount: number): number {
+    const { openTimeoutMs } = this.#options;
+    if (urlCount < 2) return openTimeoutMs;
+    const roundsDone = Math.floor(this.#failuresInRow / urlCount);
+    return Math.min(openTimeoutMs, hastyOpenMs * 2 ** Math.min(roundsDone, 10));
   }
 
   #up(link: Link, welcome: WelcomeMessage): void {
