@@ -140,7 +140,7 @@ describe('a session that expired', () => {
   it('is renewed when no attempt can have been applied', () => {
     const call = write();
     call.ready(start);
-    expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toEqual({ kind: 'renew', greeting: 'any' });
+    expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toEqual({ kind: 'renew', greeting: 'last' });
     expect(call.ready(start)).toEqual({ kind: 'send', timeoutMs: 1_000, retry: false });
   });
 
@@ -157,7 +157,7 @@ describe('a session that expired', () => {
   it('is not renewed for ever, and the end is definite', () => {
     for (const timeoutMs of [1_000, null]) {
       const call = write({ timeoutMs });
-      for (const greeting of ['any', 'fresh', 'fresh']) {
+      for (const greeting of ['last', 'again', 'elsewhere']) {
         call.ready(start);
         expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toEqual({ kind: 'renew', greeting });
       }

@@ -57,9 +57,9 @@ export class Call {
     this.#phase = 'waiting';
     if (this.#options.write && (answer.ticket !== undefined || answer.code === 'STOPPING')) this.#mayBeApplied = true;
     if (answer.code === 'SESSION_EXPIRED' && !this.#mayBeApplied) {
-      // A renewed session that is refused as well was born too early: what the node's time is must be asked anew.
-      if (this.#renewals++ < renewalsMax) return { kind: 'renew', greeting: this.#renewals > 1 ? 'fresh' : 'any' };
-      return this.#fail(answer.code, `the session was renewed ${renewalsMax} times`);
+      const greeting = greetings[this.#renewals++];
+      if (greeting !== undefined) return { kind: 'renew', greeting };
+      return this.#fail(answer.code, `the session was renewed ${greetings.length} times`);
     }
     if (!aboutAttemptOnly.has(answer.code)) return this.#fail(answer.code, answer.detail);
     // The region does not know this write any more: no retry can learn what became of it.
@@ -143,8 +143,8 @@ export interface CallOptions {
 
 export type CallAction =
   | { readonly kind: 'send'; readonly timeoutMs: number | null; readonly retry: boolean }
-  /** Take a new session and write id, `fresh`: after another welcome, then call `ready` again. */
-  | { readonly kind: 'renew'; readonly greeting: 'any' | 'fresh' }
+  /** Take a new session and write id, after this welcome, then call `ready` again. */
+  | { readonly kind: 'renew'; readonly greeting: Greeting }
   /** Nothing, unless an event comes; `tick` at this time at the latest. */
   | { readonly kind: 'wait'; readonly untilMs: number }
   | { readonly kind: 'settle'; readonly settlement: Settlement };
@@ -157,7 +157,14 @@ export type Settlement =
 
 const idle: CallAction = { kind: 'wait', untilMs: Number.POSITIVE_INFINITY };
 
-const renewalsMax = 3;
+/** Whose time a renewed session is born in: what the last welcome said, another of the same node, one of another node. */
+export type Greeting = 'last' | 'again' | 'elsewhere';
+
+/**
+ * A renewed session that is refused as well was born too early: the node did not know the region's time when it said
+ * welcome. It does now, by the entry that refused the write; and if its time is wrong, another one's may not be.
+ */
+const greetings: readonly Greeting[] = ['last', 'again', 'elsewhere'];
 
 /** Results of the state machine, which remembers them, and what no node of any configuration takes. */
 const ofEveryAttempt: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

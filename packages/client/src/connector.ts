@@ -96,9 +96,10 @@ export class Connector {
     this.#dial(this.#host.nowMs());
   }
 
-  /** Asks for another welcome, of the same node if there is no other. The current link serves until it comes. */
-  greetAgain(): void {
+  /** Asks for another welcome, of the same node or, if there is one, of another. The current link serves until it comes. */
+  greetAgain(whom: 'again' | 'elsewhere'): void {
     if (this.#current === null || this.#dialling !== null) return;
+    this.#hint = whom === 'again' ? this.#current.url : null;
     this.#dial(this.#host.nowMs());
   }
 

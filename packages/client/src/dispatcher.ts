@@ -1,6 +1,6 @@
 import { unreachable, type ClientId } from '@skerry/base';
 import { ticketText, type Answer, type ControlOperation, type ErrorCode, type MembersMessage, type Operation, type ServerMessage, type Ticket, type WelcomeMessage } from '@skerry/protocol';
-import { Call, type CallAction, type CallOptions, type Settlement } from './call.ts';
+import { Call, type CallAction, type CallOptions, type Greeting, type Settlement } from './call.ts';
 import { Connector, type ConnectorOptions } from './connector.ts';
 import { SkerryError } from './errors.ts';
 import type { Host } from './host.ts';
@@ -219,15 +219,15 @@ export class Dispatcher {
     }
   }
 
-  #renew(entry: CallEntry, greeting: 'any' | 'fresh'): void {
+  #renew(entry: CallEntry, greeting: Greeting): void {
     const nowMs = this.#host.nowMs();
     // Another call that was refused may have begun a new one already.
     if (entry.id?.session === this.#session) this.#session = null;
     this.#dropId(entry);
-    if (greeting === 'fresh') {
+    if (greeting !== 'last') {
       this.#sessionDoubtful = true;
       entry.heldUntilMs = nowMs + this.#options.openTimeoutMs;
-      this.#connector.greetAgain();
+      this.#connector.greetAgain(greeting);
       this.#wakeAt(nowMs);
     }
     this.#advance(entry, nowMs);
