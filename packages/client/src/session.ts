@@ -3,7 +3,7 @@ import { randomHex, type ClientId, type Random, type RegionId } from '@skerry/ba
 /** Finished calls whose outcome stays open hold back `answeredBelow` by at most this many sequences. */
 const undecidedSpanMax = 10_000;
 
-/** 12 hex digits of the server's clock when the session begins, in whole milliseconds, then 20 random ones. */
+/** 12 hex digits of the region's cluster time when the session begins, in whole milliseconds, then 20 random ones. */
 export function newClientId(serverNowMs: number, random: Random): ClientId {
   return (serverNowMs.toString(16).padStart(12, '0').slice(-12) + randomHex(random, 10)) as ClientId;
 }

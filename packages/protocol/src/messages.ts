@@ -55,7 +55,7 @@ export interface WelcomeMessage {
   readonly region: RegionId;
   readonly node: NodeId;
   readonly partitionCount: number;
-  /** The server's clock, milliseconds since 1970: the first half of a client id. */
+  /** The region's cluster time as far as the node knows it, milliseconds: client ids begin with it and what passed since. */
   readonly nowMs: number;
   readonly limits: ClientLimits;
   readonly members: readonly Member[];

@@ -80,6 +80,16 @@ export class TurnLoop {
     this.#event(() => this.#replica.cancel(handle));
   }
 
+  /** The asker of a watch has room for the next page of the current state. */
+  watchReady(handle: RequestHandle): void {
+    this.#event((now) => this.#replica.watchReady(handle, now));
+  }
+
+  /** The region's cluster time, milliseconds, as far as the replica knows it. */
+  clusterNowMs(): number {
+    return this.#replica.clusterNowMs(this.#now ?? this.#options.readClocks());
+  }
+
   receive(from: NodeId, messages: readonly PeerMessage[]): void {
     this.#event((now) => {
       for (const message of messages) this.#replica.receive(from, message, now);

@@ -73,7 +73,10 @@ export class NodeServer {
     this.#requests = new OpenRequests({
       request: (handle, request) => this.#loop?.request(handle, request),
       cancel: (handle) => this.#loop?.cancel(handle),
+      watchReady: (handle) => this.#loop?.watchReady(handle),
     });
+    // Nobody is greeted or served before the loop is there.
+    const clusterNowMs = (): number => this.#loop?.clusterNowMs() ?? 0;
     const { partitions: partitionCount, clientLimits } = config;
     this.#gateway = new ClientGateway({
       cluster: config.cluster,
@@ -83,12 +86,14 @@ export class NodeServer {
       limits: clientLimits,
       replicaLimits: config.limits,
       requests: this.#requests,
+      clusterNowMs,
     });
     this.#http = new HttpFace({
       version,
       partitionCount,
       limits: { ...clientLimits, valueBytesMax: config.limits.valueBytesMax },
       requests: this.#requests,
+      clusterNowMs,
       log,
       countRequest: (operation) => this.#gateway.countRequest(operation),
       countError: (code) => this.#gateway.countError(code),

@@ -5,6 +5,7 @@ export type ReplicaLike = Pick<
   Replica,
   | 'request'
   | 'cancel'
+  | 'watchReady'
   | 'receive'
   | 'peerUp'
   | 'peerDown'
@@ -12,6 +13,7 @@ export type ReplicaLike = Pick<
   | 'durable'
   | 'setStorageFull'
   | 'flush'
+  | 'clusterNowMs'
   | 'status'
   | 'metrics'
   | 'prepareStop'

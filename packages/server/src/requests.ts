@@ -10,6 +10,7 @@ export interface Asker {
 export interface RequestTarget {
   request(handle: RequestHandle, request: ClientRequest): void;
   cancel(handle: RequestHandle): void;
+  watchReady(handle: RequestHandle): void;
 }
 
 interface OpenRequest {
@@ -42,6 +43,11 @@ export class OpenRequests {
   /** No answer comes any more. */
   cancel(handle: RequestHandle): void {
     if (this.#open.delete(handle)) this.#target.cancel(handle);
+  }
+
+  /** Whoever watches has room for the next page of the current state, which comes only then. */
+  watchReady(handle: RequestHandle): void {
+    if (this.#open.has(handle)) this.#target.watchReady(handle);
   }
 
   deliver(answers: Effects['answers']): void {

@@ -57,6 +57,7 @@ describe('a client', () => {
       region: 'region-1',
       node: 'fake',
       partitionCount: 1,
+      nowMs: server.replica.clusterMs,
       leaders: [null],
       limits: { keyBytesMax: 1_024, requestsOpenMax: 1_024 },
     });

@@ -17,6 +17,8 @@ export interface ClientGatewayOptions {
   readonly limits: ClientLimits;
   readonly replicaLimits: ReplicaLimits;
   readonly requests: OpenRequests;
+  /** Births of client ids are taken from it. */
+  readonly clusterNowMs: () => number;
 }
 
 /** How often connections are looked at. */
@@ -137,7 +139,7 @@ export class ClientGateway implements ConnectionHost {
       region,
       node,
       partitionCount,
-      nowMs: Date.now(),
+      nowMs: this.#options.clusterNowMs(),
       limits: {
         keyBytesMax: replicaLimits.keyBytesMax,
         valueBytesMax: replicaLimits.valueBytesMax,

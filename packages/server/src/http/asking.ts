@@ -2,7 +2,7 @@ import { partitionOf } from '@skerry/protocol';
 import type { Answer, ClientRequest, WriteOperation } from '@skerry/replica';
 import type { FastifyReply } from 'fastify';
 import type { OpenRequests } from '../requests.ts';
-import type { HttpSessions } from './session.ts';
+import type { HttpSessions, HttpWrite } from './session.ts';
 
 export interface AskingOptions {
   readonly requests: OpenRequests;
@@ -33,8 +33,21 @@ export class Asking {
     operation: WriteOperation,
     options: { key: string; timeoutMs: number | null },
   ): Promise<Answer> {
-    const write = this.#options.sessions.begin(partitionOf(options.key, this.#options.partitionCount));
-    const request: ClientRequest = { operation, id: write.id, timeoutMs: options.timeoutMs };
+    const partition = partitionOf(options.key, this.#options.partitionCount);
+    const first = this.#options.sessions.begin(partition);
+    const answer = await this.#attempt(reply, { operation, timeoutMs: options.timeoutMs, write: first });
+    if (!(answer.kind === 'error' && answer.code === 'SESSION_EXPIRED' && answer.ticket === undefined)) return answer;
+    // It was the only attempt, so nothing was applied.
+    this.#options.sessions.expired(partition, first);
+    const second = this.#options.sessions.begin(partition);
+    return this.#attempt(reply, { operation, timeoutMs: options.timeoutMs, write: second });
+  }
+
+  async #attempt(
+    reply: FastifyReply,
+    { operation, timeoutMs, write }: { operation: WriteOperation; timeoutMs: number | null; write: HttpWrite },
+  ): Promise<Answer> {
+    const request: ClientRequest = { operation, id: write.id, timeoutMs };
     const answer = await this.#ask(reply, request, () => write.settle());
     const ticket = 'ticket' in answer ? answer.ticket : undefined;
     if (ticket === undefined) write.settle();

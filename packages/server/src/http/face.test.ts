@@ -18,7 +18,10 @@ const found: KeyAnswer = { kind: 'key', valid: true, timeout: false, value: utf8
 
 let asked: { handle: number; request: ClientRequest }[];
 let cancelled: number[];
+/** Watches that were told to go on. */
+let ready: number[];
 let codes: string[];
+let clusterMs: number;
 /** What the replica answers; null: nothing. */
 let reply: (request: ClientRequest) => Answer | null;
 let requests: OpenRequests;
@@ -27,7 +30,9 @@ let face: HttpFace;
 beforeEach(() => {
   asked = [];
   cancelled = [];
+  ready = [];
   codes = [];
+  clusterMs = 1_700_000_000_000;
   reply = () => found;
   requests = new OpenRequests({
     request: (handle, request) => {
@@ -38,12 +43,14 @@ beforeEach(() => {
       });
     },
     cancel: (handle) => cancelled.push(handle),
+    watchReady: (handle) => ready.push(handle),
   });
   face = new HttpFace({
     version: '1.2.3',
     partitionCount: 4,
     limits: { ...defaultClientLimits, valueBytesMax: 1_000, httpJsonBytesMax: 4_000 },
     requests,
+    clusterNowMs: () => clusterMs,
     log: silentLog(),
     countRequest: () => {},
     countError: (code) => codes.push(code),
@@ -174,6 +181,23 @@ describe('writing a key', () => {
     }
     expect(sequences.size).toBeGreaterThan(1);
     for (const list of sequences.values()) expect(list).toEqual(list.map((_, i) => i + 1));
+  });
+
+  test('a session is born in the time of the cluster, and renewed where the region has forgotten it', async () => {
+    const birthMs = ({ id }: ClientRequest) => Number.parseInt(id?.client.slice(0, 12) ?? '', 16);
+    reply = () => ({ ...found, outcome: 'applied' });
+    const put = { method: 'PUT', url: '/v1/kv/k', payload: 'v' } as const;
+    await inject(put);
+    // The clock of the region went on less than an hour, by which the session is no longer taken.
+    clusterMs += 600_000;
+    reply = (request) =>
+      birthMs(request) < clusterMs ? { kind: 'error', code: 'SESSION_EXPIRED', detail: 's' } : { ...found, outcome: 'applied' };
+    expect((await inject(put)).json()).toMatchObject({ outcome: 'applied' });
+    expect(asked.map(({ request }) => birthMs(request))).toEqual([clusterMs - 600_000, clusterMs - 600_000, clusterMs]);
+    expect(asked.at(-1)?.request.id).toMatchObject({ sequence: 1, answeredBelow: 1, retry: false });
+    reply = () => ({ kind: 'error', code: 'SESSION_EXPIRED', detail: 's' });
+    expect(await problem(put)).toMatchObject({ code: 'SESSION_EXPIRED', definite: true });
+    expect(asked.length).toBe(5);
   });
 
   test('an undecided write keeps its result owed until its ticket is resolved', async () => {

@@ -17,6 +17,8 @@ export interface HttpFaceOptions {
   readonly partitionCount: number;
   readonly limits: ClientLimits & { readonly valueBytesMax: number };
   readonly requests: OpenRequests;
+  /** Births of the sessions of this face are taken from it. */
+  readonly clusterNowMs: () => number;
   readonly log: Logger;
   readonly countRequest: (operation: string) => void;
   readonly countError: (code: HttpError['problem']['code']) => void;
@@ -40,9 +42,9 @@ export class HttpFace {
   #refusing = true;
 
   constructor(options: HttpFaceOptions) {
-    const { requests, limits, partitionCount, countRequest } = options;
+    const { requests, limits, partitionCount, countRequest, clusterNowMs } = options;
     this.#watches = new WatchStreams(requests, limits, options.countError);
-    const asking = new Asking({ requests, sessions: new HttpSessions(partitionCount), partitionCount, countRequest });
+    const asking = new Asking({ requests, sessions: new HttpSessions(partitionCount, clusterNowMs), partitionCount, countRequest });
     this.app = makeApp(options.log, (error) => options.countError(error.problem.code));
     this.app.addHook('onRequest', async (request, reply) => this.#begin(request, reply));
     addKeyRoutes(this.app, asking, limits);

@@ -25,14 +25,14 @@ class HttpSession {
   readonly #owed = new Set<number>();
   readonly #tickets: Map<string, () => void>;
 
-  constructor(tickets: Map<string, () => void>, wallMs: number) {
+  constructor(tickets: Map<string, () => void>, clusterMs: number) {
     this.#tickets = tickets;
-    this.#createdMs = wallMs;
-    this.client = clientId(wallMs.toString(16).padStart(12, '0') + randomBytes(10).toString('hex'));
+    this.#createdMs = clusterMs;
+    this.client = clientId(clusterMs.toString(16).padStart(12, '0') + randomBytes(10).toString('hex'));
   }
 
-  aged(wallMs: number): boolean {
-    return Math.abs(wallMs - this.#createdMs) > ageMsMax;
+  aged(clusterMs: number): boolean {
+    return Math.abs(clusterMs - this.#createdMs) > ageMsMax;
   }
 
   begin(): HttpWrite {
@@ -58,26 +58,33 @@ class HttpSession {
 
 /**
  * HTTP has no sessions, yet every write needs an id that is used once: this node is the client of its HTTP clients. An
- * HTTP request is sent to the replica once; whether it may be repeated is for the caller to judge by the outcome.
+ * HTTP request is sent to the replica once, and once more where the session was forgotten; whether it may be repeated
+ * otherwise is for the caller to judge by the outcome.
  */
 export class HttpSessions {
   readonly #sessions: (HttpSession | null)[];
   readonly #tickets: Map<string, () => void> = new Map();
-  readonly #wallMs: () => number;
+  readonly #clusterNowMs: () => number;
 
-  constructor(partitionCount: number, wallMs: () => number = Date.now) {
+  /** `clusterNowMs`: the region's cluster time, whole milliseconds. */
+  constructor(partitionCount: number, clusterNowMs: () => number) {
     this.#sessions = Array.from({ length: partitionCount }, () => null);
-    this.#wallMs = wallMs;
+    this.#clusterNowMs = clusterNowMs;
   }
 
   begin(partition: number): HttpWrite {
-    const wallMs = this.#wallMs();
+    const clusterMs = this.#clusterNowMs();
     let session = this.#sessions[partition] ?? null;
-    if (session === null || session.aged(wallMs)) {
-      session = new HttpSession(this.#tickets, wallMs);
+    if (session === null || session.aged(clusterMs)) {
+      session = new HttpSession(this.#tickets, clusterMs);
       this.#sessions[partition] = session;
     }
     return session.begin();
+  }
+
+  /** The region has forgotten the session of this write, or takes it for one that was: it is not used again. */
+  expired(partition: number, { id }: HttpWrite): void {
+    if (this.#sessions[partition]?.client === id.client) this.#sessions[partition] = null;
   }
 
   /** The outcome behind a ticket was told. */

@@ -15,6 +15,7 @@ import type { ReplicaLike } from '../replica-like.ts';
 export type FakeEvent =
   | { readonly kind: 'request'; readonly handle: RequestHandle; readonly request: ClientRequest }
   | { readonly kind: 'cancel'; readonly handle: RequestHandle }
+  | { readonly kind: 'watchReady'; readonly handle: RequestHandle }
   | { readonly kind: 'receive'; readonly from: NodeId; readonly message: PeerMessage }
   | { readonly kind: 'peerUp'; readonly node: NodeId }
   | { readonly kind: 'peerDown'; readonly node: NodeId; readonly reset: boolean }
@@ -34,6 +35,9 @@ export class FakeReplica implements ReplicaLike {
   failure: Error | null = null;
   nodeStatus: NodeStatus = { node: 'fake' as NodeId, partitions: [], storageFull: false, peers: [] };
   numbers: Record<string, number> = {};
+  clusterMs = 1_700_000_000_000;
+  /** What a watch that is ready is answered with in the same turn; null: nothing. */
+  onWatchReady: (handle: RequestHandle) => Answer | null = () => null;
   #batches: Effects['batch'][] = [];
   #messages = new Map<NodeId, PeerMessage[]>();
   #answers: { handle: RequestHandle; answer: Answer }[] = [];
@@ -48,6 +52,12 @@ export class FakeReplica implements ReplicaLike {
 
   cancel(handle: RequestHandle): void {
     this.#note({ kind: 'cancel', handle });
+  }
+
+  watchReady(handle: RequestHandle): void {
+    this.#note({ kind: 'watchReady', handle });
+    const answer = this.onWatchReady(handle);
+    if (answer !== null) this.answer(handle, answer);
   }
 
   receive(from: NodeId, message: PeerMessage): void {
@@ -89,6 +99,10 @@ export class FakeReplica implements ReplicaLike {
     this.#answers = [];
     this.#directory = null;
     return idle ? null : effects;
+  }
+
+  clusterNowMs(): number {
+    return this.clusterMs;
   }
 
   status(): NodeStatus {
