@@ -8,7 +8,7 @@ export interface ClientLimits {
   readonly requestsOpenMax: number;
   /** Answers that the client has not read. Above this the node stops reading what the client asks. */
   readonly unreadBytesPause: number;
-  /** Above this the connection is closed with SLOW_CONSUMER. */
+  /** Above this a connection is closed with SLOW_CONSUMER when watched changes come. Pages of a watched state wait instead. */
   readonly unreadBytesMax: number;
   /** A client that leaves reading paused for this long is closed with SLOW_CONSUMER. */
   readonly slowConsumerMs: number;

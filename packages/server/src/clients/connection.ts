@@ -47,6 +47,8 @@ export class ClientConnection implements Asker {
   readonly #open = new Map<RequestId, RequestHandle>();
   /** Open watches, which are among `#open` and never come to an end by themselves. */
   readonly #watches = new Set<RequestId>();
+  /** Watches that were sent a page of the current state, and whose next one was not asked for yet. In order. */
+  readonly #paging = new Set<RequestId>();
   #greeted = false;
   #ended = false;
   /** New requests are answered with STOPPING, and the goodbye follows the last answer. */
@@ -57,7 +59,7 @@ export class ClientConnection implements Asker {
   constructor(socket: WebSocket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
-    this.#outbox = new Outbox(socket, host.limits);
+    this.#outbox = new Outbox(socket, host.limits, () => this.#askForPage());
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     socket.on('pong', () => this.#heard());
     socket.on('close', () => this.#end());
@@ -78,10 +80,10 @@ export class ClientConnection implements Asker {
 
   onAnswer(requestId: RequestId, answer: Answer): void {
     if (answer.kind !== 'watch') this.#forget(requestId);
-    else if (this.#outbox.full) {
+    else if (answer.reset === undefined && this.#outbox.full) {
       this.goodbye('SLOW_CONSUMER', 'watched changes come faster than they are read');
       return;
-    }
+    } else if (answer.reset === 'more') this.#paging.add(requestId);
     if (answer.kind === 'error') this.#host.countError(answer.code);
     this.#outbox.push({ kind: 'answer', requestId, answer });
     this.#host.touched(this);
@@ -90,6 +92,7 @@ export class ClientConnection implements Asker {
   /** Sends what the turn came to. */
   flush(): void {
     this.#outbox.flush();
+    if (this.#outbox.low) this.#askForPage();
     if (this.#stopping) this.#leaveIfIdle();
   }
 
@@ -106,6 +109,7 @@ export class ClientConnection implements Asker {
       if (this.#outbox.overdue(nowMs)) this.goodbye('SLOW_CONSUMER', `nothing was read for ${slowConsumerMs} ms`);
       return;
     }
+    if (this.#outbox.low) this.#askForPage();
     const silentMs = nowMs - this.#heardAtMs;
     if (!this.#greeted && silentMs > handshakeMs) this.goodbye('IDLE', `no hello within ${handshakeMs} ms`);
     else if (silentMs > 2 * pingMs) this.goodbye('IDLE', `silent for ${2 * pingMs} ms`);
@@ -233,6 +237,16 @@ export class ClientConnection implements Asker {
   #forget(requestId: RequestId): void {
     this.#open.delete(requestId);
     this.#watches.delete(requestId);
+    this.#paging.delete(requestId);
+  }
+
+  /** One page at a time, whatever the number of watches: a client that reads is never behind by more than it may be. */
+  #askForPage(): void {
+    const [requestId] = this.#paging;
+    if (requestId === undefined) return;
+    this.#paging.delete(requestId);
+    const handle = this.#open.get(requestId);
+    if (handle !== undefined) this.#host.requests.watchReady(handle);
   }
 
   #leaveIfIdle(): void {
@@ -252,6 +266,7 @@ export class ClientConnection implements Asker {
     for (const handle of this.#open.values()) this.#host.requests.cancel(handle);
     this.#open.clear();
     this.#watches.clear();
+    this.#paging.clear();
     this.#host.ended(this);
   }
 }

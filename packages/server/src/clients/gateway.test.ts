@@ -303,6 +303,47 @@ describe('connections that stall', () => {
     expect(server.replica.of('cancel')).toEqual([{ kind: 'cancel', handle }]);
   });
 
+  /** A state of so many pages, each sent when it is asked for. */
+  function pagesOf(server: TestServer, count: number): void {
+    const left = new Map<number, number>();
+    const page = (handle: number): Answer => {
+      const rest = (left.get(handle) ?? count) - 1;
+      left.set(handle, rest);
+      const events = [{ key: 'k', value: new Uint8Array(250_000), version: '1' }];
+      return { kind: 'watch', events, cursor: rest > 0 ? '' : 'c', reset: rest > 0 ? 'more' : 'last' };
+    };
+    server.replica.onRequest = (_, handle) => page(handle);
+    server.replica.onWatchReady = page;
+  }
+
+  test('a watched state of any size waits for a client that reads late', async () => {
+    const server = await start({ clientLimits: { unreadBytesPause: 1_000_000, unreadBytesMax: 2_000_000 } });
+    pagesOf(server, 100);
+    const client = await TestClient.greeted(server.clientUrl);
+    client.socket.pause();
+    client.request(1, watch);
+    let asked = -1;
+    // What the kernel's buffers take is not behind.
+    while (server.replica.of('watchReady').length > asked) {
+      asked = server.replica.of('watchReady').length;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    expect(asked).toBeLessThan(90);
+    client.socket.resume();
+    await until('all pages', () => client.of('answer').length === 100);
+    expect(client.closed).toBeNull();
+    expect(server.replica.of('watchReady').length).toBe(99);
+  });
+
+  test('watched states of many watches take turns', async () => {
+    const server = await start({ clientLimits: { unreadBytesPause: 1_000_000, unreadBytesMax: 2_000_000 } });
+    pagesOf(server, 5);
+    const client = await TestClient.greeted(server.clientUrl);
+    for (let i = 0; i < 20; i++) client.request(i, watch);
+    await until('all pages', () => client.of('answer').length === 100);
+    expect(client.closed).toBeNull();
+  });
+
   test('a client that vanished in mid-frame does not disturb the node', async () => {
     const server = await start();
     const { port } = new URL(server.httpUrl);

@@ -13,15 +13,18 @@ const frameBytes = 1_024 * 1_024;
 export class Outbox {
   readonly #socket: WebSocket;
   readonly #limits: ClientLimits;
+  /** Called when the socket took a frame and {@link low} is true. */
+  readonly #onLow: () => void;
   #waiting: ServerMessage[] = [];
   /** About, of `#waiting`. */
   #waitingBytes = 0;
   /** When the socket last took a frame while there was too much in it; null while it takes what it gets. */
   #stuckSinceMs: number | null = null;
 
-  constructor(socket: WebSocket, limits: ClientLimits) {
+  constructor(socket: WebSocket, limits: ClientLimits, onLow: () => void) {
     this.#socket = socket;
     this.#limits = limits;
+    this.#onLow = onLow;
   }
 
   /** True while the client's requests are not read. */
@@ -38,6 +41,11 @@ export class Outbox {
   /** True if so much waits that nothing may be added that the client did not ask for one by one. */
   get full(): boolean {
     return this.#waitingBytes + this.#socket.bufferedAmount > this.#limits.unreadBytesMax;
+  }
+
+  /** True if so little waits that the next page of a watched state may be asked for. */
+  get low(): boolean {
+    return this.#waitingBytes + this.#socket.bufferedAmount <= this.#limits.unreadBytesPause / 4;
   }
 
   /** True if the client has taken nothing for longer than it may. */
@@ -94,7 +102,12 @@ export class Outbox {
 
   /** The socket took a frame. */
   #taken(): void {
-    if (this.#stuckSinceMs === null || this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#stuckSinceMs !== null) this.#goOn();
+    if (this.low) this.#onLow();
+  }
+
+  #goOn(): void {
     this.#stuckSinceMs = performance.now();
     if (this.#socket.bufferedAmount > this.#limits.unreadBytesPause / 2) return;
     this.#stuckSinceMs = null;

@@ -20,6 +20,7 @@ let asked: { handle: number; request: ClientRequest }[];
 let cancelled: number[];
 /** Watches that were told to go on. */
 let ready: number[];
+let onReady: (handle: number) => void;
 let codes: string[];
 let clusterMs: number;
 /** What the replica answers; null: nothing. */
@@ -31,6 +32,7 @@ beforeEach(() => {
   asked = [];
   cancelled = [];
   ready = [];
+  onReady = () => {};
   codes = [];
   clusterMs = 1_700_000_000_000;
   reply = () => found;
@@ -43,7 +45,10 @@ beforeEach(() => {
       });
     },
     cancel: (handle) => cancelled.push(handle),
-    watchReady: (handle) => ready.push(handle),
+    watchReady: (handle) => {
+      ready.push(handle);
+      onReady(handle);
+    },
   });
   face = new HttpFace({
     version: '1.2.3',
@@ -381,6 +386,31 @@ describe('over a socket', () => {
     expect(asked[0]?.request.operation).toEqual({ kind: 'watch', key: 'a/', prefix: true, cursor: 'c2' });
     await reader?.cancel();
     await until('cancelled', () => cancelled.length === 1);
+  });
+
+  test('the next page of a watched state is asked for when the one before is taken', async () => {
+    const page = (rest: number): Answer => ({
+      kind: 'watch',
+      events: [{ key: 'k', value: utf8('x'.repeat(1_000_000)), version: '1' }],
+      cursor: '',
+      reset: rest > 0 ? 'more' : 'last',
+    });
+    const pages = 60;
+    reply = () => page(pages - 1);
+    onReady = (handle) => setImmediate(() => requests.deliver([{ handle, answer: page(pages - 1 - ready.length) }]));
+    const response = await fetch(`${await listen()}/v1/watch?prefix=&cursor=`);
+    const reader = response.body?.getReader();
+    let before = -1;
+    while (ready.length > before) {
+      before = ready.length;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    expect(before).toBeLessThan(pages - 1);
+    let bytes = 0;
+    while (bytes < pages * 1_000_000) bytes += (await reader?.read())?.value?.length ?? Number.NaN;
+    expect(ready.length).toBe(pages - 1);
+    expect(codes).toEqual([]);
+    await reader?.cancel();
   });
 
   test('a watch that is refused has the status of its error', async () => {

@@ -38,6 +38,7 @@ export class WatchStreams {
     const stream = new WatchStream(reply.raw, {
       limits: this.#limits,
       onEnd: () => this.#open.delete(stream),
+      onReady: () => this.#requests.watchReady(handle),
       countError: this.#countError,
     });
     this.#open.add(stream);
@@ -64,6 +65,8 @@ export class WatchStreams {
 interface WatchStreamOptions {
   readonly limits: ClientLimits;
   readonly onEnd: () => void;
+  /** There is room for the next page of the current state. */
+  readonly onReady: () => void;
   readonly countError: (code: ErrorCode) => void;
 }
 
@@ -71,6 +74,7 @@ class WatchStream implements Asker {
   readonly #response: ServerResponse;
   readonly #limits: ClientLimits;
   readonly #onEnd: () => void;
+  readonly #onReady: () => void;
   readonly #countError: (code: ErrorCode) => void;
   readonly #headTimer: NodeJS.Timeout;
   readonly #keepAlive: NodeJS.Timeout;
@@ -80,6 +84,7 @@ class WatchStream implements Asker {
     this.#response = response;
     this.#limits = options.limits;
     this.#onEnd = options.onEnd;
+    this.#onReady = options.onReady;
     this.#countError = options.countError;
     this.#headTimer = setTimeout(() => this.#writeHead(), headDelayMs);
     this.#keepAlive = setInterval(() => this.#write(':\n\n'), keepAliveMs);
@@ -90,6 +95,7 @@ class WatchStream implements Asker {
     try {
       const body = watchBody(expectAnswer(answer, 'watch'));
       this.#write(`id: ${body.cursor}\ndata: ${JSON.stringify(body)}\n\n`);
+      if (body.reset === 'more') this.#whenDrained();
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       this.#fail(error);
@@ -111,6 +117,11 @@ class WatchStream implements Asker {
     if (this.#response.headersSent) this.#write(`event: error\ndata: ${json}\n\n`);
     else this.#response.writeHead(problem.status, { 'content-type': 'application/problem+json' }).write(json);
     this.end();
+  }
+
+  #whenDrained(): void {
+    if (!this.#response.writableNeedDrain) this.#onReady();
+    else this.#response.once('drain', this.#onReady);
   }
 
   #write(text: string): void {
