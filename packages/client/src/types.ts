@@ -91,6 +91,12 @@ export interface WatchOptions<F extends Form = Form> {
   readonly prefix?: boolean;
   /** Continue after this cursor; '' first gives the current state; absent: from now on. */
   readonly cursor?: string;
+  /**
+   * Bytes that may wait for the reader, about; default 64 MiB. Beyond it the watch pauses and later goes on from its
+   * cursor. Within the current state there is no cursor to go on from: a reader that lets more than this of it wait gets
+   * what waits and then SLOW_CONSUMER. Read faster, allow more, or read the state with `entries` instead.
+   */
+  readonly bufferBytesMax?: number;
   readonly signal?: AbortSignal;
 }
 

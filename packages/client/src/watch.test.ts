@@ -101,6 +101,72 @@ describe('a watch', () => {
     expect(cluster.cancelled.length).toBe(1);
   });
 
+  it('takes a whole state in for a slow reader, and pauses only behind its end', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const watch = db.watch('', { prefix: true, cursor: '' });
+    const first = track(watch.next());
+    await cluster.host.settle();
+    for (let n = 1; n <= 1_000; n++) cluster.last.answer(batch(n, { cursor: '', reset: 'more' }));
+    await cluster.host.settle();
+    expect(cluster.cancelled).toEqual([]);
+    cluster.last.answer(batch(1_001, { reset: 'last' }));
+    await cluster.host.settle();
+    expect(cluster.cancelled.length).toBe(1);
+    expect(first.value?.value).toMatchObject({ resetBegins: true });
+    for (let n = 2; n <= 1_001; n++) {
+      const { value } = await watch.next();
+      expect(value).toMatchObject({ events: [{ key: `k${n}` }] });
+      expect(value).not.toHaveProperty('resetBegins');
+    }
+    const next = track(watch.next());
+    await cluster.host.settle();
+    expect(cluster.requests.map(({ request }) => request.operation)).toMatchObject([{ cursor: '' }, { cursor: 'c1001' }]);
+    cluster.last.answer(batch(1_002));
+    await cluster.host.settle();
+    expect(next.value?.value).toMatchObject({ cursor: 'c1002' });
+  });
+
+  it('of a state that is too large for its slow reader ends with SLOW_CONSUMER, and does not begin again', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const watch = db.watch('', { prefix: true, cursor: '', bufferBytesMax: 1_000 });
+    const first = track(watch.next());
+    await cluster.host.settle();
+    for (let n = 1; n <= 100; n++) cluster.last.answer(batch(n, { cursor: '', reset: 'more' }));
+    await cluster.host.settle();
+    expect(first.done).toBe(true);
+    expect(cluster.cancelled.length).toBe(1);
+    let read = 1;
+    let error: unknown = null;
+    while (error === null) await watch.next().then(() => { read++; }, (thrown: unknown) => { error = thrown; });
+    expect(error).toMatchObject({ code: 'SLOW_CONSUMER' });
+    expect(read).toBeGreaterThan(10);
+    expect(cluster.requests.length).toBe(1);
+  });
+
+  it('pauses by bytes too, where there is a cursor', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    const watch = db.watch('k', { bufferBytesMax: 1_000 });
+    const first = track(watch.next());
+    await cluster.host.settle();
+    for (let n = 1; n <= 30; n++) cluster.last.answer(batch(n));
+    await cluster.host.settle();
+    expect(first.done).toBe(true);
+    expect(cluster.cancelled.length).toBe(1);
+    let last = '';
+    for (let n = 2; !last.endsWith('!'); n++) {
+      const next = track(watch.next());
+      await cluster.host.settle();
+      if (next.done) expect(last = (next.value?.value as { cursor: string }).cursor).toBe(`c${n}`);
+      else {
+        expect(cluster.last.request.operation).toMatchObject({ cursor: last });
+        last += '!';
+      }
+    }
+  });
+
   it('that is not read stops taking batches, and goes on where it stopped', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();

@@ -6,12 +6,17 @@ import type { Host } from './host.ts';
 import type { Form, ValueOf, WatchBatch, WatchOptions } from './types.ts';
 import { fromBytes } from './values.ts';
 
-/** Batches that wait for the reader; more, and the watch pauses by closing its stream, to go on from its cursor. */
+/** Batches that wait for the reader; at this many the watch pauses by closing its stream, to go on from its cursor. */
 const batchesWaitingMax = 256;
+/** Bytes of them unless said otherwise; about, and with the same effect, but see {@link WatchOptions.bufferBytesMax}. */
+const bufferBytesMaxDefault = 64 * 1_024 * 1_024;
+/** What an event takes beside its key and value, about. */
+const eventOverheadBytes = 64;
 
 /**
  * Changes of a key or a prefix. It goes on by itself on another node after the last cursor, so no event is lost or
- * repeated; where the node has to start over it says so with `reset`. The iteration rejects only for what does not pass.
+ * repeated; where the node has to start over it says so with `reset`. The iteration rejects only for what does not pass,
+ * and with SLOW_CONSUMER when more of the current state waits for its reader than `bufferBytesMax`.
  */
 export async function* watchBatches<F extends Form>(
   { dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, options: WatchOptions<F>,
@@ -47,6 +52,9 @@ class WatchSource {
   /** Cursor of the last batch taken in; what comes next follows it. */
   #cursor: string | null;
   #waiting: RawBatch[] = [];
+  /** About, of `#waiting`. */
+  #waitingBytes = 0;
+  readonly #bufferBytesMax: number;
   #failure: SkerryError | null = null;
   #wake: (() => void) | null = null;
   #close: (() => void) | null = null;
@@ -56,12 +64,13 @@ class WatchSource {
   #resetting = false;
   readonly #stream: Stream;
 
-  constructor({ dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, { prefix = false, cursor }: WatchOptions) {
+  constructor({ dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, { prefix = false, cursor, bufferBytesMax = bufferBytesMaxDefault }: WatchOptions) {
     this.#dispatcher = dispatcher;
     this.#host = host;
     this.#key = key;
     this.#prefix = prefix;
     this.#cursor = cursor ?? null;
+    this.#bufferBytesMax = bufferBytesMax;
     this.#stream = {
       operation: (): ControlOperation => {
         // A state that was cut off is sent again from its beginning.
@@ -77,7 +86,10 @@ class WatchSource {
   async next(): Promise<RawBatch> {
     for (;;) {
       const batch = this.#waiting.shift();
-      if (batch !== undefined) return batch;
+      if (batch !== undefined) {
+        this.#waitingBytes -= batchBytes(batch);
+        return batch;
+      }
       if (this.#failure !== null) throw this.#failure;
       this.#close ??= this.#dispatcher.open(this.#stream);
       await new Promise<void>((resolve) => { this.#wake = resolve; });
@@ -106,12 +118,21 @@ class WatchSource {
     this.#cursor = answer.cursor;
     // An empty batch only moves the cursor; but before the first event it is the only one a reader could resume from.
     this.#waiting.push({ ...answer, resetBegins: answer.reset !== undefined && !this.#resetting });
+    this.#waitingBytes += batchBytes(answer);
     this.#resetting = answer.reset === 'more';
-    if (this.#waiting.length >= batchesWaitingMax) {
+    this.#limit();
+    this.#wake?.();
+  }
+
+  #limit(): void {
+    const isFull = this.#waitingBytes > this.#bufferBytesMax;
+    if (this.#resetting) {
+      // A state has no cursor within it: pausing here would begin it anew each time, and never come to its end.
+      if (isFull) this.fail(new SkerryError({ code: 'SLOW_CONSUMER', detail: `more than ${this.#bufferBytesMax} bytes of the current state wait to be read` }));
+    } else if (isFull || this.#waiting.length >= batchesWaitingMax) {
       this.#close?.();
       this.#close = null;
     }
-    this.#wake?.();
   }
 
   #retryAfter({ code, detail }: Extract<Answer, { readonly kind: 'error' }>): void {
@@ -123,4 +144,10 @@ class WatchSource {
       this.#dispatcher.reopen(this.#stream);
     });
   }
+}
+
+function batchBytes({ events }: Extract<Answer, { readonly kind: 'watch' }>): number {
+  let bytes = 0;
+  for (const { key, value } of events) bytes += key.length + (value?.length ?? 0) + eventOverheadBytes;
+  return bytes;
 }
