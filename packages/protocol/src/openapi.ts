@@ -29,7 +29,7 @@ export function openApiDocument(options: { readonly version: string; readonly se
         get: operation('getKey', 'Read a key.', [consistent, blocking, timeout, copies('r')], { 200: keyAnswer }),
         put: {
           ...operation('setKey', 'Write a key; with If-Match only if it has that version.', [consistent, blocking, timeout, copies('w'), ifMatch, ifNoneMatch], writeAnswers),
-          requestBody: { required: true, content: { 'application/octet-stream': {}, 'text/plain': {} } },
+          requestBody: { required: true, content: { 'application/octet-stream': {}, 'text/plain': {}, 'application/x-www-form-urlencoded': {} } },
         },
         delete: operation('deleteKey', 'Delete a key.', [consistent, blocking, timeout, copies('w'), ifMatch], writeAnswers),
       },

@@ -175,6 +175,23 @@ describe('writing a key', () => {
     expect(second?.id).toMatchObject({ sequence: 2, answeredBelow: 2, client: first?.id?.client });
   });
 
+  test("the body is taken as it is under curl's default content type", async () => {
+    reply = () => ({ ...found, value: null, outcome: 'applied' });
+    const payload = 'a=%20b&c+d';
+    for (const type of ['application/x-www-form-urlencoded', 'Application/X-WWW-Form-Urlencoded; charset=UTF-8']) {
+      const put = { method: 'PUT', url: '/v1/kv/k', payload, headers: { 'content-type': type } } as const;
+      expect((await inject(put)).statusCode).toBe(200);
+      expect(asked.at(-1)?.request.operation).toMatchObject({ kind: 'set', value: Buffer.from(payload) });
+    }
+  });
+
+  test('another content type is refused with those that are taken', async () => {
+    const put = { method: 'PUT', url: '/v1/kv/k', payload: '{}', headers: { 'content-type': 'application/xml' } } as const;
+    const { code, detail } = await problem(put);
+    expect(code).toBe('UNSUPPORTED_MEDIA_TYPE');
+    for (const type of ['application/octet-stream', 'application/x-www-form-urlencoded', 'text/plain']) expect(detail).toContain(type);
+  });
+
   test('sequences count per partition', async () => {
     reply = () => ({ ...found, outcome: 'applied' });
     for (const key of ['a', 'b', 'c', 'd', 'e', 'f'])

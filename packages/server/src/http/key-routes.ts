@@ -10,7 +10,13 @@ import { HttpError, receiptAddress } from './problem.ts';
 
 const prefix = '/v1/kv/';
 const swapSuffix = '/swap';
-const valueTypes: ReadonlySet<string> = new Set(['', 'text/plain', 'application/octet-stream']);
+/** The form type is what curl says of any `--data` unless told otherwise; its bytes are taken as they are, too. */
+const valueTypes: ReadonlySet<string> = new Set([
+  '',
+  'text/plain',
+  'application/octet-stream',
+  'application/x-www-form-urlencoded',
+]);
 
 export function addKeyRoutes(
   app: FastifyInstance,
@@ -48,7 +54,8 @@ async function putKey(asking: Asking, request: FastifyRequest, reply: FastifyRep
   if (!valueTypes.has(mediaType) || !['', 'charset=utf-8', 'charset="utf-8"'].includes(charset)) {
     throw new HttpError(
       'UNSUPPORTED_MEDIA_TYPE',
-      `${type}; a value is text/plain in UTF-8 or application/octet-stream`,
+      `${type}; a value is sent as application/octet-stream, application/x-www-form-urlencoded (both raw bytes), ` +
+        'text/plain in UTF-8, or without a content type',
     );
   }
   const value = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
