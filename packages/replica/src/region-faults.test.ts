@@ -138,6 +138,24 @@ describe('faults of a region', () => {
     expect(world.settle(world.call('n1', set('k', 'w')))).toMatchObject({ outcome: 'applied' });
   });
 
+  it('serves consistent reads while the disks of all nodes are full, whichever filled up first', () => {
+    for (let gapMs = 0; gapMs < 40; gapMs++) {
+      const world = new World();
+      const leader = world.awaitLeader();
+      world.settle(world.call(leader, set('k', 'v')));
+      world.run(100);
+      for (const name of [leader, ...world.names.filter((other) => other !== leader)]) {
+        world.replica(name).setStorageFull(true, { wallMs: 1_700_000_000_000 + world.nowMs, monoMs: world.nowMs });
+        world.hangDisk(name, true);
+        world.run(gapMs);
+      }
+      for (let second = 0; second < 4; second++) {
+        for (const name of world.names) expect(valueOf(world.settle(world.call(name, get('k')), 500)), `gap ${gapMs} ms`).toBe('v');
+        world.run(1_000);
+      }
+    }
+  });
+
   it('runs several partitions side by side', () => {
     const world = new World({ partitionCount: 4 });
     for (let partition = 0; partition < 4; partition++) world.awaitLeader(partition);

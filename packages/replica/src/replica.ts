@@ -23,6 +23,8 @@ import type { Asking } from './asking.ts';
 /** Applied state is written at least this often while there is any, so that a restart replays little of the log. */
 const saveEveryMs = 50;
 const saveBytes = 2 * 1_024 * 1_024;
+/** Longer than it takes a node to notice that its disk is full, which it looks at once a second. */
+const fullHandOverMs = 3_000;
 
 /**
  * One node's part in all partitions, stepped: events in, {@link Effects} out of {@link flush}. Every method that takes
@@ -201,11 +203,17 @@ export class Replica {
     if (this.#turn.storageFull === full) return;
     this.#turn.storageFull = full;
     for (const node of this.#turn.connected) this.#turn.send(node, { kind: 'peerState', storageFull: full });
-    // A leader that cannot write counts on its followers alone; one of them leads better.
-    for (const partition of this.#partitions) {
-      partition.raft.setStorageFull(full);
-      if (full) partition.transferLeadership(null);
-    }
+    for (const { raft } of this.#partitions) raft.setStorageFull(full);
+    if (full) this.#turn.at(now.monoMs + fullHandOverMs, () => this.#handOverIfFull());
+  }
+
+  /**
+   * A leader that cannot write counts on its followers alone; one of them leads better. Not at once: disks that fill up
+   * together are noticed one by one, and a new leader must write before it serves its first read.
+   */
+  #handOverIfFull(): void {
+    if (!this.#turn.storageFull) return;
+    for (const partition of this.#partitions) partition.transferLeadership(null);
   }
 
   /** What the events since the last flush came to; null if nothing. Call it once per turn of the event loop. */
