@@ -102,7 +102,9 @@ async function run(region: Region, { trials, say }: ScenarioContext): Promise<Re
 function flip(path: string, trial: number): string {
   const bytes = readFileSync(path);
   const places =
-    trial % 3 === 0 ? [Math.floor(Math.random() * bytes.length)] : copiesOfOneRecord(bytes, `t${trial}/own/`);
+    trial % 3 === 0
+      ? [Math.floor(Math.random() * bytes.length)]
+      : copiesOfOneRecord(bytes, `t${trial}/own/`).map((at) => at + (trial % 2) * intoValueBytes);
   const file = openSync(path, 'r+');
   for (const at of places) writeSync(file, Buffer.of((bytes[at] as number) ^ (1 << (trial % 8))), 0, 1, at);
   closeSync(file);

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import type { Client } from '@skerry/client';
 import { disksFor, SmallDisk } from './lib/disks.ts';
 import { Region } from './lib/region.ts';
+import { withLastWords } from './lib/last-words.ts';
 import type { RegionNode } from './lib/region-node.ts';
 import { report, spread, type Report, type Scenario, type ScenarioContext } from './lib/scenario.ts';
 import { pause, until } from './lib/until.ts';
@@ -24,6 +25,8 @@ export const fullDisk: Scenario = {
     const region = await Region.plan({ folder: place.home, env: place.env });
     try {
       return await fillAgainAndAgain(region, place.disks, context);
+    } catch (error) {
+      throw withLastWords(error as Error, region);
     } finally {
       await region.stop();
       for (const disk of place.disks) disk.unmount();

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { disksFor, missingPrograms, PowerDisk } from './lib/disks.ts';
 import { Region } from './lib/region.ts';
+import { withLastWords } from './lib/last-words.ts';
 import type { RegionNode } from './lib/region-node.ts';
 import { report, type Report, type Scenario, type ScenarioContext } from './lib/scenario.ts';
 import { pause, until } from './lib/until.ts';
@@ -29,6 +30,8 @@ export const powerCut: Scenario = {
     const region = await Region.plan({ folder: place.home, env: place.env });
     try {
       return await cutAgainAndAgain(region, place.disks, context);
+    } catch (error) {
+      throw withLastWords(error as Error, region);
     } finally {
       await region.stop();
       for (const disk of place.disks) disk.unmount();
