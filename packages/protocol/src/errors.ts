@@ -29,7 +29,7 @@ export const errorTable = {
   WRONG_TYPE: { text: 'The key holds a value of another type.', httpStatus: 409, definite: true, retry: 'no' },
   LEASE_NOT_FOUND: { text: 'There is no such lease: it ended or was never granted.', httpStatus: 404, definite: true, retry: 'no' },
   LEASE_EXISTS: { text: 'A lease of this id is already granted.', httpStatus: 409, definite: true, retry: 'no' },
-  SESSION_EXPIRED: { text: 'The region has forgotten this client session; the attempt was not applied.', httpStatus: 409, definite: true, retry: 'no' },
+  SESSION_EXPIRED: { text: 'The region has forgotten this client session. This attempt was not applied; of an earlier attempt of the same call it says nothing.', httpStatus: 409, definite: true, retry: 'no' },
   SEQUENCE_ANSWERED: { text: 'The client said before that it has the answer to this write; its result is no longer kept.', httpStatus: 409, definite: false, retry: 'no' },
   RECEIPT_UNKNOWN: { text: 'Nothing is known of this receipt: it is not of this region, or too old.', httpStatus: 404, definite: true, retry: 'no' },
   TICKET_UNKNOWN: { text: 'Nothing is known of this ticket: it is not of this region, or too old.', httpStatus: 404, definite: true, retry: 'no' },
