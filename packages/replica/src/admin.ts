@@ -116,13 +116,19 @@ export class Admin {
     const isDone = (): boolean =>
       add.every((spec) => this.#directory.some(({ node, replica, learner }) =>
         node === spec.node && learner === spec.learner && (spec.replica === null || replica === spec.replica)))
-      && remove.every((node) => !this.#directory.some((member) => member.node === node));
+      && remove.every((node) => this.#hasLeft(node));
     const propose = (): void => {
       for (const member of add) this.#propose({ kind: 'memberSet', member: { ...member, announced: false } });
       for (const node of remove) this.#propose({ kind: 'memberRemove', node });
     };
     this.#until({ isDone, act: propose, timeoutMs, asking });
     return null;
+  }
+
+  /** Whoever removed a node will switch it off: not before the groups of this node have let go of it. */
+  #hasLeft(node: NodeId): boolean {
+    if (this.#directory.some((member) => member.node === node)) return false;
+    return node === this.#turn.options.node || this.#partitions.every(({ config }) => !membersOf(config).includes(node));
   }
 
   #transfer({ partition, to }: Extract<AdminOperation, { kind: 'transferLeadership' }>, timeoutMs: number | null, asking: Asking): Refusal | null {
