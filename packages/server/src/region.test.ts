@@ -43,6 +43,37 @@ test('what one node wrote, every node reads, and clients are told who leads', as
   await untilAnnounced(region);
 });
 
+test('a state far beyond what may wait unread is watched whole, by WebSocket and by HTTP', async () => {
+  const region = await start({
+    partitions: 2,
+    clientLimits: { unreadBytesPause: 500_000, unreadBytesMax: 1_000_000 },
+  });
+  const [node] = region.running();
+  const value = 'x'.repeat(250_000);
+  const keys = Array.from({ length: 40 }, (_, i) => `w/${i}`);
+  for (const key of keys) await region.set(node?.name ?? '', key, value);
+  const { clientUrl = '' } = node?.server ?? {};
+
+  const client = await TestClient.greeted(clientUrl);
+  client.request(1, { kind: 'watch', key: 'w/', prefix: true, cursor: '' });
+  const batches = () => client.of('answer').flatMap(({ answer }) => (answer.kind === 'watch' ? [answer] : []));
+  await until('the whole state', () => batches().some(({ reset }) => reset === 'last'));
+  expect(new Set(batches().flatMap(({ events }) => events.map(({ key }) => key)))).toEqual(new Set(keys));
+  expect(client.closed).toBeNull();
+  client.socket.terminate();
+
+  const response = await fetch(`${clientUrl.replace('ws:', 'http:')}/v1/watch?prefix=w%2F&cursor=`);
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  while (!text.includes('"reset":"last"')) {
+    const chunk = await reader?.read();
+    if (chunk?.value === undefined) throw new Error('the stream ended early');
+    text += chunk.value;
+  }
+  expect(new Set([...text.matchAll(/"key":"([^"]+)"/g)].map(([, key]) => key))).toEqual(new Set(keys));
+  await reader?.cancel();
+});
+
 test('a leader that dies is replaced, and the survivors go on', async () => {
   const region = await start();
   await region.set('a', 'k', 'before');
