@@ -326,6 +326,7 @@ describe('connections that stall', () => {
     // What the kernel's buffers take is not behind.
     while (server.replica.of('watchReady').length > asked) {
       asked = server.replica.of('watchReady').length;
+      // That no page is asked for any more is told by nothing but time.
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
     expect(asked).toBeLessThan(90);

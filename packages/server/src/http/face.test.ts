@@ -420,6 +420,7 @@ describe('over a socket', () => {
     let before = -1;
     while (ready.length > before) {
       before = ready.length;
+      // That no page is asked for any more is told by nothing but time.
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     expect(before).toBeLessThan(pages - 1);
