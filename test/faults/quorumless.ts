@@ -3,6 +3,7 @@ import { Expectations, isOpenAfter, timed, within } from './lib/expect.ts';
 import { withRegion, type Region } from './lib/region.ts';
 import type { RegionNode } from './lib/region-node.ts';
 import { spread, type Scenario } from './lib/scenario.ts';
+import { until } from './lib/until.ts';
 
 /** What "at once" may take at most: a sync and two hops on a busy machine. */
 const atOnceMs = 250;
@@ -80,7 +81,7 @@ async function alone(
   if (restarts) {
     await survivor.kill();
     survivor.start();
-    await within('the restart of the survivor', patienceMs, waitUntilLocal(survivor));
+    await until('the survivor to be back', () => survivor.isReady('local'), patienceMs);
     expected.equal(
       'a local get after the restart',
       (await db.get(`${prefix}twice`, { consistent: false })).value,
@@ -172,8 +173,4 @@ async function atTheEnd(
     }
     await db.close();
   }
-}
-
-async function waitUntilLocal(node: RegionNode): Promise<void> {
-  while (!(await node.isReady('local'))) await new Promise((resolve) => setTimeout(resolve, 10));
 }

@@ -203,17 +203,23 @@ function isQuiet({ partitions }: Status): boolean {
   );
 }
 
-/** Runs `use` with a region and ends it; its folder stays when `use` fails, for its logs. */
+/** Runs `use` with a region and ends it. Its folder stays, for its logs, when `use` fails or returns violations. */
 export async function withRegion<T>(options: RegionOptions, use: (region: Region) => Promise<T>): Promise<T> {
   const region = await Region.start(options);
   try {
     const result = await use(region);
     await region.stop();
-    region.remove();
+    if (hasViolations(result)) process.stderr.write(`  logs: ${region.folder}\n`);
+    else region.remove();
     return result;
   } catch (error) {
     const states = await region.describe();
     await region.stop();
     throw new Error(`${(error as Error).message}\n${states}\nlogs: ${region.folder}`, { cause: error });
   }
+}
+
+function hasViolations(result: unknown): boolean {
+  const found = Array.isArray(result) ? result : (result as { violations?: unknown } | null)?.violations;
+  return Array.isArray(found) && found.length > 0;
 }
