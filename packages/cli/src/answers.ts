@@ -6,8 +6,7 @@ import { formatJson, jsonValue } from './output.ts';
 /** What a timeout or a refusal means and what to do, on standard error; null if the call was valid. */
 function complaint(result: KeyResult): { readonly text: string; readonly code: ExitCode } | null {
   if (result.outcome === 'undecided') {
-    const next = result.ticket === undefined ? '' : `; its outcome, when it is known: skerry resolve ${result.ticket}`;
-    return { text: `timeout, undecided: it may have been applied or may still be${next}`, code: exitCode.timeout };
+    return { text: `timeout, undecided: it may have been applied or may still be; ${nextStep(result)}`, code: exitCode.timeout };
   }
   if (result.outcome === 'notApplied')
     return { text: 'timeout, not applied: it never will be', code: exitCode.timeout };
@@ -15,6 +14,12 @@ function complaint(result: KeyResult): { readonly text: string; readonly code: E
   if (result.outcome === 'refused' || !result.valid)
     return { text: 'refused: the key has another value', code: exitCode.refused };
   return null;
+}
+
+/** What tells more of a write that is undecided. A quorum-less one has no ticket. */
+function nextStep({ ticket, receipt }: KeyResult): string {
+  if (ticket !== undefined) return `its outcome, when it is known: skerry resolve ${ticket}`;
+  return receipt === undefined ? 'write it again' : `what becomes of it: skerry receipt wait ${receipt}`;
 }
 
 /** Prints the answer to a write: one line, or the whole response as JSON. */

@@ -87,6 +87,12 @@ describe('kv set, swap and del', () => {
       { outcome: 'undecided' as const, ticket: 't1' },
       'undecided: it may have been applied or may still be; its outcome, when it is known: skerry resolve t1',
     ],
+    ['undecided without a ticket', { outcome: 'undecided' as const }, 'undecided: it may have been applied or may still be; write it again'],
+    [
+      'undecided with a receipt',
+      { outcome: 'undecided' as const, receipt: 'r1' },
+      'undecided: it may have been applied or may still be; what becomes of it: skerry receipt wait r1',
+    ],
     ['not applied', { outcome: 'notApplied' as const }, 'not applied: it never will be'],
   ])('a timeout that left the write %s ends with 3 and says so', async (_, more, message) => {
     const db = new MemoryDatabase({ write: { valid: false, timeout: true, value: null, version: null, ...more } });
