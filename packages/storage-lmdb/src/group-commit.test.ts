@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { StorageFailedError } from '@skerry/replica';
-import { GroupCommit } from './group-commit.ts';
+import { GroupCommit, type GroupSize } from './group-commit.ts';
 import { decodeKey, encodeBatch, type EncodedBatch } from './record.ts';
 
 class OutOfSpace extends Error {}
@@ -10,6 +10,7 @@ class FakeDisk {
   readonly groups: string[][] = [];
   readonly stalls: boolean[] = [];
   free = true;
+  fits: (size: GroupSize) => boolean = () => true;
   /** Thrown by the next commits, one each. */
   readonly failures: Error[] = [];
   attempts = 0;
@@ -18,7 +19,7 @@ class FakeDisk {
   readonly commits: GroupCommit = new GroupCommit({
     commit: (group) => this.#commit(group),
     isOutOfSpace: (error) => error instanceof OutOfSpace,
-    mayFit: () => this.free,
+    mayFit: (size) => this.free && this.fits(size),
     onStalled: (stalled) => this.stalls.push(stalled),
     limits: { groupBytesMax: 100, retryMsMin: 1, retryMsMax: 4 },
   });
@@ -96,18 +97,25 @@ describe('GroupCommit', () => {
 
   it('does not touch the disk while there is no chance, and tries at once when it is told of space', async () => {
     const disk = new FakeDisk();
-    disk.failures.push(new OutOfSpace());
     disk.free = false;
     const submit = disk.submit('a');
     await vi.waitFor(() => expect(disk.stalls).toEqual([true]));
     const pendingMs = disk.commits.pendingForMs();
     await vi.waitFor(() => expect(disk.commits.pendingForMs()).toBeGreaterThan(pendingMs + 20));
-    expect(disk.attempts).toBe(1);
+    expect(disk.attempts).toBe(0);
     disk.free = true;
     disk.commits.retryNow();
     await submit;
-    expect(disk.attempts).toBe(2);
+    expect(disk.attempts).toBe(1);
     expect(disk.commits.pendingForMs()).toBe(0);
+  });
+
+  it('goes on submit by submit, without a stall, while one fits and all that wait together do not', async () => {
+    const disk = new FakeDisk();
+    disk.fits = ({ records }) => records === 1;
+    await Promise.all(['a', 'b', 'c'].map((name) => disk.submit(name)));
+    expect(disk.groups).toEqual([['a'], ['b'], ['c']]);
+    expect(disk.stalls).toEqual([]);
   });
 
   it('rejects what waits and all that follows with the first failure, and commits no more', async () => {

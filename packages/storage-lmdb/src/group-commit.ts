@@ -5,12 +5,18 @@ export interface GroupCommitOptions {
   /** Writes the batches, in order, as one transaction and resolves once it is synced. Rejects: nothing was written. */
   readonly commit: (group: readonly EncodedBatch[]) => Promise<void>;
   /** Whether a commit failed only for want of space, so that trying again makes sense. */
-  readonly isOutOfSpace: (error: unknown, groupBytes: number) => boolean;
-  /** Whether a group of this size has a chance now; a cheap check before each retry. */
-  readonly mayFit: (groupBytes: number) => boolean;
+  readonly isOutOfSpace: (error: unknown, group: GroupSize) => boolean;
+  /** Whether a group of this size fits for certain now, as far as can be known; a cheap check before each commit. */
+  readonly mayFit: (group: GroupSize) => boolean;
   /** True: a group waits for space. False: it was committed. */
   readonly onStalled: (stalled: boolean) => void;
   readonly limits: GroupCommitLimits;
+}
+
+export interface GroupSize {
+  /** Of keys and values. */
+  readonly bytes: number;
+  readonly records: number;
 }
 
 export interface GroupCommitLimits {
@@ -107,8 +113,8 @@ export class GroupCommit {
     await Promise.resolve(); // The rest of the caller's stack may submit more for the same transaction.
     let retryMs = this.#options.limits.retryMsMin;
     while (this.#waiting.length > 0) {
-      const { group, bytes } = this.#takeGroup();
-      const outOfSpace = await this.#tryCommit(group, bytes);
+      const group = this.#groupThatFits();
+      const outOfSpace = group === null || (await this.#tryCommit(group));
       if (!outOfSpace) {
         retryMs = this.#options.limits.retryMsMin;
         continue;
@@ -121,8 +127,16 @@ export class GroupCommit {
     this.#running = null;
   }
 
+  /** null: not even the first submit fits. */
+  #groupThatFits(): readonly EncodedBatch[] | null {
+    const group = this.#takeGroup();
+    if (this.#options.mayFit(sizeOf(group))) return group;
+    const first = group.slice(0, 1);
+    return group.length > 1 && this.#options.mayFit(sizeOf(first)) ? first : null;
+  }
+
   /** The next transaction, which stays in the queue until it is settled. After a full disk: one submit, the least that could fit. */
-  #takeGroup(): { readonly group: readonly EncodedBatch[]; readonly bytes: number } {
+  #takeGroup(): readonly EncodedBatch[] {
     const group: EncodedBatch[] = [];
     let bytes = 0;
     for (const { batch } of this.#waiting) {
@@ -130,23 +144,23 @@ export class GroupCommit {
       group.push(batch);
       bytes += batch.bytes;
     }
-    return { group, bytes };
+    return group;
   }
 
   /** Returns true if the group has to be tried again when there is space. Any other failure is final. */
-  async #tryCommit(group: readonly EncodedBatch[], bytes: number): Promise<boolean> {
-    if (this.#stalled && !this.#options.mayFit(bytes)) return true;
+  async #tryCommit(group: readonly EncodedBatch[]): Promise<boolean> {
+    const size = sizeOf(group);
     const startedMs = performance.now();
     try {
       await this.#options.commit(group);
     } catch (error) {
-      if (this.#options.isOutOfSpace(error, bytes)) return true;
+      if (this.#options.isOutOfSpace(error, size)) return true;
       this.#fail(new StorageFailedError(`commit failed: ${describe(error)}`, { cause: error }));
       return false;
     }
     this.#lastSyncMs = performance.now() - startedMs;
     this.#syncCount += 1;
-    this.#bytesWritten += bytes;
+    this.#bytesWritten += size.bytes;
     const durable = this.#waiting.splice(0, group.length);
     this.#setStalled(false);
     for (const { resolve } of durable) resolve();
@@ -177,6 +191,16 @@ export class GroupCommit {
     this.#waiting = [];
     for (const { reject } of lost) reject(failure);
   }
+}
+
+function sizeOf(group: readonly EncodedBatch[]): GroupSize {
+  let bytes = 0;
+  let records = 0;
+  for (const batch of group) {
+    bytes += batch.bytes;
+    records += batch.keys.length;
+  }
+  return { bytes, records };
 }
 
 function describe(error: unknown): string {

@@ -17,7 +17,7 @@ import {
   errorNumberOf,
   type Environment,
 } from './environment.ts';
-import { GroupCommit, type GroupCommitLimits } from './group-commit.ts';
+import { GroupCommit, type GroupCommitLimits, type GroupSize } from './group-commit.ts';
 import type { StorageIdentity } from './identity.ts';
 import { LmdbReader } from './lmdb-reader.ts';
 import { encodeBatch } from './record.ts';
@@ -54,9 +54,14 @@ export interface LmdbStorageParts {
 /** The identity lies among the records and is none of the replica's. */
 const ownRecordCount = 1;
 
-/** A retry of a group is worth it when this many times its size is free: pages are copied, and the free list with them. */
-const spacePerGroupByte = 2;
-const spacePerGroupBytesMin = 64 * 1_024;
+/**
+ * A group is only handed to LMDB when it fits even if it takes all these: two bytes for each of its own, a leaf page and
+ * part of a branch page for each record, and some for the list of free pages. LMDB survives most writes that the disk
+ * refuses, but not all: now and then its own memory is broken afterwards, and the process dies.
+ */
+const spacePerByte = 2;
+const spacePerRecord = 6 * 1_024;
+const spacePerGroup = 256 * 1_024;
 
 /** The replica's storage port on LMDB; made by `openStorage`. */
 export class LmdbStorage implements Storage {
@@ -84,8 +89,8 @@ export class LmdbStorage implements Storage {
     this.#scrubber = new Scrubber(this.#reader, parts.scrubFrom);
     this.#commits = new GroupCommit({
       commit: (group) => commitGroup(parts.environment, group),
-      isOutOfSpace: (error, groupBytes) => this.#isOutOfSpace(error, groupBytes),
-      mayFit: (groupBytes) => this.#mayFit(groupBytes),
+      isOutOfSpace: (error, size) => this.#isOutOfSpace(error, size),
+      mayFit: (size) => this.#mayFit(size),
       onStalled: (stalled) => {
         this.#stalled = stalled;
         this.#reportFull();
@@ -171,15 +176,16 @@ export class LmdbStorage implements Storage {
    * EIO counts as a full disk when the disk is full. Even if it was the sync that failed: nothing of the transaction
    * is referred to by then, and the retry writes all its pages anew.
    */
-  #isOutOfSpace(error: unknown, groupBytes: number): boolean {
+  #isOutOfSpace(error: unknown, size: GroupSize): boolean {
     const number = errorNumberOf(error);
     if (number === errorNumber.enospc || number === errorNumber.edquot || number === errorNumber.mapFull) return true;
-    return number === errorNumber.eio && !this.#mayFit(groupBytes);
+    return number === errorNumber.eio && !this.#mayFit(size);
   }
 
-  #mayFit(groupBytes: number): boolean {
+  #mayFit({ bytes, records }: GroupSize): boolean {
+    // Local file systems answer this from memory, also while the disk itself hangs.
     const free = freeBytes(this.folder);
-    return free === null || free >= Math.max(groupBytes * spacePerGroupByte, spacePerGroupBytesMin);
+    return free === null || free >= spacePerGroup + bytes * spacePerByte + records * spacePerRecord;
   }
 
   #onFree(free: number): void {
