@@ -92,6 +92,7 @@ async function fillAgainAndAgain(
     slowestReads.push(readers.slowestMs);
     note(await refusedAt(hurt, region));
     if (way.who === 'leader') {
+      await until('the full node to hand over', async () => (await region.leader()) !== leader);
       const roaming = await region.client([leader, ...region.others(leader)]);
       const startMs = performance.now();
       await roaming.get(`${prefix}last/c0`, { signal: AbortSignal.timeout(10_000) });
@@ -136,7 +137,7 @@ async function fillAgainAndAgain(
       { name: 'writes acknowledged', value: acknowledged, unit: 'count' },
       { name: 'writes refused with STORAGE_FULL', value: refusals, unit: 'count' },
       ...spread('slowest read while full', slowestReads),
-      ...spread('a consistent read of a client that began at the one full node', roamed),
+      ...spread('a consistent read of a client that began at the one full node, after its hand-over', roamed),
       ...spread('space is back, until every client writes again', resumed),
     ],
     violations,
