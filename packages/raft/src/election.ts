@@ -8,8 +8,10 @@ import { failReads } from './read-index.ts';
 import { appendAsLeader } from './replication.ts';
 import { logIndex, type LogIndex, type Term } from './types.ts';
 
-/** Retries of a pre-vote that do not wait for a whole election timeout, when the leader's connection broke. */
+/** Retries of a pre-vote that do not wait for a whole election timeout: after a refusal, or when the leader's connection broke. */
 const quickPreVotesMax = 4;
+/** Pre-votes asked for within this many ticks of each other are at the same time. */
+const sameTimeTicks = 2;
 /** A broken connection starts a pre-vote within this many ticks, at random, so that not all ask at once. */
 const leaderLostTicksMax = 2;
 
@@ -72,13 +74,7 @@ function becomePreCandidate(core: RaftCore): void {
   leaveLeader(core);
   core.role = 'preCandidate';
   core.resetElectionTimer();
-  if (core.leaderSuspected && core.campaigns <= quickPreVotesMax) {
-    // The others may not have noticed yet that the leader is gone. Asking again soon costs them nothing.
-    core.electionTimeoutTicks = Math.min(
-      core.electionTimeoutTicks,
-      randomInt(core.settings.random, 2, 2 + 2 * core.campaigns),
-    );
-  }
+  if (core.leaderSuspected) askAgainSoon(core);
   core.votes.set(core.id, true);
   for (const to of otherVoters(core)) {
     core.send({
@@ -92,6 +88,13 @@ function becomePreCandidate(core: RaftCore): void {
     });
   }
   countVotes(core);
+}
+
+/** The others may not have noticed yet that the leader is gone. Asking again soon costs them nothing. */
+function askAgainSoon(core: RaftCore): void {
+  if (core.campaigns > quickPreVotesMax) return;
+  const wait = randomInt(core.settings.random, 2, 2 + 2 * core.campaigns);
+  core.electionTimeoutTicks = Math.min(core.electionTimeoutTicks, core.electionElapsed + wait);
 }
 
 function becomeCandidate(core: RaftCore, transfer: boolean): void {
@@ -167,11 +170,11 @@ export function handlePreVote(core: RaftCore, message: PreVoteMessage): void {
 
 /**
  * Two that ask at the same time would both be told yes, and then split the vote. So on its first attempt one that
- * asks itself says no to a candidate that ranks lower by log and name; later ones say yes, as the higher one may
- * have no majority in reach.
+ * asks itself says no to a candidate that ranks lower by log and name; later it says yes, as the higher one may have
+ * no majority in reach.
  */
 function outranks(core: RaftCore, message: PreVoteMessage): boolean {
-  if (core.role !== 'preCandidate' || core.campaigns > 1) return false;
+  if (core.role !== 'preCandidate' || core.campaigns > 1 || core.electionElapsed > sameTimeTicks) return false;
   const sameLog = message.lastTerm === core.log.lastTerm && message.lastIndex === core.log.lastIndex;
   return sameLog && core.id > message.from;
 }
@@ -180,6 +183,8 @@ export function handlePreVoteResponse(core: RaftCore, message: PreVoteResponseMe
   if (core.role !== 'preCandidate') return;
   if (message.granted && message.term !== core.term + 1) return;
   recordVote(core, message.from, message.granted);
+  // Nodes count their ticks as they get to run, so the lease of one may still hold when the timer of another is over.
+  if (!message.granted && core.role === 'preCandidate') askAgainSoon(core);
 }
 
 /** RequestVote of this node's term (sections 5.2 and 5.4.1). */

@@ -243,6 +243,34 @@ describe('pre-vote (thesis 9.6)', () => {
     group.settle();
     expect(group.leader()?.raft.status()).toMatchObject({ id: 'b', term: 1 });
   });
+
+  it('that was refused is asked for again soon: the clock of who refused may only have been slower', () => {
+    const ticksUntilLeader = (seed: number): number => {
+      const group = new Group({ seed });
+      group.elect('a');
+      group.tick(testTicks.heartbeatTicks);
+      group.isolate('a');
+      for (let ticks = 1; ; ticks++) {
+        group.tick(1, ['b']);
+        if (ticks % 3 > 0) group.tick(1, ['c']);
+        const { leader } = group.node('b').raft.status();
+        if (leader !== null && leader !== 'a') return ticks;
+      }
+    };
+    const worst = Math.max(...Array.from({ length: 100 }, (_, seed) => ticksUntilLeader(seed + 1)));
+    expect(worst).toBeLessThanOrEqual(testTicks.electionTicksMax + testTicks.electionTicksMin / 2);
+  });
+
+  it('is granted to a lower one by who asked long before it and was not heard', () => {
+    const group = new Group();
+    group.node('c').crash();
+    group.drop = (message) => message.from === 'b';
+    group.node('b').raft.campaign();
+    group.tick(testTicks.electionTicksMin / 2);
+    group.heal();
+    group.elect('a');
+    expect(group.leader()?.raft.status()).toMatchObject({ id: 'a', term: 1 });
+  });
 });
 
 describe('the owner loops until there is no output', () => {
