@@ -4,7 +4,7 @@ import { membersOf } from '@skerry/raft';
 import { joiningConfig } from './membership.ts';
 import type { Partition } from './partition.ts';
 import type { DirectoryEntry } from './replica-api.ts';
-import type { Answer, ControlOperation, NodeStatus } from './requests.ts';
+import type { ControlOperation, NodeStatus } from './requests.ts';
 import { commandBytes, type Command, type MemberRecord } from './state/command.ts';
 import type { Turn } from './turn.ts';
 import type { Refusal } from './validate.ts';

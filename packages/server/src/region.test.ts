@@ -52,7 +52,7 @@ test('a state far beyond what may wait unread is watched whole, by WebSocket and
   const value = 'x'.repeat(250_000);
   const keys = Array.from({ length: 40 }, (_, i) => `w/${i}`);
   for (const key of keys) await region.set(node?.name ?? '', key, value);
-  const { clientUrl = '' } = node?.server ?? {};
+  const clientUrl = node?.server?.clientUrl ?? '';
 
   const client = await TestClient.greeted(clientUrl);
   client.request(1, { kind: 'watch', key: 'w/', prefix: true, cursor: '' });

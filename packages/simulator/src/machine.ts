@@ -56,7 +56,7 @@ export class Machine {
     this.name = options.name;
     this.bootstrap = options.bootstrap;
     this.clock = new WallClock(options.queue);
-    this.disk = new Disk({ machine: this, queue: options.queue, random: options.random.fork(), syncMs: options.plan.syncMs, onDurable: options.events.onBatchDurable });
+    this.disk = new Disk({ machine: this, queue: options.queue, random: options.random.fork(), syncMs: options.plan.syncMs, onDurable: (...batch) => options.events.onBatchDurable(...batch) });
   }
 
   get isUp(): boolean {

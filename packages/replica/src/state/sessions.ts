@@ -16,6 +16,8 @@ export interface Session {
   readonly done: IntervalSet;
   /** Those of `done` that are promoted quorum-less writes. */
   readonly promoted: IntervalSet;
+  /** Those of `promoted` that were superseded: what to tell of a second copy when the first result is forgotten. */
+  readonly superseded: IntervalSet;
   /**
    * The session was forgotten and is known again only because a node that was cut off handed in a quorum-less write.
    * Nobody knows what else it did, so it makes no consistent write any more.
@@ -59,7 +61,7 @@ export class Sessions {
 
   create(client: ClientId, { clusterMs, revived }: { clusterMs: number; revived: boolean }): Session {
     const session: Session = {
-      lastActiveMs: clusterMs, quorumless: false, answeredBelow: 1, done: new IntervalSet(), promoted: new IntervalSet(), revived, results: new Map(), dirty: false,
+      lastActiveMs: clusterMs, quorumless: false, answeredBelow: 1, done: new IntervalSet(), promoted: new IntervalSet(), superseded: new IntervalSet(), revived, results: new Map(), dirty: false,
     };
     this.#store.defer(this.#activeKey(client, session), new Uint8Array(0));
     this.#cached.set(client, session);
@@ -173,6 +175,7 @@ function encodeSession(session: Session): Uint8Array {
   writer.u48(session.lastActiveMs).bool(session.quorumless).bool(session.revived).varint(session.answeredBelow);
   session.done.encode(writer);
   session.promoted.encode(writer);
+  session.superseded.encode(writer);
   return writer.finish();
 }
 
@@ -184,5 +187,6 @@ function decodeSession(bytes: Uint8Array): Session {
   const answeredBelow = reader.varint();
   const done = IntervalSet.decode(reader);
   const promoted = IntervalSet.decode(reader);
-  return { lastActiveMs, quorumless, revived, answeredBelow, done, promoted, results: new Map(), dirty: false };
+  const superseded = IntervalSet.decode(reader);
+  return { lastActiveMs, quorumless, revived, answeredBelow, done, promoted, superseded, results: new Map(), dirty: false };
 }

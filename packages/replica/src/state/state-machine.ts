@@ -281,12 +281,14 @@ export class StateMachine {
       // The client's retry was accepted by two nodes; the other copy was here first, and what became of it became of this one.
       const first = session.results.get(id.sequence)?.result;
       const receipt = first?.kind === 'promoted' ? this.receipts.find(first.dot) : null;
-      this.receipts.settle(dot, receipt ?? { state: 'promoted', stamp: null, reason: null });
+      const state = session.superseded.has(id.sequence) ? 'superseded' : 'promoted';
+      this.receipts.settle(dot, receipt ?? { state, stamp: null, reason: null });
       return;
     }
     const receipt = this.#mergePromotion(write, reading);
     this.receipts.settle(dot, receipt);
     const result: CommandResult = { kind: 'promoted', stamp: receipt.stamp, dot };
+    if (receipt.state === 'superseded') session.superseded.add(id.sequence);
     this.sessions.finish(id.client, session, { sequence: id.sequence, result });
     this.#results.push({ id, result });
   }
