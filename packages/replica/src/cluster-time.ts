@@ -1,7 +1,10 @@
 /**
- * The cluster time of one partition (thesis 6.3), as this node knows it: it starts at the first leader's wall clock and
- * from then on advances with monotonic clocks alone, while there is a leader. So a wall clock that is wrong, or a region
- * that was switched off, ends no session and no lease.
+ * The cluster time of one partition (thesis 6.3), as this node knows it: milliseconds that start at 0 with the cluster and
+ * advance with monotonic clocks alone, while there is a leader. So a wall clock that is wrong, or a region that was
+ * switched off, ends no session and no lease.
+ *
+ * A node counts on from the last entry that it applied. That was read from the proposer's time before, so no node is ever
+ * ahead of the leader that wrote the entry: a lease never ends early, whoever leads next.
  */
 export class ClusterTime {
   #baseMs: number;
@@ -18,9 +21,11 @@ export class ClusterTime {
     return this.#runs ? Math.floor(this.#baseMs + nowMs - this.#sinceMs) : this.#baseMs;
   }
 
-  /** An entry carried this reading. */
-  observe(clusterMs: number, nowMs: number): void {
-    if (clusterMs <= this.at(nowMs)) return;
+  /**
+   * The applied state has come to `clusterMs`. It counts also where this node had counted further: it may have been cut
+   * off from a leader that it still believed in.
+   */
+  applied(clusterMs: number, nowMs: number): void {
     this.#baseMs = clusterMs;
     this.#sinceMs = nowMs;
   }

@@ -293,7 +293,8 @@ export class Partition {
       const batch = this.state.apply(entry.index, entry.term, decoded);
       if (this.isLeader) this.#proposals.applied(decoded.commands);
       this.clock.observe(this.state.header.clock);
-      this.clusterTime.observe(this.state.header.clusterMs, this.turn.now.monoMs);
+      // What an earlier leader wrote also sets back one that had counted on by itself.
+      if (!this.isLeader || entry.term < this.currentTerm) this.clusterTime.applied(this.state.header.clusterMs, this.turn.now.monoMs);
       for (const { id, result } of batch.results) this.writes.applied(id, result);
       for (const { dot } of batch.settled) this.#settle(dot);
       this.#events.onApplied(this, batch);

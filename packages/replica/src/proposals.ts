@@ -51,9 +51,6 @@ export class Proposals {
 
   elected(): void {
     this.#named.clear();
-    const { turn, clusterTime } = this.#partition;
-    // A new cluster's time starts here; of an older one only the pace of monotonic clocks counts.
-    if (clusterTime.at(turn.now.monoMs) === 0) clusterTime.observe(turn.now.wallMs, turn.now.monoMs);
   }
 
   /** What was not proposed goes back to where it came from. */
@@ -88,9 +85,10 @@ export class Proposals {
     if (at > 0) this.#outbox = this.#outbox.slice(at);
   }
 
-  /** The partitions of a node keep together, so that a session born by one is not old to another. */
+  /** This leader's reading of the partition's cluster time. */
   clusterMs(): number {
-    return this.#partition.turn.clusterMs();
+    const { clusterTime, state, turn } = this.#partition;
+    return Math.max(state.header.clusterMs, clusterTime.at(turn.now.monoMs));
   }
 
   /** Puts commands of the leader into one entry, so that they are applied together or not at all. */

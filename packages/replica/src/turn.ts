@@ -22,7 +22,7 @@ export class Turn {
    * without its applied index would be applied twice after a crash.
    */
   saveState: () => void = () => {};
-  /** Cluster time as this node knows it. */
+  /** The furthest of the partitions' cluster times, as this node knows them. */
   clusterMs: () => number = () => 0;
   #messages: Map<NodeId, PeerMessage[]> = new Map();
   #answers: { handle: RequestHandle; answer: Answer }[] = [];

@@ -28,7 +28,7 @@ export function expire(state: StateMachine, store: StagedStore, retention: Reten
 
 /**
  * A session that is unknown and was born this much after the horizon may still have been forgotten: activity is noted in
- * steps, and the node that told the birth may have been a little ahead of the log.
+ * steps, and births are told in the furthest of the partitions' times.
  */
 function birthMarginMs(idleMs: number): number {
   return Math.min(600_000, Math.floor(idleMs / 2));
@@ -36,16 +36,16 @@ function birthMarginMs(idleMs: number): number {
 
 function expireSessions(state: StateMachine, store: StagedStore, retention: Retention): void {
   const { header } = state;
-  const horizonMs = Math.max(0, header.clusterMs - retention.sessionIdleMs);
-  const quorumlessHorizonMs = Math.max(0, header.clusterMs - retention.sessionIdleQuorumlessMs);
+  const horizonMs = header.clusterMs - retention.sessionIdleMs;
+  const quorumlessHorizonMs = header.clusterMs - retention.sessionIdleQuorumlessMs;
   header.sessionHorizonMs = Math.max(header.sessionHorizonMs, horizonMs + birthMarginMs(retention.sessionIdleMs));
   header.sessionQuorumlessHorizonMs = Math.max(
     header.sessionQuorumlessHorizonMs,
     quorumlessHorizonMs + birthMarginMs(retention.sessionIdleQuorumlessMs),
   );
   const idle = [
-    { from: state.keys.range('x').from, to: state.keys.sessionActive(horizonMs, ''), limit: expireCountMax },
-    { from: state.keys.range('z').from, to: state.keys.sessionActiveQuorumless(quorumlessHorizonMs, ''), limit: expireCountMax },
+    { from: state.keys.range('x').from, to: state.keys.sessionActive(Math.max(0, horizonMs), ''), limit: expireCountMax },
+    { from: state.keys.range('z').from, to: state.keys.sessionActiveQuorumless(Math.max(0, quorumlessHorizonMs), ''), limit: expireCountMax },
   ];
   for (const range of idle) {
     for (const { key } of [...store.scan(range)]) {

@@ -175,7 +175,7 @@ export class World {
   }
 
   clientOf(name: string): ClientId {
-    const birth = (startWallMs).toString(16).padStart(12, '0');
+    const birth = '0'.repeat(12);
     return (birth + [...name].map((c) => c.charCodeAt(0).toString(16)).join('').padStart(20, '0').slice(-20)) as ClientId;
   }
 
