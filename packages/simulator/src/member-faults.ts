@@ -65,6 +65,10 @@ export class MemberFaults {
     for (const name of members) {
       if ([...members].some((other) => machines.get(name)?.incarnations.lists(other) !== true)) return false;
     }
+    // In the middle of a change the old members decide, too, and may be so few that none can be missed.
+    for (const name of members) {
+      if (machines.get(name)?.replica?.metrics()['joint_configurations'] !== 0) return false;
+    }
     for (let partition = 0; partition < plan.partitionCount; partition++) {
       const here = states.map((state) => state?.partitions[partition]);
       const leader = here.find((state) => state?.role === 'leader');
