@@ -1,6 +1,6 @@
-import type { NodeId, RegionId } from '@skerry/base';
+import type { NodeId, RegionId, ReplicaId } from '@skerry/base';
 import type { ErrorCode } from './errors.ts';
-import type { Answer, ControlOperation, Operation, WriteId } from './operations.ts';
+import type { Answer, Causality, ControlOperation, Operation, WriteId } from './operations.ts';
 
 /**
  * Raised with every change of the messages or their layout; the tripwire test demands it. Both sides must have the
@@ -32,6 +32,8 @@ export interface RequestMessage {
   readonly id?: WriteId;
   /** null: blocking. */
   readonly timeoutMs: number | null;
+  /** Reads only; see {@link Causality}. */
+  readonly after?: Causality;
 }
 
 /** No answer is wanted any more; also ends a watch. None is owed, one may still come. */
@@ -46,7 +48,7 @@ export interface PingMessage {
   readonly nonce: number;
 }
 
-export type ServerMessage = WelcomeMessage | AnswerMessage | MembersMessage | GoodbyeMessage | PongMessage;
+export type ServerMessage = WelcomeMessage | AnswerMessage | MembersMessage | SeenMessage | GoodbyeMessage | PongMessage;
 
 export interface WelcomeMessage {
   readonly kind: 'welcome';
@@ -61,6 +63,29 @@ export interface WelcomeMessage {
   readonly members: readonly Member[];
   /** Leader by partition as this node knows it; null: none known. */
   readonly leaders: readonly (NodeId | null)[];
+  /** All regions of the cluster, this one included. */
+  readonly regions: readonly RegionClients[];
+}
+
+/** A region and where its nodes take clients. */
+export interface RegionClients {
+  readonly region: RegionId;
+  readonly clientUrls: readonly string[];
+}
+
+/**
+ * What the node has applied, before the answers of a turn in which it changed, and after the welcome: the client folds it
+ * into its session's token once it is handed an answer of this node. Partitions that did not change may be left out.
+ */
+export interface SeenMessage {
+  readonly kind: 'seen';
+  readonly partitions: readonly {
+    readonly partition: number;
+    /** Entries of each region's log that the node has applied. */
+    readonly positions: readonly { readonly origin: ReplicaId; readonly sequence: number }[];
+    /** All quorum-less writes that this node accepted up to this sequence are settled. */
+    readonly promoted: { readonly replica: ReplicaId; readonly sequence: number };
+  }[];
 }
 
 export interface ClientLimits {
@@ -91,6 +116,7 @@ export interface MembersMessage {
   readonly kind: 'members';
   readonly members: readonly Member[];
   readonly leaders: readonly (NodeId | null)[];
+  readonly regions: readonly RegionClients[];
 }
 
 /** The last message before the server closes the connection. */

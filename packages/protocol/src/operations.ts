@@ -1,4 +1,4 @@
-import type { ClientId, NodeId, ReplicaId } from '@skerry/base';
+import type { ClientId, NodeId, RegionId, ReplicaId } from '@skerry/base';
 import type { ErrorCode } from './errors.ts';
 
 /**
@@ -12,6 +12,8 @@ export type Operation = ReadOperation | WriteOperation;
 
 export type ReadOperation =
   | { readonly kind: 'get'; readonly key: string; readonly consistent: boolean; readonly r?: number }
+  /** A value of any type; WRONG_TYPE if the key is there with another one. */
+  | { readonly kind: 'read'; readonly key: string; readonly type: ValueType; readonly consistent: boolean; readonly r?: number }
   | {
       readonly kind: 'list';
       readonly prefix: string;
@@ -34,7 +36,10 @@ export type WriteOperation =
       /** The key goes when this lease ends. Consistent writes only. */
       readonly lease?: string;
     }
+  /** Deletes a key of any type. */
   | { readonly kind: 'delete'; readonly key: string; readonly consistent: boolean; readonly w?: number }
+  /** A write of any type but the register; WRONG_TYPE if the key is there with another one. */
+  | { readonly kind: 'update'; readonly key: string; readonly change: ValueChange; readonly consistent: boolean; readonly w?: number }
   | {
       readonly kind: 'swap';
       readonly key: string;
@@ -52,6 +57,32 @@ export type WriteOperation =
   | { readonly kind: 'leaseGrant'; readonly lease: string; readonly ttlMs: number; readonly key: string }
   | { readonly kind: 'leaseKeepAlive'; readonly lease: string; readonly key: string }
   | { readonly kind: 'leaseRevoke'; readonly lease: string; readonly key: string };
+
+export type ValueType = 'register' | 'multiRegister' | 'counter' | 'set' | 'flag' | 'document';
+
+/** What an update does. A `context` is that of the view that the writer saw. */
+export type ValueChange =
+  /** Replaces the values that `context` names; null replaces none. */
+  | { readonly type: 'multiRegister'; readonly value: Uint8Array; readonly context: string | null }
+  | { readonly type: 'counter'; readonly action: 'add'; readonly amount: number }
+  | { readonly type: 'counter'; readonly action: 'reset' }
+  | { readonly type: 'set'; readonly action: 'add' | 'remove'; readonly element: Uint8Array }
+  | { readonly type: 'flag'; readonly action: 'enable' | 'disable' }
+  /** Automerge changes, and how many operations they hold. */
+  | { readonly type: 'document'; readonly action: 'change'; readonly bytes: Uint8Array; readonly operations: number }
+  /** One saved document in place of the chunks that `context` names. */
+  | { readonly type: 'document'; readonly action: 'compact'; readonly bytes: Uint8Array; readonly operations: number; readonly context: string };
+
+/** A value as its type shows it. */
+export type ValueView =
+  | { readonly type: 'register'; readonly value: Uint8Array }
+  | { readonly type: 'multiRegister'; readonly values: readonly Uint8Array[]; readonly context: string }
+  /** Decimal, of any size. */
+  | { readonly type: 'counter'; readonly total: string }
+  /** In byte order. */
+  | { readonly type: 'set'; readonly elements: readonly Uint8Array[] }
+  | { readonly type: 'flag'; readonly enabled: boolean }
+  | { readonly type: 'document'; readonly chunks: readonly Uint8Array[]; readonly operations: number; readonly context: string };
 
 /** All keys of a transaction must be in one partition (error CROSS_PARTITION). */
 export type Compare =
@@ -82,6 +113,14 @@ export interface ClientRequest {
   readonly id?: WriteId;
   /** null: blocking. Otherwise the answer comes after about this long at the latest. */
   readonly timeoutMs: number | null;
+  /** A read waits until the node has applied this; at the deadline it is answered with `behind`. */
+  readonly after?: Causality;
+}
+
+/** What a session has seen of one partition: the logs of regions up to some entry, and quorum-less writes. */
+export interface Causality {
+  readonly positions: readonly { readonly origin: ReplicaId; readonly sequence: number }[];
+  readonly dots: readonly { readonly replica: ReplicaId; readonly sequence: number }[];
 }
 
 /** Everything that is neither a read nor a write of keys. */
@@ -103,7 +142,11 @@ export type ControlOperation =
       readonly kind: 'changeMembers';
       readonly add: readonly MemberSpec[];
       readonly remove: readonly NodeId[];
-    };
+    }
+  | { readonly kind: 'regions' }
+  | { readonly kind: 'addRegion'; readonly region: RegionId; readonly urls: readonly string[] }
+  /** What it has not sent is offered to the merge when it comes back; then it is re-seeded. */
+  | { readonly kind: 'evictRegion'; readonly region: RegionId };
 
 export interface MemberSpec {
   readonly node: NodeId;
@@ -127,9 +170,13 @@ export interface KeyAnswer {
   readonly value: Uint8Array | null;
   /** Comparable per key: later versions sort higher. null: no such key. */
   readonly version: string | null;
+  /** The value of a `read`, or what an `update` led to; absent if there is no such key. `value` is null then. */
+  readonly view?: ValueView;
   readonly outcome?: Outcome;
   readonly receipt?: string;
   readonly ticket?: string;
+  /** The read's deadline came before the node had applied what the session saw elsewhere (I13). */
+  readonly behind?: true;
 }
 
 export type Answer =
@@ -152,6 +199,7 @@ export type Answer =
   | { readonly kind: 'lease'; readonly timeout: boolean; readonly outcome: Outcome; readonly ttlMs: number; readonly ticket?: string }
   | { readonly kind: 'receipt'; readonly state: ReceiptState; readonly reason?: string; readonly version: string | null; readonly timeout: boolean }
   | { readonly kind: 'conflicts'; readonly entries: readonly ConflictEntry[] }
+  | { readonly kind: 'regions'; readonly regions: readonly RegionStatus[] }
   | { readonly kind: 'status'; readonly status: NodeStatus }
   | { readonly kind: 'done' }
   | { readonly kind: 'error'; readonly code: ErrorCode; readonly detail: string; readonly ticket?: string }
@@ -169,27 +217,64 @@ export type WatchAnswer = {
 
 export interface WatchEvent {
   readonly key: string;
-  /** null: deleted. */
+  /** null: deleted, or `view` has the value. */
   readonly value: Uint8Array | null;
+  /** Every type but the register. */
+  readonly view?: ValueView;
   readonly version: string;
 }
 
 export interface ListEntry {
   readonly key: string;
-  /** null with `keysOnly`. */
+  /** null with `keysOnly`, or `view` has the value. */
   readonly value: Uint8Array | null;
+  /** Every type but the register; absent with `keysOnly`. */
+  readonly view?: ValueView;
   readonly version: string;
 }
 
 export interface ConflictEntry {
+  /** Names the record in its region: `PARTITION:NUMBER`. */
+  readonly id: string;
   readonly key: string;
-  readonly loser: Uint8Array | null;
+  readonly reason: ConflictReason;
+  /** What lost, as a value of its type; null: a delete. */
+  readonly loser: ValueView | null;
   readonly loserVersion: string;
-  readonly winner: Uint8Array | null;
+  /** Region where the loser was written; null: not known (any more). */
+  readonly loserRegion: RegionId | null;
+  /** What stands at the key instead; null: a delete, or nothing. */
+  readonly winner: ValueView | null;
   readonly winnerVersion: string;
+  readonly winnerRegion: RegionId | null;
   /** Milliseconds since 1970 on the leader's clock. */
   readonly timeMs: number;
-  readonly reason: 'superseded' | 'overwrote' | 'rejected';
+}
+
+/**
+ * `superseded`: a later write was there already. `overwrote`: a write that had not seen it won. `otherType`: the key is
+ * visible as another type. `siblingLimit`: a multi-value register was full. `documentDeleted`: a change met a deleted
+ * document. `rejected`: a quorum-less write that could not take effect.
+ */
+export type ConflictReason = 'superseded' | 'overwrote' | 'otherType' | 'siblingLimit' | 'documentDeleted' | 'rejected';
+
+/** A region as one node's leader of partition 0 sees it. */
+export interface RegionStatus {
+  readonly region: RegionId;
+  readonly state: 'self' | 'up' | 'down' | 'evicted';
+  readonly nodes: readonly { readonly node: NodeId; readonly clientUrl: string; readonly peerUrl: string; readonly adminUrl: string }[];
+  readonly partitions: readonly {
+    readonly partition: number;
+    /** Entries of that region's log that exist, as far as is known, and that this region has applied. */
+    readonly head: number;
+    readonly applied: number;
+    /** For how long something of it has been known and not applied. */
+    readonly lagMs: number;
+    /** Entries of this region's log that the other one has not applied, as far as it has told. */
+    readonly unacknowledged: number;
+  }[];
+  /** The other region's clock against this one's, milliseconds; null: not measured. */
+  readonly clockOffsetMs: number | null;
 }
 
 export interface NodeStatus {

@@ -5,9 +5,10 @@ export {
   type StorageView, type StorageWrite,
 } from './ports/storage.ts';
 export type * from './requests.ts';
+export type { LinkEvents, LinkLog, LogBatch, LogOrigin, RegionContacts, RegionLink } from './ports/link.ts';
 export {
   defaultLimits, defaultTiming,
-  type DirectoryEntry, type Effects, type Now, type ReplicaLimits, type ReplicaOptions, type ReplicaTiming,
+  type DirectoryEntry, type Effects, type LinkEffects, type Now, type RegionDirectoryEntry, type Seen, type ReplicaLimits, type ReplicaOptions, type ReplicaTiming,
   type RequestHandle,
 } from './replica-api.ts';
 export { Replica } from './replica.ts';

@@ -1,5 +1,6 @@
-import type { NodeId, Random, RegionId, ReplicaId } from '@skerry/base';
+import type { NodeId, PartitionId, Random, RegionId, ReplicaId } from '@skerry/base';
 import type { PeerMessage } from './peer-message.ts';
+import type { LogBatch, LogOrigin, RegionContacts } from './ports/link.ts';
 import type { StorageWrite } from './ports/storage.ts';
 import type { Answer } from './requests.ts';
 
@@ -26,6 +27,38 @@ export interface Effects {
   readonly answers: readonly { readonly handle: RequestHandle; readonly answer: Answer }[];
   /** The member directory, when it changed: whom to dial, what to tell clients. */
   readonly directory: readonly DirectoryEntry[] | null;
+  /** What the link is to carry; null: nothing. */
+  readonly link: LinkEffects | null;
+  /** All known regions, when they changed, own one included: what to tell the link and the clients. */
+  readonly regions: readonly RegionDirectoryEntry[] | null;
+}
+
+export interface LinkEffects {
+  readonly frames: readonly { readonly region: RegionId; readonly frame: Uint8Array }[];
+  /** Only if the link has a log. */
+  readonly batches: readonly LogBatch[];
+  readonly subscriptions: readonly { readonly partition: PartitionId; readonly origin: LogOrigin; readonly from: number | null }[];
+}
+
+export interface RegionDirectoryEntry {
+  readonly region: RegionId;
+  readonly self: boolean;
+  readonly evicted: boolean;
+  readonly nodes: readonly { readonly node: NodeId; readonly peerUrl: string; readonly clientUrl: string; readonly adminUrl: string }[];
+  /** Configured peer addresses, used until nodes are known. */
+  readonly urls: readonly string[];
+}
+
+/** What this node has applied, for the sessions of clients; see `Causality`. */
+export interface Seen {
+  /** Changes whenever anything else in here does. */
+  readonly version: number;
+  readonly partitions: readonly {
+    readonly partition: PartitionId;
+    readonly positions: readonly { readonly origin: ReplicaId; readonly sequence: number }[];
+    /** All quorum-less writes of this node up to this sequence are settled. */
+    readonly promoted: { readonly replica: ReplicaId; readonly sequence: number };
+  }[];
 }
 
 export interface DirectoryEntry {
@@ -48,6 +81,10 @@ export interface ReplicaOptions {
   readonly bootstrap: readonly NodeId[] | null;
   /** What this node announces to the others. */
   readonly urls: { readonly peerUrl: string; readonly clientUrl: string; readonly adminUrl: string };
+  /** The other regions known from configuration; more are added by command. */
+  readonly regions: readonly RegionContacts[];
+  /** The link has a log, which the leaders publish to and read from. */
+  readonly linkHasLog: boolean;
   readonly random: Random;
   readonly timing: ReplicaTiming;
   readonly limits: ReplicaLimits;
