@@ -143,6 +143,10 @@ describe('a bad request in a good frame', () => {
     ['a negative timeout', 'BAD_REQUEST', (wire) => { wire[2] = -1; }],
     ['a write without an id', 'BAD_REQUEST', (wire) => { wire[4] = [3, 'k', true, null]; }],
     ['a read with an id', 'BAD_REQUEST', (wire) => { wire[3] = ['0'.repeat(32), 1, 1, false]; }],
+    ['a missing after', 'BAD_REQUEST', (wire) => { wire.pop(); }],
+    ['an after on what is not a read', 'BAD_REQUEST', (wire) => { wire[4] = [13]; wire[5] = [[], []]; }],
+    ['an after of one list only', 'BAD_REQUEST', (wire) => { wire[5] = [[]]; }],
+    ['a position of no replica', 'BAD_REQUEST', (wire) => { wire[5] = [[[2 ** 48, 1]], []]; }],
   ])('is refused alone for %s', (_, code, change) => {
     expect(refused(change)).toMatchObject({ kind: 'refused', requestId: 7, code });
   });

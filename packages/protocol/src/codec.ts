@@ -1,7 +1,7 @@
 import { ProtocolError } from './errors.ts';
 import { Refusal } from './layout.ts';
 import {
-  answerLayout, answerTag, clientControlLayout, operationLayout, requestIdLayout, requestTag, serverControlLayout, timeoutLayout, writeIdLayout,
+  answerLayout, answerTag, causalityLayout, clientControlLayout, operationLayout, requestIdLayout, requestTag, serverControlLayout, timeoutLayout, writeIdLayout,
 } from './layouts.ts';
 import { frameBytesMaxDefault, type ClientMessage, type RefusedRequest, type RequestMessage, type ServerMessage } from './messages.ts';
 import type { ControlOperation, Operation } from './operations.ts';
@@ -40,11 +40,25 @@ export function isWrite(operation: Operation | ControlOperation): boolean {
   switch (operation.kind) {
     case 'set':
     case 'delete':
+    case 'update':
     case 'swap':
     case 'txn':
     case 'leaseGrant':
     case 'leaseKeepAlive':
     case 'leaseRevoke':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** True if the request may say what its session has seen elsewhere. */
+export function isRead(operation: Operation | ControlOperation): boolean {
+  switch (operation.kind) {
+    case 'get':
+    case 'read':
+    case 'list':
+    case 'conflicts':
       return true;
     default:
       return false;
@@ -69,11 +83,16 @@ function decodeFrame<T>(bytes: Uint8Array, frameBytesMax: number, read: (wire: r
 function readRequest(wire: readonly Wire[]): RequestMessage | RefusedRequest {
   const requestId = requestIdLayout.read(wire[1]);
   try {
-    if (wire.length > 5) throw new Refusal('UNKNOWN_FIELD', `a request of ${wire.length} elements`);
+    if (wire.length > 6) throw new Refusal('UNKNOWN_FIELD', `a request of ${wire.length} elements`);
     const timeoutMs = timeoutLayout.read(wire[2]);
     const operation = operationLayout.read(wire[4]);
     const write = isWrite(operation);
     if ((wire[3] !== null) !== write) throw new Refusal('BAD_REQUEST', write ? 'a write needs an id' : 'only a write has an id');
+    const after = wire[5];
+    if (after !== null) {
+      if (!isRead(operation)) throw new Refusal('BAD_REQUEST', 'only a read has an after');
+      return { kind: 'request', requestId, operation, timeoutMs, after: causalityLayout.read(after) };
+    }
     if (!write) return { kind: 'request', requestId, operation, timeoutMs };
     return { kind: 'request', requestId, operation, id: writeIdLayout.read(wire[3]), timeoutMs };
   } catch (error) {
@@ -87,7 +106,7 @@ function writeMessage(message: ClientMessage | ServerMessage): Wire {
     case 'request':
       return [
         requestTag, message.requestId, message.timeoutMs, message.id === undefined ? null : writeIdLayout.write(message.id),
-        operationLayout.write(message.operation),
+        operationLayout.write(message.operation), message.after === undefined ? null : causalityLayout.write(message.after),
       ];
     case 'answer':
       return [answerTag, message.requestId, answerLayout.write(message.answer)];
@@ -97,6 +116,7 @@ function writeMessage(message: ClientMessage | ServerMessage): Wire {
       return clientControlLayout.write(message);
     case 'welcome':
     case 'members':
+    case 'seen':
     case 'goodbye':
     case 'pong':
       return serverControlLayout.write(message);

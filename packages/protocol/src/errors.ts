@@ -27,6 +27,8 @@ export const errorTable = {
   TXN_TOO_LARGE: { text: 'The transaction has more operations than this cluster allows.', httpStatus: 413, definite: true, retry: 'no' },
   CROSS_PARTITION: { text: 'The keys of a transaction, or of a lease, must lie in one partition.', httpStatus: 400, definite: true, retry: 'no' },
   WRONG_TYPE: { text: 'The key holds a value of another type.', httpStatus: 409, definite: true, retry: 'no' },
+  LIMIT_EXCEEDED: { text: 'The value would outgrow a limit of its type: siblings, elements, or the size or history of a document.', httpStatus: 413, definite: true, retry: 'no' },
+  REGION_UNKNOWN: { text: 'There is no such region.', httpStatus: 404, definite: true, retry: 'no' },
   LEASE_NOT_FOUND: { text: 'There is no such lease: it ended or was never granted.', httpStatus: 404, definite: true, retry: 'no' },
   LEASE_EXISTS: { text: 'A lease of this id is already granted.', httpStatus: 409, definite: true, retry: 'no' },
   SESSION_EXPIRED: { text: 'The region has forgotten this client session. This attempt was not applied; of an earlier attempt of the same call it says nothing.', httpStatus: 409, definite: true, retry: 'no' },

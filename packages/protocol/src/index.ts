@@ -5,10 +5,10 @@ export type * from './operations.ts';
 export {
   frameBytesMaxDefault, protocolVersion,
   type AnswerMessage, type CancelMessage, type ClientLimits, type ClientMessage, type GoodbyeMessage, type HelloMessage, type Member,
-  type MembersMessage, type PingMessage, type PongMessage, type RefusedRequest, type RequestId, type RequestMessage, type ServerMessage,
-  type WelcomeMessage,
+  type MembersMessage, type PingMessage, type PongMessage, type RefusedRequest, type RegionClients, type RequestId, type RequestMessage,
+  type SeenMessage, type ServerMessage, type WelcomeMessage,
 } from './messages.ts';
-export { decodeClientFrame, decodeServerFrame, encodeFrame, isWrite } from './codec.ts';
+export { decodeClientFrame, decodeServerFrame, encodeFrame, isRead, isWrite } from './codec.ts';
 export { partitionOf } from './partition.ts';
 export { answerSchema, clientMessageSchema, jsonSchemaOf, operationSchema, serverMessageSchema } from './schemas.ts';
 export {

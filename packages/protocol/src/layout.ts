@@ -46,9 +46,30 @@ export const bool: Field<boolean> = {
   },
 };
 
-/** A safe integer from `min` to `max`. */
-export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Field<number> {
-  const name = max === Number.MAX_SAFE_INTEGER ? `integer ≥ ${min}` : `integer ${min} to ${max}`;
+/** A field that is there, as true, or absent. */
+export const yes: Field<true> = {
+  name: 'true',
+  write: same,
+  read: (wire) => {
+    if (wire !== true) throw bad('true');
+    return wire;
+  },
+};
+
+/** Any finite number. */
+export const finite: Field<number> = {
+  name: 'number',
+  write: same,
+  read: (wire) => {
+    if (typeof wire !== 'number' || !Number.isFinite(wire)) throw bad('a number');
+    return wire;
+  },
+};
+
+/** A safe integer from `min` to `max`; of either sign if neither is given. */
+export function integer(min: number = Number.MIN_SAFE_INTEGER, max: number = Number.MAX_SAFE_INTEGER): Field<number> {
+  const name =
+    min === Number.MIN_SAFE_INTEGER ? 'integer' : max === Number.MAX_SAFE_INTEGER ? `integer ≥ ${min}` : `integer ${min} to ${max}`;
   return {
     name,
     write: same,
@@ -138,11 +159,17 @@ export function list<T>(field: Field<T>): Field<readonly T[]> {
   };
 }
 
+export interface RecordField<T> extends Field<T> {
+  /** For docs/protocol.md: name and type of every field. */
+  readonly fields: readonly (readonly [string, string])[];
+}
+
 /** An object as an array of its fields in the order given. */
-export function record<T extends object>(name: string, fields: Fields<T>): Field<T> {
+export function record<T extends object>(name: string, fields: Fields<T>): RecordField<T> {
   const plan = planOf(fields);
   return {
     name,
+    fields: namesOf(plan),
     write: (value) => writeFields(plan, value, []),
     read: (wire) => {
       if (!Array.isArray(wire)) throw bad(`an array for ${name}`);
@@ -151,8 +178,18 @@ export function record<T extends object>(name: string, fields: Fields<T>): Field
   };
 }
 
-type Alternatives<T extends { readonly kind: string }> = {
+type KindAlternatives<T extends { readonly kind: string }> = {
   readonly [K in T['kind']]: readonly [tag: number, fields: Fields<Omit<Extract<T, { readonly kind: K }>, 'kind'>>];
+};
+
+interface Typed {
+  readonly type: string;
+  readonly action?: string;
+}
+type ActionNames<T extends Typed> = T extends { readonly type: infer K extends string; readonly action: infer A extends string } ? `${K}.${A}` : T['type'];
+type OfName<T extends Typed, Name extends string> = T extends Typed ? (Name extends ActionNames<T> ? T : never) : never;
+type TypeAlternatives<T extends Typed> = {
+  readonly [Name in ActionNames<T>]: readonly [tag: number, fields: Fields<Omit<OfName<T, Name>, 'type' | 'action'>>];
 };
 
 export interface UnionField<T> extends Field<T> {
@@ -161,7 +198,35 @@ export interface UnionField<T> extends Field<T> {
 }
 
 /** Objects told apart by `kind`, each as an array of its tag and its fields. Tags are part of the protocol: never reuse one. */
-export function union<T extends { readonly kind: string }>(name: string, alternatives: Alternatives<T>, unknown: ErrorCode = 'BAD_REQUEST'): UnionField<T> {
+export function union<T extends { readonly kind: string }>(name: string, alternatives: KindAlternatives<T>, unknown: ErrorCode = 'BAD_REQUEST'): UnionField<T> {
+  return unionOf<T>({ name, unknown, alternatives, nameOf: ({ kind }) => kind, begin: (kind) => ({ kind }) });
+}
+
+/** The same for objects that are told apart by `type` and, where a type has several, `action`: `type.action`. */
+export function typeUnion<T extends Typed>(name: string, alternatives: TypeAlternatives<T>): UnionField<T> {
+  return unionOf<T>({
+    name,
+    unknown: 'BAD_REQUEST',
+    alternatives,
+    nameOf: ({ type, action }) => (action === undefined ? type : `${type}.${action}`),
+    begin: (alternative) => {
+      const [type, action] = alternative.split('.') as [string, string | undefined];
+      return action === undefined ? { type } : { type, action };
+    },
+  });
+}
+
+interface UnionPlan<T> {
+  readonly name: string;
+  /** Of an alternative that is not there. */
+  readonly unknown: ErrorCode;
+  readonly alternatives: object;
+  readonly nameOf: (value: T) => string;
+  /** A new object of that alternative, without its fields. */
+  readonly begin: (alternative: string) => Record<string, unknown>;
+}
+
+function unionOf<T extends object>({ name, unknown, alternatives, nameOf, begin }: UnionPlan<T>): UnionField<T> {
   const byKind = new Map<string, { tag: number; kind: string; plan: Plan }>();
   const byTag: { tag: number; kind: string; plan: Plan }[] = [];
   for (const [kind, [tag, fields]] of Object.entries(alternatives) as [string, readonly [number, Fields<object>]][]) {
@@ -171,10 +236,10 @@ export function union<T extends { readonly kind: string }>(name: string, alterna
   }
   return {
     name,
-    alternatives: byTag.map(({ kind, tag, plan }) => ({ kind, tag, fields: plan.map((step) => [step.key, step.field.name] as const) })),
+    alternatives: byTag.map(({ kind, tag, plan }) => ({ kind, tag, fields: namesOf(plan) })),
     write: (value) => {
-      const alternative = byKind.get(value.kind);
-      if (alternative === undefined) throw new Refusal(unknown, `unknown ${name} ${value.kind}`);
+      const alternative = byKind.get(nameOf(value));
+      if (alternative === undefined) throw new Refusal(unknown, `unknown ${name} ${nameOf(value)}`);
       return writeFields(alternative.plan, value, [alternative.tag]);
     },
     read: (wire) => {
@@ -182,7 +247,7 @@ export function union<T extends { readonly kind: string }>(name: string, alterna
       const tag: unknown = wire[0];
       const alternative = typeof tag === 'number' ? byTag[tag] : undefined;
       if (alternative === undefined) throw new Refusal(unknown, `unknown ${name} ${String(tag)}`);
-      return readFields(alternative.plan, wire, 1, { kind: alternative.kind }) as T;
+      return readFields(alternative.plan, wire, 1, begin(alternative.kind)) as T;
     },
   };
 }
@@ -191,6 +256,10 @@ type Plan = readonly { readonly key: string; readonly field: Field<unknown>; rea
 
 function planOf(fields: object): Plan {
   return (Object.entries(fields) as [string, Field<unknown>][]).map(([key, field]) => ({ key, field, optional: 'optional' in field }));
+}
+
+function namesOf(plan: Plan): readonly (readonly [string, string])[] {
+  return plan.map(({ key, field }) => [key, field.name] as const);
 }
 
 function writeFields(plan: Plan, value: object, into: Wire[]): Wire[] {

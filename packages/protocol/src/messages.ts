@@ -6,7 +6,7 @@ import type { Answer, Causality, ControlOperation, Operation, WriteId } from './
  * Raised with every change of the messages or their layout; the tripwire test demands it. Both sides must have the
  * same one.
  */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Largest frame that a node accepts unless configured otherwise, in bytes. */
 export const frameBytesMaxDefault: number = 4 * 1_024 * 1_024;

@@ -1,6 +1,6 @@
 import { isClientId, isWellFormed, replicaIdMax, type ClientId, type NodeId, type RegionId, type ReplicaId } from '@skerry/base';
 import { z } from 'zod';
-import { isWrite } from './codec.ts';
+import { isRead, isWrite } from './codec.ts';
 import { errorCodes, isErrorCode, type ErrorCode } from './errors.ts';
 import type { ClientMessage, ServerMessage } from './messages.ts';
 import type { Answer, ControlOperation, Operation } from './operations.ts';
@@ -26,6 +26,7 @@ const lease = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/);
 const uint = z.int().min(0);
 const positive = z.int().min(1);
 const replica = z.int().min(0).max(replicaIdMax).transform((value) => value as ReplicaId);
+const decimal = z.string().regex(/^(?:0|-?[1-9][0-9]*)$/);
 const requestId = z.int().min(0).max(0xffff_ffff);
 const outcome = z.enum(['applied', 'refused', 'notApplied', 'undecided']);
 
@@ -38,6 +39,25 @@ const txnOperation = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('set'), key, value: bytes, lease: lease.exactOptional() }),
   z.strictObject({ kind: z.literal('delete'), key }),
 ]);
+const valueType = z.enum(['register', 'multiRegister', 'counter', 'set', 'flag', 'document']);
+const valueChange = z.union([
+  z.strictObject({ type: z.literal('multiRegister'), value: bytes, context: text.nullable() }),
+  z.strictObject({ type: z.literal('counter'), action: z.literal('add'), amount: z.int() }),
+  z.strictObject({ type: z.literal('counter'), action: z.literal('reset') }),
+  z.strictObject({ type: z.literal('set'), action: z.enum(['add', 'remove']), element: bytes }),
+  z.strictObject({ type: z.literal('flag'), action: z.enum(['enable', 'disable']) }),
+  z.strictObject({ type: z.literal('document'), action: z.literal('change'), bytes, operations: uint }),
+  z.strictObject({ type: z.literal('document'), action: z.literal('compact'), bytes, operations: uint, context: text }),
+]);
+const valueView = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('register'), value: bytes }),
+  z.strictObject({ type: z.literal('multiRegister'), values: z.array(bytes), context: text }),
+  z.strictObject({ type: z.literal('counter'), total: decimal }),
+  z.strictObject({ type: z.literal('set'), elements: z.array(bytes) }),
+  z.strictObject({ type: z.literal('flag'), enabled: z.boolean() }),
+  z.strictObject({ type: z.literal('document'), chunks: z.array(bytes), operations: uint, context: text }),
+]);
+const view = valueView.exactOptional();
 const memberSpec = z.strictObject({ node, peerUrl: text, clientUrl: text, adminUrl: text, learner: z.boolean(), replica: replica.nullable() });
 
 const operation = z.discriminatedUnion('kind', [
@@ -57,14 +77,30 @@ const operation = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('status') }),
   z.strictObject({ kind: z.literal('transferLeadership'), partition: uint.max(65_535).nullable(), to: node.nullable() }),
   z.strictObject({ kind: z.literal('changeMembers'), add: z.array(memberSpec), remove: z.array(node) }),
+  z.strictObject({ kind: z.literal('read'), key, type: valueType, consistent: z.boolean(), r: positive.exactOptional() }),
+  z.strictObject({ kind: z.literal('update'), key, change: valueChange, consistent: z.boolean(), w: positive.exactOptional() }),
+  z.strictObject({ kind: z.literal('regions') }),
+  z.strictObject({ kind: z.literal('addRegion'), region, urls: z.array(text) }),
+  z.strictObject({ kind: z.literal('evictRegion'), region }),
 ]);
 const writeId = z.strictObject({ client, sequence: positive, answeredBelow: positive, retry: z.boolean() });
 
-const entry = z.strictObject({ key: text, value: bytesOrNull, version: text });
+const position = z.strictObject({ origin: replica, sequence: uint });
+const dot = z.strictObject({ replica, sequence: uint });
+const causality = z.strictObject({ positions: z.array(position), dots: z.array(dot) });
+
+const entry = z.strictObject({ key: text, value: bytesOrNull, version: text, view });
 const txnResult = z.strictObject({ key: text, value: bytesOrNull, version: text.nullable() });
 const conflict = z.strictObject({
-  key: text, loser: bytesOrNull, loserVersion: text, winner: bytesOrNull, winnerVersion: text, timeMs: uint,
-  reason: z.enum(['superseded', 'overwrote', 'rejected']),
+  id: text, key: text, reason: z.enum(['superseded', 'overwrote', 'otherType', 'siblingLimit', 'documentDeleted', 'rejected']),
+  loser: valueView.nullable(), loserVersion: text, loserRegion: region.nullable(),
+  winner: valueView.nullable(), winnerVersion: text, winnerRegion: region.nullable(), timeMs: uint,
+});
+const regionStatus = z.strictObject({
+  region, state: z.enum(['self', 'up', 'down', 'evicted']),
+  nodes: z.array(z.strictObject({ node, clientUrl: text, peerUrl: text, adminUrl: text })),
+  partitions: z.array(z.strictObject({ partition: uint, head: uint, applied: uint, lagMs: z.number(), unacknowledged: uint })),
+  clockOffsetMs: z.number().nullable(),
 });
 const partitionStatus = z.strictObject({
   partition: uint, role: text, term: uint, leader: node.nullable(), commit: uint, applied: uint, firstIndex: uint, lastIndex: uint,
@@ -76,7 +112,7 @@ const ticket = text.exactOptional();
 const answer = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('key'), valid: z.boolean(), timeout: z.boolean(), value: bytesOrNull, version: text.nullable(),
-    outcome: outcome.exactOptional(), receipt: text.exactOptional(), ticket,
+    outcome: outcome.exactOptional(), receipt: text.exactOptional(), ticket, view, behind: z.literal(true).exactOptional(),
   }),
   z.strictObject({ kind: z.literal('list'), entries: z.array(entry), next: text.nullable(), timeout: z.boolean() }),
   z.strictObject({ kind: z.literal('txn'), timeout: z.boolean(), outcome, succeeded: z.boolean(), results: z.array(txnResult), ticket }),
@@ -90,11 +126,13 @@ const answer = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('done') }),
   z.strictObject({ kind: z.literal('error'), code, detail: text, ticket }),
   z.strictObject({ kind: z.literal('watch'), events: z.array(entry), cursor: text, reset: z.enum(['more', 'last']).exactOptional() }),
+  z.strictObject({ kind: z.literal('regions'), regions: z.array(regionStatus) }),
 ]);
 
 const member = z.strictObject({ node, role: z.enum(['voter', 'learner']), clientUrl: text, adminUrl: text });
 const members = z.array(member);
 const leaders = z.array(node.nullable());
+const regions = z.array(z.strictObject({ region, clientUrls: z.array(text) }));
 const limits = z.strictObject({
   keyBytesMax: positive, valueBytesMax: positive, txnOperationsMax: positive, frameBytesMax: positive, requestsOpenMax: positive,
   listLimitMax: positive,
@@ -102,18 +140,22 @@ const limits = z.strictObject({
 
 const clientMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hello'), protocolVersion: uint, cluster: text.nullable() }),
-  z.strictObject({ kind: z.literal('request'), requestId, operation, id: writeId.exactOptional(), timeoutMs: uint.nullable() })
-    .refine((request) => isWrite(request.operation) === (request.id !== undefined), 'an id stands on writes and only there'),
+  z.strictObject({ kind: z.literal('request'), requestId, operation, id: writeId.exactOptional(), timeoutMs: uint.nullable(), after: causality.exactOptional() })
+    .refine((request) => isWrite(request.operation) === (request.id !== undefined), 'an id stands on writes and only there')
+    .refine((request) => request.after === undefined || isRead(request.operation), 'an after stands on reads only'),
   z.strictObject({ kind: z.literal('cancel'), requestId }),
   z.strictObject({ kind: z.literal('ping'), nonce: requestId }),
 ]);
 const serverMessage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('welcome'), protocolVersion: uint, cluster: text, region, node, partitionCount: z.int().min(1).max(65_536), nowMs: uint,
-    limits, members, leaders,
+    limits, members, leaders, regions,
   }),
   z.strictObject({ kind: z.literal('answer'), requestId, answer }),
-  z.strictObject({ kind: z.literal('members'), members, leaders }),
+  z.strictObject({ kind: z.literal('members'), members, leaders, regions }),
+  z.strictObject({
+    kind: z.literal('seen'), partitions: z.array(z.strictObject({ partition: uint, positions: z.array(position), promoted: dot })),
+  }),
   z.strictObject({ kind: z.literal('goodbye'), code, detail: text }),
   z.strictObject({ kind: z.literal('pong'), nonce: requestId }),
 ]);

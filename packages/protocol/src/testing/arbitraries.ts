@@ -2,8 +2,8 @@ import type { ClientId, NodeId, RegionId, ReplicaId } from '@skerry/base';
 import fc from 'fast-check';
 import { errorCodes } from '../errors.ts';
 import type { ClientMessage, ServerMessage } from '../messages.ts';
-import type { Answer, ControlOperation, Operation, WriteId } from '../operations.ts';
-import { isWrite } from '../codec.ts';
+import type { Answer, Causality, ConflictReason, ControlOperation, Operation, ValueChange, ValueType, ValueView, WriteId } from '../operations.ts';
+import { isRead, isWrite } from '../codec.ts';
 import type { Wire } from '../wire.ts';
 
 const text = fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 80 }));
@@ -35,6 +35,30 @@ const txnOperation = fc.oneof(
   fc.record({ kind: kind('delete'), key: text }),
 );
 
+const valueType = fc.constantFrom<ValueType>('register', 'multiRegister', 'counter', 'set', 'flag', 'document');
+const type = kind;
+const valueChange: fc.Arbitrary<ValueChange> = fc.oneof(
+  fc.record({ type: type('multiRegister'), value: bytes, context: nullable(text) }),
+  fc.record({ type: type('counter'), action: type('add'), amount: fc.maxSafeInteger() }),
+  fc.record({ type: type('counter'), action: type('reset') }),
+  fc.record({ type: type('set'), action: fc.constantFrom('add' as const, 'remove' as const), element: bytes }),
+  fc.record({ type: type('flag'), action: fc.constantFrom('enable' as const, 'disable' as const) }),
+  fc.record({ type: type('document'), action: type('change'), bytes, operations: uint }),
+  fc.record({ type: type('document'), action: type('compact'), bytes, operations: uint, context: text }),
+);
+const view: fc.Arbitrary<ValueView> = fc.oneof(
+  fc.record({ type: type('register'), value: bytes }),
+  fc.record({ type: type('multiRegister'), values: few(bytes), context: text }),
+  fc.record({ type: type('counter'), total: fc.bigInt().map(String) }),
+  fc.record({ type: type('set'), elements: few(bytes) }),
+  fc.record({ type: type('flag'), enabled: fc.boolean() }),
+  fc.record({ type: type('document'), chunks: few(bytes), operations: uint, context: text }),
+);
+const positions = few(fc.record({ origin: replica, sequence: uint }));
+const dot = fc.record({ replica, sequence: uint });
+const causality: fc.Arbitrary<Causality> = fc.record({ positions, dots: few(dot) });
+const milliseconds = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+
 export const operations: fc.Arbitrary<Operation | ControlOperation> = fc.oneof(
   record({ kind: kind('get'), key: text, consistent: fc.boolean() }, { r: positive }),
   record({ kind: kind('set'), key: text, value: bytes, consistent: fc.boolean() }, { w: positive, lease }),
@@ -56,6 +80,11 @@ export const operations: fc.Arbitrary<Operation | ControlOperation> = fc.oneof(
     add: few(fc.record({ node, peerUrl: text, clientUrl: text, adminUrl: text, learner: fc.boolean(), replica: nullable(replica) })),
     remove: few(node),
   }),
+  record({ kind: kind('read'), key: text, type: valueType, consistent: fc.boolean() }, { r: positive }),
+  record({ kind: kind('update'), key: text, change: valueChange, consistent: fc.boolean() }, { w: positive }),
+  fc.record({ kind: kind('regions') }),
+  fc.record({ kind: kind('addRegion'), region, urls: few(text) }),
+  fc.record({ kind: kind('evictRegion'), region }),
 );
 
 const writeId: fc.Arbitrary<WriteId> = fc.record({ client, sequence: positive, answeredBelow: positive, retry: fc.boolean() });
@@ -64,9 +93,10 @@ export const clientMessages: fc.Arbitrary<ClientMessage> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: kind('hello'), protocolVersion: uint, cluster: nullable(text) }) },
   {
     weight: 16,
-    arbitrary: fc.tuple(requestId, operations, writeId, nullable(uint)).map(([id, operation, write, timeoutMs]): ClientMessage => {
+    arbitrary: fc.tuple(requestId, operations, writeId, nullable(uint), nullable(causality)).map(([id, operation, write, timeoutMs, after]): ClientMessage => {
       const request = { kind: 'request' as const, requestId: id, operation, timeoutMs };
-      return isWrite(operation) ? { ...request, id: write } : request;
+      if (isWrite(operation)) return { ...request, id: write };
+      return after !== null && isRead(operation) ? { ...request, after } : request;
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: kind('cancel'), requestId }) },
@@ -74,7 +104,7 @@ export const clientMessages: fc.Arbitrary<ClientMessage> = fc.oneof(
 );
 
 const outcome = fc.constantFrom('applied' as const, 'refused' as const, 'notApplied' as const, 'undecided' as const);
-const entry = fc.record({ key: text, value: nullable(bytes), version: text });
+const entry = record({ key: text, value: nullable(bytes), version: text }, { view });
 const partitionStatus = fc.record({
   partition: uint, role: text, term: uint, leader: nullable(node), commit: uint, applied: uint, firstIndex: uint, lastIndex: uint,
   pending: uint, voters: few(node), learners: few(node), quorum: fc.boolean(),
@@ -83,7 +113,7 @@ const partitionStatus = fc.record({
 export const answers: fc.Arbitrary<Answer> = fc.oneof(
   record(
     { kind: kind('key'), valid: fc.boolean(), timeout: fc.boolean(), value: nullable(bytes), version: nullable(text) },
-    { outcome, receipt: text, ticket: text },
+    { outcome, receipt: text, ticket: text, view, behind: fc.constant(true as const) },
   ),
   fc.record({ kind: kind('list'), entries: few(entry), next: nullable(text), timeout: fc.boolean() }),
   record(
@@ -104,8 +134,9 @@ export const answers: fc.Arbitrary<Answer> = fc.oneof(
   fc.record({
     kind: kind('conflicts'),
     entries: few(fc.record({
-      key: text, loser: nullable(bytes), loserVersion: text, winner: nullable(bytes), winnerVersion: text, timeMs: uint,
-      reason: fc.constantFrom('superseded' as const, 'overwrote' as const, 'rejected' as const),
+      id: text, key: text, loser: nullable(view), loserVersion: text, loserRegion: nullable(region),
+      winner: nullable(view), winnerVersion: text, winnerRegion: nullable(region), timeMs: uint,
+      reason: fc.constantFrom<ConflictReason>('superseded', 'overwrote', 'otherType', 'siblingLimit', 'documentDeleted', 'rejected'),
     })),
   }),
   fc.record({
@@ -115,10 +146,20 @@ export const answers: fc.Arbitrary<Answer> = fc.oneof(
   fc.record({ kind: kind('done') }),
   record({ kind: kind('error'), code: fc.constantFrom(...errorCodes), detail: text }, { ticket: text }),
   record({ kind: kind('watch'), events: few(entry), cursor: text }, { reset: fc.constantFrom('more' as const, 'last' as const) }),
+  fc.record({
+    kind: kind('regions'),
+    regions: few(fc.record({
+      region, state: fc.constantFrom('self' as const, 'up' as const, 'down' as const, 'evicted' as const),
+      nodes: few(fc.record({ node, clientUrl: text, peerUrl: text, adminUrl: text })),
+      partitions: few(fc.record({ partition: uint, head: uint, applied: uint, lagMs: milliseconds, unacknowledged: uint })),
+      clockOffsetMs: nullable(milliseconds),
+    })),
+  }),
 );
 
 const members = few(fc.record({ node, role: fc.constantFrom('voter' as const, 'learner' as const), clientUrl: text, adminUrl: text }));
 const leaders = few(nullable(node));
+const regions = few(fc.record({ region, clientUrls: few(text) }));
 
 export const serverMessages: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({
@@ -127,10 +168,11 @@ export const serverMessages: fc.Arbitrary<ServerMessage> = fc.oneof(
       keyBytesMax: positive, valueBytesMax: positive, txnOperationsMax: positive, frameBytesMax: positive, requestsOpenMax: positive,
       listLimitMax: positive,
     }),
-    members, leaders,
+    members, leaders, regions,
   }),
   { weight: 10, arbitrary: fc.record({ kind: kind('answer'), requestId, answer: answers }) },
-  fc.record({ kind: kind('members'), members, leaders }),
+  fc.record({ kind: kind('members'), members, leaders, regions }),
+  fc.record({ kind: kind('seen'), partitions: few(fc.record({ partition: uint, positions, promoted: dot })) }),
   fc.record({ kind: kind('goodbye'), code: fc.constantFrom(...errorCodes), detail: text }),
   fc.record({ kind: kind('pong'), nonce: requestId }),
 );

@@ -1,6 +1,9 @@
 import { errorEntry, errorCodes } from '../errors.ts';
 import type { UnionField } from '../layout.ts';
-import { answerLayout, clientControlLayout, operationLayout, serverControlLayout } from '../layouts.ts';
+import {
+  answerLayout, clientControlLayout, compareLayout, operationLayout, recordLayouts, serverControlLayout, txnOperationLayout,
+  valueChangeLayout, valueViewLayout,
+} from '../layouts.ts';
 
 /** The text of `docs/errors.md`. */
 export function describeErrors(): string {
@@ -27,14 +30,28 @@ export function describeLayouts(): string {
   return [
     describeUnion('Messages of a client', clientControlLayout),
     describeUnion('Operations', operationLayout),
+    describeUnion('Changes of a value', valueChangeLayout),
+    describeUnion('Comparisons of a transaction', compareLayout),
+    describeUnion('Operations of a transaction', txnOperationLayout),
     describeUnion('Messages of a server', serverControlLayout),
     describeUnion('Answers', answerLayout),
+    describeUnion('Views of a value', valueViewLayout),
+    describeRecords(),
   ].join('\n');
+}
+
+function describeRecords(): string {
+  const rows = recordLayouts.map(({ name, fields }) => `| ${name} | ${describeFields(fields)} |`);
+  return `### Without a tag\n\n| name | fields in order |\n| --- | --- |\n${rows.join('\n')}\n`;
+}
+
+function describeFields(fields: readonly (readonly [string, string])[]): string {
+  return fields.map(([key, type]) => `\`${key}\` ${type}`).join(' · ');
 }
 
 function describeUnion(title: string, layout: Pick<UnionField<never>, 'alternatives'>): string {
   const rows = layout.alternatives.map(({ kind, tag, fields }) => {
-    const list = fields.map(([key, type]) => `\`${key}\` ${type}`).join(' · ');
+    const list = describeFields(fields);
     return `| ${tag} | \`${kind}\` | ${list === '' ? '(none)' : list} |`;
   });
   return `### ${title}\n\n| tag | kind | fields in order |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
