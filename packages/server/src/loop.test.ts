@@ -38,6 +38,7 @@ function setUp({ tickMs = 1_000_000 } = {}) {
     send: (to, messages) => carriedOut.push(`send ${to} ${messages.length}`),
     answer: (answers) => carriedOut.push(`answer ${answers.map(({ handle }) => handle).join(' ')}`),
     onDirectory: (entries) => carriedOut.push(`directory ${entries.length}`),
+    onRegions: (entries) => carriedOut.push(`regions ${entries.length}`),
     onFatal: (fatal) => fatals.push(fatal),
   });
   loops.push(loop);
@@ -67,9 +68,10 @@ test('the batch goes to the disk before anything is sent, and durable is reporte
   const id = replica.write([{ key: 'k', value: null }]);
   replica.sendTo(b, message);
   replica.announce([]);
+  replica.announceRegions([]);
   loop.request(1, status);
   await turn();
-  expect(carriedOut).toEqual(['submit', 'send b 1', 'directory 0']);
+  expect(carriedOut).toEqual(['submit', 'send b 1', 'directory 0', 'regions 0']);
   expect(replica.of('durable')).toEqual([]);
   replica.answer(1, { kind: 'done' });
   submitted[0]?.resolve();

@@ -1,5 +1,14 @@
 import type { NodeId } from '@skerry/base';
-import type { ClientRequest, DirectoryEntry, Effects, Now, PeerMessage, RequestHandle, Storage } from '@skerry/replica';
+import type {
+  ClientRequest,
+  DirectoryEntry,
+  Effects,
+  Now,
+  PeerMessage,
+  RegionDirectoryEntry,
+  RequestHandle,
+  Storage,
+} from '@skerry/replica';
 import { fatalOf, type Fatal } from './fatal.ts';
 import type { ReadClocks, ReplicaLike } from './replica-like.ts';
 
@@ -13,6 +22,7 @@ export interface TurnLoopOptions {
   /** All answers of a turn. */
   readonly answer: (answers: Effects['answers']) => void;
   readonly onDirectory: (entries: readonly DirectoryEntry[]) => void;
+  readonly onRegions: (entries: readonly RegionDirectoryEntry[]) => void;
   /** Called once; the loop has stopped by then. */
   readonly onFatal: (fatal: Fatal) => void;
 }
@@ -157,11 +167,12 @@ export class TurnLoop {
     if (effects !== null) this.#carryOut(effects);
   }
 
-  #carryOut({ batch, messages, answers, directory }: Effects): void {
+  #carryOut({ batch, messages, answers, directory, regions }: Effects): void {
     // The disk first: it takes longest. The replica holds back whatever must not be sent before the disk is done.
     if (batch !== null) this.#submit(batch.id, batch.writes);
     for (const [to, list] of messages) this.#options.send(to, list);
     if (directory !== null) this.#options.onDirectory(directory);
+    if (regions !== null) this.#options.onRegions(regions);
     if (answers.length > 0) this.#options.answer(answers);
   }
 

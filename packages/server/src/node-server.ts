@@ -157,10 +157,12 @@ export class NodeServer {
       tickMs: config.timing.tickMs,
       send: (to, messages) => this.#mesh?.send(to, messages),
       answer: (answers) => {
+        this.#gateway.setSeen(replica.seen());
         this.#requests.deliver(answers);
         this.#gateway.endTurn();
       },
       onDirectory: (entries) => this.#setDirectory(entries),
+      onRegions: (entries) => this.#gateway.setRegions(entries),
       onFatal: (fatal) => this.#die(fatal),
     });
     this.#loop = loop;
@@ -188,6 +190,7 @@ export class NodeServer {
     this.#scrub.start();
     if (this.#storageFull) loop.setStorageFull(true);
     if (this.#failure !== null) loop.fail(this.#failure);
+    this.#gateway.setSeen(replica.seen());
     this.#gateway.start();
     this.#http.start();
   }

@@ -14,6 +14,7 @@ export type ReplicaLike = Pick<
   | 'setStorageFull'
   | 'flush'
   | 'clusterNowMs'
+  | 'seen'
   | 'status'
   | 'metrics'
   | 'prepareStop'

@@ -1,4 +1,4 @@
-import type { Answer } from '@skerry/protocol';
+import type { Answer, ValueView } from '@skerry/protocol';
 
 /** What a message costs beside its keys and values, about. */
 const overheadBytes = 64;
@@ -7,7 +7,7 @@ const overheadBytes = 64;
 export function answerBytes(answer: Answer): number {
   switch (answer.kind) {
     case 'key':
-      return overheadBytes + (answer.value?.length ?? 0);
+      return overheadBytes + (answer.value?.length ?? 0) + viewBytes(answer.view);
     case 'list':
       return sum(answer.entries);
     case 'txn':
@@ -17,7 +17,12 @@ export function answerBytes(answer: Answer): number {
     case 'conflicts':
       return answer.entries.reduce(
         (bytes, { key, loser, winner }) =>
-          bytes + key.length + (loser?.length ?? 0) + (winner?.length ?? 0) + overheadBytes,
+          bytes + key.length + viewBytes(loser) + viewBytes(winner) + 2 * overheadBytes,
+        overheadBytes,
+      );
+    case 'regions':
+      return answer.regions.reduce(
+        (bytes, { nodes, partitions }) => bytes + (1 + 4 * nodes.length + partitions.length) * overheadBytes,
         overheadBytes,
       );
     default:
@@ -25,8 +30,41 @@ export function answerBytes(answer: Answer): number {
   }
 }
 
-function sum(entries: readonly { readonly key: string; readonly value: Uint8Array | null }[]): number {
+/** About how many bytes the value takes. */
+export function viewBytes(view: ValueView | null | undefined): number {
+  switch (view?.type) {
+    case undefined:
+    case 'flag':
+      return 0;
+    case 'register':
+      return view.value.length;
+    case 'counter':
+      return view.total.length;
+    case 'multiRegister':
+      return view.context.length + total(view.values);
+    case 'set':
+      return total(view.elements);
+    case 'document':
+      return view.context.length + total(view.chunks);
+  }
+}
+
+/** Five bytes are the longest head of a byte string. */
+function total(values: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const { length } of values) bytes += length + 5;
+  return bytes;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+  readonly view?: ValueView;
+}
+
+function sum(entries: readonly Entry[]): number {
   let bytes = overheadBytes;
-  for (const { key, value } of entries) bytes += key.length + (value?.length ?? 0) + overheadBytes;
+  for (const { key, value, view } of entries)
+    bytes += key.length + (value?.length ?? 0) + viewBytes(view) + overheadBytes;
   return bytes;
 }

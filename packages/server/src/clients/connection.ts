@@ -8,6 +8,7 @@ import {
   type RefusedRequest,
   type RequestId,
   type RequestMessage,
+  type SeenMessage,
   type ServerMessage,
 } from '@skerry/protocol';
 import type { Answer, RequestHandle } from '@skerry/replica';
@@ -31,6 +32,10 @@ export interface ConnectionHost {
   readonly requests: OpenRequests;
   /** The welcome to send now. */
   welcome(): ServerMessage;
+  /** Of what the node has applied; -1 is older than any. */
+  seenVersion(): number;
+  /** What of it changed since that version. */
+  seenSince(version: number): SeenMessage;
   /** The connection has something to send at the end of this turn. */
   touched(connection: ClientConnection): void;
   countRequest(operation: string): void;
@@ -49,6 +54,8 @@ export class ClientConnection implements Asker {
   readonly #watches = new Set<RequestId>();
   /** Watches that were sent a page of the current state, and whose next one was not asked for yet. In order. */
   readonly #paging = new Set<RequestId>();
+  /** Version of what the node has applied, as far as the client was told. */
+  #seenVersion = -1;
   #greeted = false;
   #ended = false;
   /** New requests are answered with STOPPING, and the goodbye follows the last answer. */
@@ -85,6 +92,7 @@ export class ClientConnection implements Asker {
       return;
     } else if (answer.reset === 'more') this.#paging.add(requestId);
     if (answer.kind === 'error') this.#host.countError(answer.code);
+    this.#tellSeen();
     this.#outbox.push({ kind: 'answer', requestId, answer });
     this.#host.touched(this);
   }
@@ -200,6 +208,7 @@ export class ClientConnection implements Asker {
     } else {
       this.#greeted = true;
       this.#outbox.push(this.#host.welcome());
+      this.#tellSeen();
       this.#outbox.flush();
     }
   }
@@ -218,6 +227,14 @@ export class ClientConnection implements Asker {
       if (message.operation.kind === 'watch') this.#watches.add(requestId);
       this.#open.set(requestId, requests.open(this, requestId, message));
     }
+  }
+
+  /** Before an answer, so that a client that has the answer also knows what it rests on. */
+  #tellSeen(): void {
+    const version = this.#host.seenVersion();
+    if (version === this.#seenVersion) return;
+    this.#outbox.push(this.#host.seenSince(this.#seenVersion));
+    this.#seenVersion = version;
   }
 
   #refuse(requestId: RequestId, code: ErrorCode, detail: string): void {

@@ -73,7 +73,7 @@ describe('a client', () => {
     );
     await until('three answers', () => client.of('answer').length === 3);
     expect(client.answers().map(({ requestId }) => requestId)).toEqual([7, 8, 9]);
-    expect(client.frameSizes).toEqual([1, 3]);
+    expect(client.frameSizes).toEqual([2, 3]);
   });
 
   test('is told of a new leader', async () => {
@@ -184,9 +184,9 @@ describe('bad input', () => {
   });
 
   test.each([
-    ['an unknown operation', '91950101c0c0917f', 'UNKNOWN_OPERATION'],
-    ['an unknown field of a request', '91960101c0c0910dc0', 'UNKNOWN_FIELD'],
-    ['an unknown field of an operation', '91950101c0c0920dc0', 'UNKNOWN_FIELD'],
+    ['an unknown operation', '91960101c0c0917fc0', 'UNKNOWN_OPERATION'],
+    ['an unknown field of a request', '91970101c0c0910dc0c0', 'UNKNOWN_FIELD'],
+    ['an unknown field of an operation', '91960101c0c0920dc0c0', 'UNKNOWN_FIELD'],
   ])('%s is refused by itself and the connection goes on', async (_, frame, code) => {
     const server = await start();
     server.replica.onRequest = () => ({ kind: 'done' });

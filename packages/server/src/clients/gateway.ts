@@ -1,13 +1,21 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { NodeId, RegionId } from '@skerry/base';
-import { encodeFrame, errorEntry, type ErrorCode, protocolVersion, type ServerMessage } from '@skerry/protocol';
-import type { DirectoryEntry, NodeStatus, ReplicaLimits } from '@skerry/replica';
+import {
+  encodeFrame,
+  errorEntry,
+  type ErrorCode,
+  protocolVersion,
+  type SeenMessage,
+  type ServerMessage,
+} from '@skerry/protocol';
+import type { DirectoryEntry, NodeStatus, RegionDirectoryEntry, ReplicaLimits, Seen } from '@skerry/replica';
 import { WebSocketServer } from 'ws';
 import type { ClientLimits } from '../limits.ts';
 import type { OpenRequests } from '../requests.ts';
 import { ClientConnection, type ConnectionHost } from './connection.ts';
 import { MembersView } from './members.ts';
+import { SeenView } from './seen.ts';
 
 export interface ClientGatewayOptions {
   readonly cluster: string;
@@ -34,6 +42,7 @@ export class ClientGateway implements ConnectionHost {
   readonly #connections = new Set<ClientConnection>();
   #touched = new Set<ClientConnection>();
   readonly #members: MembersView;
+  readonly #seen: SeenView = new SeenView();
   readonly #checker: NodeJS.Timeout;
   #checkedAtMs: number = performance.now();
   /** Until the node takes part, and from when it stops. */
@@ -45,7 +54,7 @@ export class ClientGateway implements ConnectionHost {
 
   constructor(options: ClientGatewayOptions) {
     this.#options = options;
-    this.#members = new MembersView(options.partitionCount);
+    this.#members = new MembersView(options.region, options.partitionCount);
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: frameSlack * options.limits.frameBytesMax,
@@ -101,9 +110,26 @@ export class ClientGateway implements ConnectionHost {
   /** The directory, a role or a leader changed. */
   setDirectory(entries: readonly DirectoryEntry[], status: NodeStatus): void {
     this.#members.set(entries, status);
-    if (this.#connections.size === 0) return;
-    const frame = encodeFrame([this.#members.message]);
-    for (const connection of this.#connections) connection.sendFrame(frame);
+    this.#sendMembers();
+  }
+
+  /** A region, or one of its addresses, came or went. */
+  setRegions(entries: readonly RegionDirectoryEntry[]): void {
+    this.#members.setRegions(entries);
+    this.#sendMembers();
+  }
+
+  /** What the node has applied; called before the answers of a turn are handed out, since they rest on it. */
+  setSeen(seen: Seen): void {
+    this.#seen.set(seen);
+  }
+
+  seenVersion(): number {
+    return this.#seen.version;
+  }
+
+  seenSince(version: number): SeenMessage {
+    return this.#seen.since(version);
   }
 
   /**
@@ -131,7 +157,7 @@ export class ClientGateway implements ConnectionHost {
 
   welcome(): ServerMessage {
     const { cluster, region, node, partitionCount, limits, replicaLimits } = this.#options;
-    const { members, leaders } = this.#members.message;
+    const { members, leaders, regions } = this.#members.message;
     return {
       kind: 'welcome',
       protocolVersion,
@@ -150,6 +176,7 @@ export class ClientGateway implements ConnectionHost {
       },
       members,
       leaders,
+      regions,
     };
   }
 
@@ -173,6 +200,12 @@ export class ClientGateway implements ConnectionHost {
 
   ended(connection: ClientConnection): void {
     this.#connections.delete(connection);
+  }
+
+  #sendMembers(): void {
+    if (this.#connections.size === 0) return;
+    const frame = encodeFrame([this.#members.message]);
+    for (const connection of this.#connections) connection.sendFrame(frame);
   }
 
   #check(): void {

@@ -7,7 +7,9 @@ import type {
   NodeStatus,
   Now,
   PeerMessage,
+  RegionDirectoryEntry,
   RequestHandle,
+  Seen,
   StorageWrite,
 } from '@skerry/replica';
 import type { ReplicaLike } from '../replica-like.ts';
@@ -36,12 +38,14 @@ export class FakeReplica implements ReplicaLike {
   nodeStatus: NodeStatus = { node: 'fake' as NodeId, partitions: [], storageFull: false, peers: [] };
   numbers: Record<string, number> = {};
   clusterMs = 1_700_000_000_000;
+  applied: Seen = { version: 0, partitions: [] };
   /** What a watch that is ready is answered with in the same turn; null: nothing. */
   onWatchReady: (handle: RequestHandle) => Answer | null = () => null;
   #batches: Effects['batch'][] = [];
   #messages = new Map<NodeId, PeerMessage[]>();
   #answers: { handle: RequestHandle; answer: Answer }[] = [];
   #directory: readonly DirectoryEntry[] | null = null;
+  #regions: readonly RegionDirectoryEntry[] | null = null;
   #lastBatch = 0;
 
   request(handle: RequestHandle, request: ClientRequest): void {
@@ -93,16 +97,22 @@ export class FakeReplica implements ReplicaLike {
     this.#throwIfTold();
     this.flushes++;
     const batch = this.#batches.shift() ?? null;
-    const effects: Effects = { batch, messages: this.#messages, answers: this.#answers, directory: this.#directory };
-    const idle = batch === null && this.#messages.size === 0 && this.#answers.length === 0 && this.#directory === null;
+    const [messages, answers, directory, regions] = [this.#messages, this.#answers, this.#directory, this.#regions];
+    const told = directory !== null || regions !== null;
+    const idle = batch === null && messages.size === 0 && answers.length === 0 && !told;
     this.#messages = new Map();
     this.#answers = [];
     this.#directory = null;
-    return idle ? null : effects;
+    this.#regions = null;
+    return idle ? null : { batch, messages, answers, directory, link: null, regions };
   }
 
   clusterNowMs(): number {
     return this.clusterMs;
+  }
+
+  seen(): Seen {
+    return this.applied;
   }
 
   status(): NodeStatus {
@@ -132,6 +142,10 @@ export class FakeReplica implements ReplicaLike {
 
   announce(directory: readonly DirectoryEntry[]): void {
     this.#directory = directory;
+  }
+
+  announceRegions(regions: readonly RegionDirectoryEntry[]): void {
+    this.#regions = regions;
   }
 
   /** Events of one kind, in order. */
