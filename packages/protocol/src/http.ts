@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { errorCodes, type ErrorCode } from './errors.ts';
+import { httpViewSchema, type HttpView } from './http-values.ts';
 import type { Outcome, ReceiptState } from './operations.ts';
 
 /**
@@ -12,11 +13,15 @@ export interface HttpKeyResponse {
   readonly value: string | null;
   readonly encoding?: 'base64';
   readonly version: string | null;
+  /** The value of every type but the register; `value` is null then. Absent if there is no such key. */
+  readonly view?: HttpView;
   readonly outcome?: Outcome;
   /** Address of the receipt's state: `/v1/receipts/<receipt>`. */
   readonly receipt?: string;
   /** Address that tells the outcome when it is known: `/v1/tickets/<ticket>`. */
   readonly ticket?: string;
+  /** The deadline came before the node had applied what `Skerry-After` asks for. */
+  readonly behind?: true;
 }
 
 export interface HttpSwapBody {
@@ -26,14 +31,23 @@ export interface HttpSwapBody {
   readonly encoding?: 'base64' | 'text';
 }
 
+/** A key and its value: `value` of a register, `view` of every other type. Neither: it is deleted, or only keys were asked for. */
+export interface HttpEntry {
+  readonly key: string;
+  readonly value: string | null;
+  readonly encoding?: 'base64';
+  readonly view?: HttpView;
+  readonly version: string;
+}
+
 export interface HttpListResponse {
-  readonly entries: readonly { readonly key: string; readonly value: string | null; readonly encoding?: 'base64'; readonly version: string }[];
+  readonly entries: readonly HttpEntry[];
   readonly next: string | null;
   readonly timeout: boolean;
 }
 
 export interface HttpWatchEvent {
-  readonly events: readonly { readonly key: string; readonly value: string | null; readonly encoding?: 'base64'; readonly version: string }[];
+  readonly events: readonly HttpEntry[];
   readonly cursor: string;
   readonly reset?: 'more' | 'last';
 }
@@ -59,11 +73,13 @@ export interface HttpProblem {
 
 const base64 = z.literal('base64').exactOptional();
 const outcome = z.enum(['applied', 'refused', 'notApplied', 'undecided']);
-const entry = z.strictObject({ key: z.string(), value: z.string().nullable(), encoding: base64, version: z.string() });
+const view = httpViewSchema.exactOptional();
+const entry = z.strictObject({ key: z.string(), value: z.string().nullable(), encoding: base64, view, version: z.string() });
 
 export const httpKeyResponseSchema: z.ZodType<HttpKeyResponse> = z.strictObject({
   valid: z.boolean(), timeout: z.boolean(), value: z.string().nullable(), encoding: base64, version: z.string().nullable(),
-  outcome: outcome.exactOptional(), receipt: z.string().exactOptional(), ticket: z.string().exactOptional(),
+  view, outcome: outcome.exactOptional(), receipt: z.string().exactOptional(), ticket: z.string().exactOptional(),
+  behind: z.literal(true).exactOptional(),
 });
 export const httpSwapBodySchema: z.ZodType<HttpSwapBody> = z.strictObject({
   newValue: z.string().nullable(), oldValue: z.string().nullable(), encoding: z.enum(['base64', 'text']).exactOptional(),

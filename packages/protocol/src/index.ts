@@ -13,7 +13,13 @@ export { partitionOf } from './partition.ts';
 export { answerSchema, clientMessageSchema, jsonSchemaOf, operationSchema, serverMessageSchema } from './schemas.ts';
 export {
   httpKeyResponseSchema, httpListResponseSchema, httpProblemSchema, httpReceiptResponseSchema, httpSwapBodySchema, httpWatchEventSchema,
-  type HttpKeyResponse, type HttpListResponse, type HttpProblem, type HttpReceiptResponse, type HttpSwapBody, type HttpWatchEvent,
+  type HttpEntry, type HttpKeyResponse, type HttpListResponse, type HttpProblem, type HttpReceiptResponse, type HttpSwapBody, type HttpWatchEvent,
 } from './http.ts';
+export {
+  httpConflictsResponseSchema, httpCounterBodySchema, httpDocumentBodySchema, httpFlagBodySchema, httpMultiBodySchema,
+  httpRegionsResponseSchema, httpSetBodySchema, httpViewSchema,
+  type HttpConflictsResponse, type HttpCounterBody, type HttpDocumentBody, type HttpFlagBody, type HttpMultiBody, type HttpRegionsResponse,
+  type HttpSetBody, type HttpView,
+} from './http-values.ts';
 export { openApiDocument } from './openapi.ts';
 export { parseTicket, ticketText, type Ticket } from './ticket.ts';

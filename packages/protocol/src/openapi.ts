@@ -2,6 +2,10 @@ import type { z } from 'zod';
 import {
   httpKeyResponseSchema, httpListResponseSchema, httpProblemSchema, httpReceiptResponseSchema, httpSwapBodySchema, httpWatchEventSchema,
 } from './http.ts';
+import {
+  httpConflictsResponseSchema, httpCounterBodySchema, httpDocumentBodySchema, httpFlagBodySchema, httpMultiBodySchema,
+  httpRegionsResponseSchema, httpSetBodySchema,
+} from './http-values.ts';
 import { answerSchema, jsonSchemaOf } from './schemas.ts';
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -13,6 +17,13 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   ListResponse: httpListResponseSchema,
   WatchEvent: httpWatchEventSchema,
   ReceiptResponse: httpReceiptResponseSchema,
+  CounterBody: httpCounterBodySchema,
+  SetBody: httpSetBodySchema,
+  FlagBody: httpFlagBodySchema,
+  MultiBody: httpMultiBodySchema,
+  DocumentBody: httpDocumentBodySchema,
+  ConflictsResponse: httpConflictsResponseSchema,
+  RegionsResponse: httpRegionsResponseSchema,
   Answer: answerSchema,
   Problem: httpProblemSchema,
 };
@@ -31,7 +42,7 @@ export function openApiDocument(options: { readonly version: string; readonly se
           ...operation('setKey', 'Write a key; with If-Match only if it has that version.', [consistent, blocking, timeout, copies('w'), ifMatch, ifNoneMatch], writeAnswers),
           requestBody: { required: true, content: { 'application/octet-stream': {}, 'text/plain': {}, 'application/x-www-form-urlencoded': {} } },
         },
-        delete: operation('deleteKey', 'Delete a key.', [consistent, blocking, timeout, copies('w'), ifMatch], writeAnswers),
+        delete: operation('deleteKey', 'Delete a key of any type.', [consistent, blocking, timeout, copies('w'), ifMatch], writeAnswers),
       },
       '/v1/kv/{key}/swap': {
         parameters: [keyParameter],
@@ -43,6 +54,23 @@ export function openApiDocument(options: { readonly version: string; readonly se
       '/v1/kv': {
         get: operation('listKeys', 'One page of the keys under a prefix.', [query('prefix', text), query('after', text), query('limit', count), query('keysOnly', flag), consistent, timeout], {
           200: { description: 'A page; pass next as after for the next one.', content: json('ListResponse') },
+        }),
+      },
+      '/v1/counter/{key}': value('Counter', 'a counter', { post: 'Add to it, or reset it to 0.' }),
+      '/v1/set/{key}': value('Set', 'a set', { post: 'Add or remove an element; removing takes what was seen, adding wins.' }),
+      '/v1/flag/{key}': value('Flag', 'a flag', { put: 'Enable or disable it; of both at once enabling wins.' }),
+      '/v1/multi/{key}': value('Multi', 'all concurrent values of a multi-value register, and their context', {
+        put: 'Replace the values that the context names.',
+      }),
+      '/v1/doc/{key}': value('Document', 'the chunks of an Automerge document', { post: 'Add changes, or put one chunk in place of those that the context names.' }),
+      '/v1/regions': {
+        get: operation('listRegions', 'The regions, how far this one is behind them, and how far they are behind it.', [timeout], {
+          200: { description: 'All regions that are known.', content: json('RegionsResponse') },
+        }),
+      },
+      '/v1/conflicts': {
+        get: operation('listConflicts', 'What merges discarded, of the keys under a prefix.', [query('prefix', text), query('limit', count), timeout], {
+          200: { description: 'Entries of the conflict ledger.', content: json('ConflictsResponse') },
         }),
       },
       '/v1/watch': {
@@ -86,6 +114,22 @@ const copies = (name: 'r' | 'w'): JsonObject =>
   query(name, count, name === 'r' ? 'Local views to merge.' : 'Durable copies before the answer of a quorum-less write.');
 const ifMatch: JsonObject = { name: 'If-Match', in: 'header', schema: text, description: 'The ETag that the key must have.' };
 const ifNoneMatch: JsonObject = { name: 'If-None-Match', in: 'header', schema: { const: '*' }, description: 'Create only if absent.' };
+
+/** The two operations of a key of one type. */
+function value(name: string, what: string, writes: { readonly post?: string; readonly put?: string }): JsonObject {
+  const write = ([method, summary]: [string, string]): [string, JsonObject] => [
+    method,
+    {
+      ...operation(`change${name}`, `${summary} WRONG_TYPE if the key holds another type.`, [consistent, blocking, timeout, copies('w')], writeAnswers),
+      requestBody: { required: true, content: json(`${name}Body`) },
+    },
+  ];
+  return {
+    parameters: [keyParameter],
+    get: operation(`get${name}`, `Read ${what}. WRONG_TYPE if the key holds another type.`, [consistent, blocking, timeout, copies('r')], { 200: keyAnswer }),
+    ...Object.fromEntries(Object.entries(writes).map(write)),
+  };
+}
 
 function reference(name: string): JsonObject {
   return { $ref: `#/components/schemas/${name}` };

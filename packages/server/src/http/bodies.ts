@@ -1,6 +1,14 @@
 import { utf8Decode } from '@skerry/base';
-import type { HttpKeyResponse, HttpListResponse, HttpReceiptResponse, HttpWatchEvent } from '@skerry/protocol';
-import type { Answer, KeyAnswer, WatchAnswer } from '@skerry/replica';
+import type {
+  HttpConflictsResponse,
+  HttpEntry,
+  HttpKeyResponse,
+  HttpListResponse,
+  HttpReceiptResponse,
+  HttpView,
+  HttpWatchEvent,
+} from '@skerry/protocol';
+import type { Answer, KeyAnswer, ListEntry, ValueView, WatchAnswer } from '@skerry/replica';
 import { HttpError, receiptAddress, ticketAddress } from './problem.ts';
 
 type Of<Kind extends Answer['kind']> = Extract<Answer, { kind: Kind }>;
@@ -34,9 +42,11 @@ export function keyBody(answer: KeyAnswer): HttpKeyResponse {
     timeout: answer.timeout,
     ...textOf(answer.value),
     version: answer.version,
+    ...(answer.view === undefined ? {} : { view: viewBody(answer.view) }),
     ...(answer.outcome === undefined ? {} : { outcome: answer.outcome }),
     ...(answer.receipt === undefined ? {} : { receipt: receiptAddress(answer.receipt) }),
     ...(answer.ticket === undefined ? {} : { ticket: ticketAddress(answer.ticket) }),
+    ...(answer.behind === undefined ? {} : { behind: true }),
   };
 }
 
@@ -55,7 +65,7 @@ export function keyAnswerOfTxn(answer: Of<'txn'>): KeyAnswer {
 
 export function listBody(answer: Of<'list'>): HttpListResponse {
   return {
-    entries: answer.entries.map(({ key, value, version }) => ({ key, ...textOf(value), version })),
+    entries: answer.entries.map(entryBody),
     next: answer.next,
     timeout: answer.timeout,
   };
@@ -63,7 +73,7 @@ export function listBody(answer: Of<'list'>): HttpListResponse {
 
 export function watchBody(answer: WatchAnswer): HttpWatchEvent {
   return {
-    events: answer.events.map(({ key, value, version }) => ({ key, ...textOf(value), version })),
+    events: answer.events.map(entryBody),
     cursor: answer.cursor,
     ...(answer.reset === undefined ? {} : { reset: answer.reset }),
   };
@@ -78,13 +88,59 @@ export function receiptBody(answer: Of<'receipt'>): HttpReceiptResponse {
   };
 }
 
-/** Text as it is, other bytes as base64. */
+export function conflictsBody(answer: Of<'conflicts'>): HttpConflictsResponse {
+  return {
+    entries: answer.entries.map((entry) => ({
+      ...entry,
+      loser: entry.loser === null ? null : viewBody(entry.loser),
+      winner: entry.winner === null ? null : viewBody(entry.winner),
+    })),
+  };
+}
+
+function entryBody({ key, value, view, version }: ListEntry): HttpEntry {
+  return { key, ...textOf(value), ...(view === undefined ? {} : { view: viewBody(view) }), version };
+}
+
+function viewBody(view: ValueView): HttpView {
+  switch (view.type) {
+    case 'register': {
+      const { texts, ...encoding } = textsOf([view.value]);
+      return { type: view.type, value: texts[0] ?? '', ...encoding };
+    }
+    case 'multiRegister': {
+      const { texts, ...encoding } = textsOf(view.values);
+      return { type: view.type, values: texts, ...encoding, context: view.context };
+    }
+    case 'set': {
+      const { texts, ...encoding } = textsOf(view.elements);
+      return { type: view.type, elements: texts, ...encoding };
+    }
+    case 'document':
+      return { ...view, chunks: view.chunks.map(base64) };
+    case 'counter':
+    case 'flag':
+      return view;
+  }
+}
+
 function textOf(value: Uint8Array | null): { readonly value: string | null; readonly encoding?: 'base64' } {
   if (value === null) return { value: null };
-  const text = utf8Decode(value);
-  if (text !== null) return { value: text };
-  return {
-    value: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64'),
-    encoding: 'base64',
-  };
+  const { texts, ...encoding } = textsOf([value]);
+  return { value: texts[0] ?? '', ...encoding };
+}
+
+/** Text as it is; all as base64 if one of them is not UTF-8. */
+function textsOf(values: readonly Uint8Array[]): { readonly texts: readonly string[]; readonly encoding?: 'base64' } {
+  const texts: string[] = [];
+  for (const value of values) {
+    const text = utf8Decode(value);
+    if (text === null) return { texts: values.map(base64), encoding: 'base64' };
+    texts.push(text);
+  }
+  return { texts };
+}
+
+function base64(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64');
 }

@@ -186,10 +186,16 @@ describe('writing a key', () => {
   });
 
   test('another content type is refused with those that are taken', async () => {
-    const put = { method: 'PUT', url: '/v1/kv/k', payload: '{}', headers: { 'content-type': 'application/xml' } } as const;
+    const put = {
+      method: 'PUT',
+      url: '/v1/kv/k',
+      payload: '{}',
+      headers: { 'content-type': 'application/xml' },
+    } as const;
     const { code, detail } = await problem(put);
     expect(code).toBe('UNSUPPORTED_MEDIA_TYPE');
-    for (const type of ['application/octet-stream', 'application/x-www-form-urlencoded', 'text/plain']) expect(detail).toContain(type);
+    for (const type of ['application/octet-stream', 'application/x-www-form-urlencoded', 'text/plain'])
+      expect(detail).toContain(type);
   });
 
   test('sequences count per partition', async () => {
@@ -213,7 +219,9 @@ describe('writing a key', () => {
     // The clock of the region went on less than an hour, by which the session is no longer taken.
     clusterMs += 600_000;
     reply = (request) =>
-      birthMs(request) < clusterMs ? { kind: 'error', code: 'SESSION_EXPIRED', detail: 's' } : { ...found, outcome: 'applied' };
+      birthMs(request) < clusterMs
+        ? { kind: 'error', code: 'SESSION_EXPIRED', detail: 's' }
+        : { ...found, outcome: 'applied' };
     expect((await inject(put)).json()).toMatchObject({ outcome: 'applied' });
     expect(asked.map(({ request }) => birthMs(request))).toEqual([clusterMs - 600_000, clusterMs - 600_000, clusterMs]);
     expect(asked.at(-1)?.request.id).toMatchObject({ sequence: 1, answeredBelow: 1, retry: false });

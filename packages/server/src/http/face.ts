@@ -1,15 +1,16 @@
 import type { Socket } from 'node:net';
-import { openApiDocument } from '@skerry/protocol';
+import { openApiDocument, type HttpRegionsResponse } from '@skerry/protocol';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { ClientLimits } from '../limits.ts';
 import type { OpenRequests } from '../requests.ts';
 import { Asking } from './asking.ts';
-import { expectAnswer, keyAnswerOfTxn, keyBody, receiptBody, requireInTime } from './bodies.ts';
+import { conflictsBody, expectAnswer, keyAnswerOfTxn, keyBody, receiptBody, requireInTime } from './bodies.ts';
 import { addKeyRoutes } from './key-routes.ts';
 import { pathRest, readParameters, timeoutMsOf } from './parameters.ts';
 import { HttpError } from './problem.ts';
 import { HttpSessions } from './session.ts';
+import { addValueRoutes } from './value-routes.ts';
 import { WatchStreams } from './watch-route.ts';
 
 export interface HttpFaceOptions {
@@ -27,7 +28,8 @@ export interface HttpFaceOptions {
 /** Addresses and the methods they take, to tell a wrong method from a wrong address. */
 const addresses: readonly RegExp[] = [
   /^\/v1\/kv(\/|$)/,
-  /^\/v1\/(watch|status)$/,
+  /^\/v1\/(counter|set|flag|multi|doc)\//,
+  /^\/v1\/(watch|status|regions|conflicts)$/,
   /^\/v1\/(receipts|tickets)\//,
   /^\/openapi\.json$/,
 ];
@@ -44,10 +46,16 @@ export class HttpFace {
   constructor(options: HttpFaceOptions) {
     const { requests, limits, partitionCount, countRequest, clusterNowMs } = options;
     this.#watches = new WatchStreams(requests, limits, options.countError);
-    const asking = new Asking({ requests, sessions: new HttpSessions(partitionCount, clusterNowMs), partitionCount, countRequest });
+    const asking = new Asking({
+      requests,
+      sessions: new HttpSessions(partitionCount, clusterNowMs),
+      partitionCount,
+      countRequest,
+    });
     this.app = makeApp(options.log, (error) => options.countError(error.problem.code));
     this.app.addHook('onRequest', async (request, reply) => this.#begin(request, reply));
     addKeyRoutes(this.app, asking, limits);
+    addValueRoutes(this.app, asking, limits);
     const document = openApiDocument({ version: options.version });
     this.app.get('/openapi.json', async () => document);
     this.app.get('/v1/watch', (request, reply) => {
@@ -56,6 +64,12 @@ export class HttpFace {
     });
     this.app.get('/v1/receipts/*', (request, reply) => getReceipt(asking, request, reply));
     this.app.get('/v1/tickets/*', (request, reply) => resolveTicket(asking, request, reply));
+    this.app.get('/v1/regions', async (request, reply): Promise<HttpRegionsResponse> => {
+      const timeoutMs = timeoutMsOf(readParameters(request.query, ['blocking', 'timeout']));
+      const { regions } = expectAnswer(await asking.read(reply, { kind: 'regions' }, timeoutMs), 'regions');
+      return { regions };
+    });
+    this.app.get('/v1/conflicts', (request, reply) => listConflicts(asking, request, reply));
     this.app.get('/v1/status', async (request, reply) => {
       readParameters(request.query, []);
       return expectAnswer(await asking.read(reply, { kind: 'status' }, null), 'status');
@@ -188,6 +202,13 @@ async function getReceipt(asking: Asking, request: FastifyRequest, reply: Fastif
   const { wait = false, timeout } = readParameters(request.query, ['wait', 'timeout']);
   const timeoutMs = timeoutMsOf({ timeout });
   return receiptBody(expectAnswer(await asking.read(reply, { kind: 'receipt', receipt, wait }, timeoutMs), 'receipt'));
+}
+
+async function listConflicts(asking: Asking, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const parameters = readParameters(request.query, ['prefix', 'limit', 'blocking', 'timeout']);
+  const { prefix = '', limit = 100 } = parameters;
+  const operation = { kind: 'conflicts', prefix, limit } as const;
+  return conflictsBody(expectAnswer(await asking.read(reply, operation, timeoutMsOf(parameters)), 'conflicts'));
 }
 
 async function resolveTicket(asking: Asking, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {

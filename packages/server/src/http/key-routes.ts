@@ -1,12 +1,12 @@
-import { utf8Encode } from '@skerry/base';
 import { httpSwapBodySchema } from '@skerry/protocol';
 import type { Compare, KeyAnswer, TxnOperation, WriteOperation } from '@skerry/replica';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ClientLimits } from '../limits.ts';
 import type { Asking } from './asking.ts';
 import { expectAnswer, keyAnswerOfTxn, keyBody, listBody, requireInTime } from './bodies.ts';
-import { pathRest, readJson, readParameters, timeoutMsOf, type Parameters } from './parameters.ts';
-import { HttpError, receiptAddress } from './problem.ts';
+import { bytesOf, pathRest, readJson, readParameters, timeoutMsOf, type Parameters } from './parameters.ts';
+import { HttpError } from './problem.ts';
+import { isKnown, readTags, sendWritten, tagVersion } from './replies.ts';
 
 const prefix = '/v1/kv/';
 const swapSuffix = '/swap';
@@ -38,8 +38,7 @@ async function getKey(asking: Asking, request: FastifyRequest, reply: FastifyRep
   const answer = expectAnswer(await asking.read(reply, operation, timeoutMsOf(parameters)), 'key');
   requireInTime(answer);
   tagVersion(reply, answer);
-  if (answer.version !== null && readTags(request.headers['if-none-match']).includes(answer.version))
-    return reply.code(304).send();
+  if (isKnown(request, answer)) return reply.code(304).send();
   const accepted = request.headers.accept ?? '';
   if (!/\b(application\/octet-stream|text\/plain)\b/.test(accepted)) return keyBody(answer);
   if (answer.value === null) throw new HttpError('NOT_FOUND', 'there is no such key');
@@ -114,8 +113,8 @@ async function swapKey(asking: Asking, request: FastifyRequest, reply: FastifyRe
   const operation = {
     kind: 'swap',
     key,
-    newValue: bytesOf('newValue', body.newValue, body.encoding),
-    oldValue: bytesOf('oldValue', body.oldValue, body.encoding),
+    newValue: body.newValue === null ? null : bytesOf('newValue', body.newValue, body.encoding),
+    oldValue: body.oldValue === null ? null : bytesOf('oldValue', body.oldValue, body.encoding),
   } as const;
   const answer = expectAnswer(await asking.write(reply, operation, { key, timeoutMs: timeoutMsOf(parameters) }), 'key');
   requireInTime(answer);
@@ -141,17 +140,6 @@ async function listKeys(asking: Asking, request: FastifyRequest, reply: FastifyR
   return listBody(answer);
 }
 
-function sendWritten(reply: FastifyReply, answer: KeyAnswer): unknown {
-  requireInTime(answer);
-  tagVersion(reply, answer);
-  if (answer.receipt !== undefined) reply.code(202).header('location', receiptAddress(answer.receipt));
-  return keyBody(answer);
-}
-
-function tagVersion(reply: FastifyReply, { version }: KeyAnswer): void {
-  if (version !== null) reply.header('etag', `"${version}"`);
-}
-
 /** What `If-Match: "version"` or `If-None-Match: *` asks of the key; null if neither is there. */
 function preconditionOf(request: FastifyRequest, key: string): Compare | null {
   const ifMatch = request.headers['if-match'];
@@ -167,20 +155,4 @@ function preconditionOf(request: FastifyRequest, key: string): Compare | null {
   if (version === undefined || second !== undefined)
     throw new HttpError('BAD_REQUEST', 'If-Match takes one quoted version');
   return { kind: 'version', key, relation: '=', version };
-}
-
-/** The tags of `"a", W/"b"`; none if the header is absent or of another form. */
-function readTags(header: string | undefined): string[] {
-  return [...(header ?? '').matchAll(/"([^"]*)"/g)].map(([, tag]) => tag ?? '');
-}
-
-function bytesOf(name: string, value: string | null, encoding: 'base64' | 'text' | undefined): Uint8Array | null {
-  if (value === null) return null;
-  if (encoding !== 'base64') return utf8Encode(value);
-  const bytes = Buffer.from(value, 'base64');
-  // Node skips what is not base64; that would write something else than was meant.
-  if (bytes.toString('base64').replaceAll('=', '') !== value.replaceAll('=', '')) {
-    throw new HttpError('BAD_REQUEST', `${name} is not base64`);
-  }
-  return bytes;
 }

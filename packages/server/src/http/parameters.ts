@@ -1,3 +1,4 @@
+import { utf8Encode } from '@skerry/base';
 import { z } from 'zod';
 import { HttpError } from './problem.ts';
 
@@ -102,5 +103,16 @@ export function readJson<T>(contentType: string | undefined, body: unknown, sche
   const [issue] = result.error.issues;
   if (issue?.code === 'unrecognized_keys')
     throw new HttpError('UNKNOWN_FIELD', `the body has ${issue.keys.join(', ')}`);
-  throw new HttpError('BAD_REQUEST', `${issue?.path.join('.')}: ${issue?.message}`);
+  throw new HttpError('BAD_REQUEST', [...(issue?.path ?? []), issue?.message].join(': '));
+}
+
+/** Bytes that stand in a JSON body as `name`. Throws {@link HttpError}. */
+export function bytesOf(name: string, value: string, encoding: 'base64' | 'text' | undefined): Uint8Array {
+  if (encoding !== 'base64') return utf8Encode(value);
+  const bytes = Buffer.from(value, 'base64');
+  // Node skips what is not base64; that would write something else than was meant.
+  if (bytes.toString('base64').replaceAll('=', '') !== value.replaceAll('=', '')) {
+    throw new HttpError('BAD_REQUEST', `${name} is not base64`);
+  }
+  return bytes;
 }
