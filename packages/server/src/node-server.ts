@@ -106,6 +106,8 @@ export class NodeServer {
       status: () => this.status(),
       describe: () => this.#describe(),
       members: () => this.#directory,
+      regions: () => this.#replica?.regions() ?? [],
+      maxClockSkewMs: config.timing.maxClockSkewMs,
       countError: (code) => this.#adminErrorCounts.set(code, (this.#adminErrorCounts.get(code) ?? 0) + 1),
       stopping: () => this.#stopped !== null,
       faults: config.unsafeFaultInjection
@@ -305,6 +307,8 @@ export class NodeServer {
     return new Metrics({
       labels: { region: config.region, node: config.node },
       status: () => this.status(),
+      regions: () => this.#replica?.regions() ?? [],
+      conflicts: () => this.#replica?.conflictCounts() ?? [],
       storage: () => storage.stats(),
       numbers: () => ({
         ...this.#replica?.metrics(),

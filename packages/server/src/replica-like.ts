@@ -15,6 +15,8 @@ export type ReplicaLike = Pick<
   | 'flush'
   | 'clusterNowMs'
   | 'seen'
+  | 'regions'
+  | 'conflictCounts'
   | 'status'
   | 'metrics'
   | 'prepareStop'

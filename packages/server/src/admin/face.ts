@@ -1,6 +1,6 @@
-import { isName, type NodeId, replicaId, replicaIdMax } from '@skerry/base';
+import { isName, type NodeId, type RegionId, replicaId, replicaIdMax } from '@skerry/base';
 import type { ErrorCode } from '@skerry/protocol';
-import type { MemberSpec, NodeStatus } from '@skerry/replica';
+import type { ClientRequest, MemberSpec, NodeStatus, RegionStatus } from '@skerry/replica';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -10,6 +10,7 @@ import { readJson, readParameters } from '../http/parameters.ts';
 import { HttpError } from '../http/problem.ts';
 import type { OpenRequests } from '../requests.ts';
 import type { Metrics } from './metrics.ts';
+import { healthWarnings, regionHealth } from './region-health.ts';
 
 export interface AdminFaceOptions {
   readonly log: Logger;
@@ -19,6 +20,9 @@ export interface AdminFaceOptions {
   /** Facts beside the replica's status, for `/status`. */
   readonly describe: () => object;
   readonly members: () => readonly object[];
+  readonly regions: () => readonly RegionStatus[];
+  /** A clock that is further off is warned of. */
+  readonly maxClockSkewMs: number;
   readonly countError: (code: ErrorCode) => void;
   /** True from the first moment of a planned stop. */
   readonly stopping: () => boolean;
@@ -56,6 +60,25 @@ const transferSchema = z.strictObject({
   partition: z.int().min(0).nullable().default(null),
   to: name.nullable().default(null),
 });
+const regionName = z
+  .string()
+  .refine(isName, 'not a name')
+  .transform((text) => text as RegionId);
+const regionSchema = z.union(
+  [
+    z.strictObject({
+      add: z.strictObject({
+        region: regionName,
+        urls: z
+          .array(z.url({ protocol: /^wss?$/ }))
+          .min(1)
+          .max(64),
+      }),
+    }),
+    z.strictObject({ evict: regionName }),
+  ],
+  { error: 'must be {"add": {"region": name, "urls": [peer addresses]}} or {"evict": name}' },
+);
 const peersSchema = z.strictObject({ peers: z.array(name).max(64).optional() });
 
 /** Health, metrics and administration, on a port of their own. */
@@ -63,16 +86,18 @@ export function makeAdminFace(options: AdminFaceOptions): FastifyInstance {
   const app = makeApp(options.log, (error) => options.countError(error.problem.code));
   addHealthRoutes(app, options);
   addMemberRoutes(app, options);
+  addRegionRoutes(app, options);
   addChaosRoutes(app, options.faults);
   app.get('/metrics', async (_request, reply) => {
     const text = await options.metrics.text();
     return reply.type(options.metrics.contentType).send(text);
   });
-  app.get('/status', async () => ({ ...options.describe(), ...options.status() }));
+  app.get('/status', async () => ({ ...options.describe(), ...options.status(), regions: options.regions() }));
   return app;
 }
 
-function addHealthRoutes(app: FastifyInstance, { status, stopping }: AdminFaceOptions): void {
+function addHealthRoutes(app: FastifyInstance, options: AdminFaceOptions): void {
+  const { status, stopping, maxClockSkewMs } = options;
   // Alive is whoever answers: a supervisor must not restart a node because others are away.
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/readyz', async (request) => {
@@ -81,7 +106,9 @@ function addHealthRoutes(app: FastifyInstance, { status, stopping }: AdminFaceOp
       throw new HttpError('BAD_REQUEST', 'mode: must be consistent or local');
     if (stopping()) throw new HttpError('STOPPING', 'the node is shutting down');
     if (mode === 'consistent') requireLeaders(status());
-    return { status: 'ok', mode };
+    // Another region that lags or is away makes this one no less ready.
+    const regions = regionHealth(options.regions());
+    return { status: 'ok', mode, regions, warnings: healthWarnings(regions, maxClockSkewMs) };
   });
 }
 
@@ -113,6 +140,19 @@ function addMemberRoutes(app: FastifyInstance, { requests, members }: AdminFaceO
     const { answer } = requests.ask({ operation: { kind: 'transferLeadership', partition, to }, timeoutMs: timeout });
     expectAnswer(await answer, 'done');
     return { status: 'ok' };
+  });
+}
+
+function addRegionRoutes(app: FastifyInstance, { requests, regions }: AdminFaceOptions): void {
+  app.get('/admin/regions', async () => ({ regions: regions() }));
+  app.post('/admin/regions', async (request) => {
+    const { timeout = orderTimeoutMs } = readParameters(request.query, ['timeout']);
+    const order = readJson(request.headers['content-type'], request.body, regionSchema);
+    const operation: ClientRequest['operation'] =
+      'add' in order ? { kind: 'addRegion', ...order.add } : { kind: 'evictRegion', region: order.evict };
+    const { answer } = requests.ask({ operation, timeoutMs: timeout });
+    expectAnswer(await answer, 'done');
+    return { regions: regions() };
   });
 }
 

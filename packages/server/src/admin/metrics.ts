@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { NodeStatus } from '@skerry/replica';
+import type { NodeStatus, RegionStatus } from '@skerry/replica';
 import type { StorageStats } from '@skerry/storage-lmdb';
 
 /** Where the numbers come from; read when Prometheus asks, so that counting costs nothing else. */
@@ -10,6 +10,8 @@ export interface MetricSources {
   /** Counters by one label. */
   readonly counts: () => readonly LabelledCounts[];
   readonly status: () => NodeStatus;
+  readonly regions: () => readonly RegionStatus[];
+  readonly conflicts: () => readonly ConflictCount[];
   readonly storage: () => Promise<StorageStats>;
 }
 
@@ -19,6 +21,14 @@ export interface LabelledCounts {
   readonly label: string;
   readonly help: string;
   readonly counts: ReadonlyMap<string, number>;
+}
+
+/** Conflicts recorded since the start; a region is '' where it is not known. */
+export interface ConflictCount {
+  readonly reason: string;
+  readonly loserRegion: string;
+  readonly winnerRegion: string;
+  readonly count: number;
 }
 
 const prefix = 'skerry_';
@@ -45,6 +55,11 @@ export class Metrics {
     }
     this.#setStorage(await this.#sources.storage());
     this.#setPartitions(this.#sources.status());
+    for (const region of this.#sources.regions()) if (region.state !== 'self') this.#setRegion(region);
+    for (const { reason, loserRegion, winnerRegion, count } of this.#sources.conflicts()) {
+      const labels = { reason, loser_region: loserRegion, winner_region: winnerRegion };
+      this.#set('conflicts_recorded_total', count, { labels, help: 'Merges that discarded something.' });
+    }
     return this.#registry.metrics();
   }
 
@@ -75,6 +90,27 @@ export class Metrics {
         help: 'Quorum-less writes not yet promoted.',
       });
       this.#set('partition_voters', partition.voters.length, { labels });
+    }
+  }
+
+  #setRegion({ region, state, partitions, clockOffsetMs }: RegionStatus): void {
+    const ofRegion = { remote_region: region };
+    this.#set('region_up', state === 'up' ? 1 : 0, { labels: ofRegion, help: '1 if that region is heard of.' });
+    if (clockOffsetMs !== null) {
+      const help = "That region's clock against this one's.";
+      this.#set('region_clock_offset_seconds', clockOffsetMs / 1_000, { labels: ofRegion, help });
+    }
+    for (const { partition, head, applied, lagMs, unacknowledged } of partitions) {
+      const labels = { ...ofRegion, partition: String(partition) };
+      this.#set('region_lag_entries', Math.max(0, head - applied), {
+        labels,
+        help: "Entries of that region's log that this one has not applied, as far as is known.",
+      });
+      this.#set('region_lag_seconds', lagMs / 1_000, { labels, help: 'For how long some of them have been known.' });
+      this.#set('region_unacknowledged_entries', unacknowledged, {
+        labels,
+        help: "Entries of this region's log that that one has not applied, as far as it has told.",
+      });
     }
   }
 

@@ -1,5 +1,5 @@
 import { httpSwapBodySchema } from '@skerry/protocol';
-import type { Compare, KeyAnswer, TxnOperation, WriteOperation } from '@skerry/replica';
+import type { Compare, TxnOperation, WriteOperation } from '@skerry/replica';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ClientLimits } from '../limits.ts';
 import type { Asking } from './asking.ts';

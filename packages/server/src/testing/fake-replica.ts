@@ -8,6 +8,7 @@ import type {
   Now,
   PeerMessage,
   RegionDirectoryEntry,
+  RegionStatus,
   RequestHandle,
   Seen,
   StorageWrite,
@@ -38,6 +39,8 @@ export class FakeReplica implements ReplicaLike {
   nodeStatus: NodeStatus = { node: 'fake' as NodeId, partitions: [], storageFull: false, peers: [] };
   numbers: Record<string, number> = {};
   clusterMs = 1_700_000_000_000;
+  regionStatus: RegionStatus[] = [];
+  conflicts: ReturnType<ReplicaLike['conflictCounts']> = [];
   applied: Seen = { version: 0, partitions: [] };
   /** What a watch that is ready is answered with in the same turn; null: nothing. */
   onWatchReady: (handle: RequestHandle) => Answer | null = () => null;
@@ -113,6 +116,14 @@ export class FakeReplica implements ReplicaLike {
 
   seen(): Seen {
     return this.applied;
+  }
+
+  regions(): RegionStatus[] {
+    return this.regionStatus;
+  }
+
+  conflictCounts(): ReturnType<ReplicaLike['conflictCounts']> {
+    return this.conflicts;
   }
 
   status(): NodeStatus {
