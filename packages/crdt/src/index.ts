@@ -43,3 +43,4 @@ export type { SetState } from './set.ts';
 export type { FlagState } from './flag.ts';
 export type { DocumentState } from './document.ts';
 export { loadDocumentEngine, type DocumentEngine } from './document-engine.ts';
+export { valueDigest, type Digest } from './digest.ts';

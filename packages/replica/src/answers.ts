@@ -1,15 +1,31 @@
+import { registerValue, valueStamp, valueType, type Value } from '@skerry/crdt';
 import { versionOf } from './partition.ts';
-import type { Answer, KeyAnswer, ReplicaErrorCode, WriteOperation } from './requests.ts';
+import type { Answer, KeyAnswer, ReplicaErrorCode, ValueType, ValueView, WriteOperation } from './requests.ts';
+import { viewOf } from './view.ts';
 import type { WriteEnd } from './waiting-writes.ts';
 
 export function errorAnswer(code: ReplicaErrorCode, detail: string): Answer {
   return { kind: 'error', code, detail };
 }
 
-/** The answer to a read of one key. */
-export function readAnswer(record: { readonly value: Uint8Array | null; readonly stamp: Parameters<typeof versionOf>[0] } | null): KeyAnswer {
-  const value = record?.value ?? null;
-  return { kind: 'key', valid: true, timeout: false, value, version: value === null ? null : versionOf(record?.stamp ?? null) };
+/** The answer to a read of one key: as a register for `get`, which is told by `type` null. */
+export function readAnswer(value: Value | null, type: ValueType | null): Answer {
+  const actual = valueType(value);
+  if (value === null || actual === null) return { kind: 'key', valid: true, timeout: false, value: null, version: null };
+  if (actual !== (type ?? 'register')) return errorAnswer('WRONG_TYPE', `the key is a ${actual}`);
+  const version = versionOf(valueStamp(value));
+  if (type === null) return { kind: 'key', valid: true, timeout: false, value: registerValue(value), version };
+  return { kind: 'key', valid: true, timeout: false, value: null, version, ...shown(value) };
+}
+
+function shown(value: Value | null): { view?: ValueView } {
+  const view = viewOf(value);
+  return view === null ? {} : { view };
+}
+
+/** The read's deadline came first: what is there, marked as possibly older than what the session saw. */
+export function behindOf(answer: Answer): Answer {
+  return answer.kind === 'key' ? { ...answer, behind: true } : answer;
 }
 
 export const timedOutRead: KeyAnswer = { kind: 'key', valid: false, timeout: true, value: null, version: null };
@@ -24,6 +40,8 @@ export function writeAnswer(operation: WriteOperation['kind'] | 'resolve', ticke
       return { ...withoutEffect(operation, 'undecided', true), ticket } as Answer;
     case 'applied':
       return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp), outcome: 'applied' };
+    case 'updated':
+      return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp), outcome: 'applied', ...shown(end.value) };
     case 'promoted':
       return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp) };
     case 'refused':
@@ -46,6 +64,7 @@ const errorDetails = {
   LEASE_NOT_FOUND: 'there is no such lease',
   LEASE_EXISTS: 'the lease id is taken',
   WRONG_TYPE: 'the key holds a value of another type',
+  LIMIT_EXCEEDED: 'the value would exceed a limit of its type',
   SESSION_EXPIRED: 'the session was idle for too long',
   SEQUENCE_ANSWERED: 'this write was answered before',
 } as const;

@@ -10,7 +10,7 @@ import type { Dot } from '@skerry/crdt';
  * | `r/P/hard`, `r/P/log`, `r/P/gen` | raft's hard state; the point up to which the log was compacted; the active generation |
  * | `l/P/INDEX` | log entry with its hash chain |
  * | `w/P/REPLICA/SEQUENCE` | pending write held by this node |
- * | `s/P/G/…` | applied state, generation G: `h` header, `k/KEY` value, `c/CLIENT` session, `c/CLIENT/SEQ` result, `x/TIME/CLIENT` and `z/TIME/CLIENT` sessions by activity, `e/LEASE` lease, `y/TIME/LEASE` lease expiry, `q/LEASE/KEY` key on a lease, `d/REPLICA/SEQ` receipt, `t/ORDER` its dot, `o/SEQ` conflict, `n/NODE` member, `f/INDEX` feed |
+ * | `s/P/G/…` | applied state, generation G: `h` header, `k/KEY` value, `c/CLIENT` session, `c/CLIENT/SEQ` result, `x/TIME/CLIENT` and `z/TIME/CLIENT` sessions by activity, `e/LEASE` lease, `y/TIME/LEASE` lease expiry, `q/LEASE/KEY` key on a lease, `d/REPLICA/SEQ` receipt, `t/ORDER` its dot, `o/SEQ` conflict, `n/NODE` member, `f/INDEX` feed, `g/ORIGIN/SEQ` region log, `v/ORIGIN/SEQ/KEY` tombstones by the entry that made them, `b/PAGE` digests |
  *
  * A snapshot is received into the other generation and becomes the state by one write of `r/P/gen`.
  */
@@ -75,6 +75,11 @@ export interface StateKeys {
   readonly conflict: (order: number) => string;
   readonly member: (node: NodeId) => string;
   readonly feed: (index: number) => string;
+  /** Entries of an origin's log from this number on. */
+  readonly regionLog: (origin: ReplicaId, first: number) => string;
+  readonly regionLogEnd: (origin: ReplicaId) => string;
+  readonly tombstone: (origin: ReplicaId, sequence: number, key: string) => string;
+  readonly digestPage: (page: number) => string;
   /** `x`, `y`, … : the range of one kind of record. */
   readonly range: (letter: string) => { from: string; to: string };
 }
@@ -102,6 +107,10 @@ export function stateKeys(partition: PartitionId, generation: number): StateKeys
     conflict: (order) => `${base}o/${hex(order, 12)}`,
     member: (node) => `${base}n/${node}`,
     feed: (index) => `${base}f/${hex(index, 12)}`,
+    regionLog: (origin, first) => `${base}g/${hex(origin, 12)}/${hex(first, 12)}`,
+    regionLogEnd: (origin) => `${base}g/${hex(origin, 12)}0`,
+    tombstone: (origin, sequence, key) => `${base}v/${hex(origin, 12)}/${hex(sequence, 12)}/${key}`,
+    digestPage: (page) => `${base}b/${hex(page, 2)}`,
     range: (letter) => ({ from: `${base}${letter}/`, to: `${base}${letter}0` }),
   };
 }

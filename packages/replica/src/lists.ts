@@ -1,11 +1,12 @@
 import type { Asking } from './asking.ts';
 import { compareText } from '@skerry/base';
-import { stampToText, type Stamp } from '@skerry/crdt';
+import { stampToText, valueStamp, type Value } from '@skerry/crdt';
 import { prefixEnd } from './keys.ts';
 import type { Partition } from './partition.ts';
 import type { Answer, ListEntry, ReadOperation } from './requests.ts';
 import type { WaitingRead } from './reads.ts';
 import { decodeKeyRecord } from './state/key-record.ts';
+import { split, viewBytes, viewOf } from './view.ts';
 
 /** Values in one page: a page is one message. */
 const pageBytes = 1_024 * 1_024;
@@ -77,16 +78,14 @@ function readEntries(partition: Partition, { prefix, after, limit, keysOnly }: L
   let at = 0;
   let lastKey = '';
   const isFull = (): boolean => entries.length >= limit || bytes >= pageBytes;
-  const add = (key: string, value: Uint8Array | null, stamp: Stamp): void => {
+  const add = (key: string, value: Value | null): void => {
     lastKey = key;
-    if (value === null) return;
-    bytes += key.length + (keysOnly ? 0 : value.length);
-    entries.push({ key, value: keysOnly ? null : value, version: stampToText(stamp) });
+    const view = viewOf(value);
+    if (value === null || view === null) return;
+    bytes += key.length + (keysOnly ? 0 : viewBytes(view));
+    entries.push({ key, version: stampToText(valueStamp(value)), ...(keysOnly ? { value: null } : split(view)) });
   };
-  const addView = (key: string): void => {
-    const view = partition.localView(key);
-    if (view !== null) add(key, view.value, view.stamp);
-  };
+  const addView = (key: string): void => add(key, partition.localView(key));
   for (const { key: storageKey, value } of partition.turn.store.scan(range)) {
     const key = storageKey.slice(keys.userFrom.length);
     while (at < pending.length && !isFull() && compareText(pending[at] as string, key) < 0) addView(pending[at++] as string);
@@ -96,8 +95,7 @@ function readEntries(partition: Partition, { prefix, after, limit, keysOnly }: L
       at++;
       continue;
     }
-    const record = decodeKeyRecord(value);
-    add(key, record.value, record.stamp);
+    add(key, decodeKeyRecord(value).value);
   }
   for (; at < pending.length; at++) {
     if (isFull()) return { entries, endsAt: lastKey };

@@ -1,6 +1,7 @@
 import type { NodeId, PartitionId } from '@skerry/base';
-import { compareStamps, dotFromText, stampToText, type CausalContext, type Dot, type HybridClock, type Stamp } from '@skerry/crdt';
+import { applyOperation, dotFromText, stampToText, type CausalContext, type Dot, type HybridClock, type Stamp, type Value } from '@skerry/crdt';
 import { logIndex, Raft, simpleConfig, term, type ConfigState, type Entry, type Output } from '@skerry/raft';
+import { CausalityWaits } from './causality.ts';
 import { ClusterTime } from './cluster-time.ts';
 import { Gates } from './gates.ts';
 import { raftKeys } from './keys.ts';
@@ -15,6 +16,7 @@ import { Reads, type WaitingRead } from './reads.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 import { decodeBatch } from './state/batch.ts';
+import { RegionLinks } from './regions/region-links.ts';
 import { StateMachine, type AppliedBatch } from './state/state-machine.ts';
 import type { Turn } from './turn.ts';
 import { Writes } from './writes.ts';
@@ -37,13 +39,6 @@ export interface PartitionOptions {
   readonly events: PartitionEvents;
 }
 
-/** A value as a local read sees it. */
-export interface LocalView {
-  readonly value: Uint8Array | null;
-  readonly stamp: Stamp;
-  readonly dot: Dot | null;
-}
-
 const pruneEveryMs = 250;
 const applyBytesMax = 4 * 1_024 * 1_024;
 /** The log of a new cluster starts behind this position, so that a node that joins always gets the first members by snapshot. */
@@ -59,6 +54,8 @@ export class Partition {
   readonly writes: Writes;
   readonly promotions: Promotions;
   readonly membership: Membership;
+  readonly links: RegionLinks;
+  readonly causality: CausalityWaits;
   readonly turn: Turn;
   readonly clock: HybridClock;
   state: StateMachine;
@@ -88,7 +85,9 @@ export class Partition {
     this.#generation = store.get(raftKeys(id).generation)?.[0] ?? 0;
     this.config = options.bootstrap === null ? joiningConfig : simpleConfig(options.bootstrap);
     const initial = options.bootstrap === null ? { index: 0, term: 0 } : logStart;
-    this.state = new StateMachine(store, id, this.#generation, { config: this.config, applied: initial.index, term: initial.term });
+    this.state = new StateMachine(store, {
+      region: options.region, partition: id, generation: this.#generation, initial: { config: this.config, applied: initial.index, term: initial.term },
+    });
     this.config = this.state.header.config;
     this.clusterTime = new ClusterTime(this.state.header.clusterMs, turn.now.monoMs);
     this.#appliedDurable = this.state.applied;
@@ -108,12 +107,14 @@ export class Partition {
     );
     clock.observe(this.state.header.clock);
     this.pending = new PendingWrites(id, store);
-    for (const { write } of this.pending.all()) clock.observe(write.stamp);
+    for (const { write } of this.pending.all()) clock.observe(write.op.stamp);
     this.#reads = new Reads(this.raft);
     this.#proposals = new Proposals(this);
     this.writes = new Writes(this);
     this.promotions = new Promotions(this);
     this.membership = new Membership(this);
+    this.links = new RegionLinks(this);
+    this.causality = new CausalityWaits(this);
     this.#receiver = new SnapshotReceiver({
       turn, partition: id, activeGeneration: this.#generation,
       onComplete: (message) => {
@@ -124,7 +125,7 @@ export class Partition {
       },
     });
     // A settled write whose record outlived the crash: the deletion was to become durable with the state.
-    for (const held of [...this.pending.all()]) if (this.state.header.context.has(held.write.dot)) this.pending.release(held.write.dot);
+    for (const held of [...this.pending.all()]) if (this.state.header.context.has(held.write.op.dot)) this.pending.release(held.write.op.dot);
   }
 
   get proposals(): Proposals {
@@ -143,12 +144,10 @@ export class Partition {
   }
 
   /** The committed value merged with the pending writes held here (DESIGN section 1); null: nothing is known. */
-  localView(key: string): LocalView | null {
-    const committed = this.state.read(key);
-    const held = this.pending.newestOf(key);
-    if (held === null) return committed;
-    const { value, stamp, dot } = held.write;
-    return committed !== null && compareStamps(committed.stamp, stamp) > 0 ? committed : { value, stamp, dot };
+  localView(key: string): Value | null {
+    let view = this.state.read(key)?.value ?? null;
+    for (const { write } of this.pending.ofKey(key)) view = applyOperation(view, write.op).state;
+    return view;
   }
 
   receive(from: NodeId, message: Exclude<PeerMessage, { kind: 'peerState' | 'view' | 'viewAsk' }>): void {
@@ -173,6 +172,9 @@ export class Partition {
         return;
       case 'chunked':
         this.#sender.acknowledged(from, message.transfer, message.number);
+        return;
+      case 'relay':
+        if (message.note !== this.isLeader) this.links.receive(message.region, message.frame);
         return;
       case 'transfer':
         this.transferLeadership(message.to);
@@ -199,6 +201,7 @@ export class Partition {
     this.#pruneIfDue();
     this.writes.tick();
     this.promotions.tick();
+    this.links.tick();
     this.#sender.tick();
     this.#receiver.tick();
     if (this.isLeader) {
@@ -231,10 +234,12 @@ export class Partition {
   flush(): void {
     const { monoMs } = this.turn.now;
     this.promotions.pump();
+    this.links.takeIn();
     this.writes.send();
     this.#proposals.propose();
     this.#reads.ask(this.leader !== null, monoMs);
     this.#drain();
+    this.links.passOn();
   }
 
   /** The state up to `applied` is durable. */
@@ -298,6 +303,7 @@ export class Partition {
       for (const { id, result } of batch.results) this.writes.applied(id, result);
       for (const { dot } of batch.settled) this.#settle(dot);
       this.#events.onApplied(this, batch);
+      this.causality.applied();
     }
     const last = entries.at(-1);
     if (last !== undefined) this.raft.applied(last.index);
@@ -315,8 +321,14 @@ export class Partition {
     this.clusterTime.setRunning(leader !== null, this.turn.now.monoMs);
     this.leader = leader;
     this.isLeader = isLeader;
-    if (wasLeader && !isLeader) this.#proposals.resigned();
-    if (!wasLeader && isLeader) this.#proposals.elected();
+    if (wasLeader && !isLeader) {
+      this.#proposals.resigned();
+      this.links.resigned();
+    }
+    if (!wasLeader && isLeader) {
+      this.#proposals.elected();
+      this.links.elected();
+    }
     this.#askLeader();
     this.#events.onTopology(this);
   }
@@ -344,15 +356,20 @@ export class Partition {
     this.#receiver.switched();
     this.#snapshotInstalled = true;
     const older = this.state;
-    this.state = new StateMachine(store, this.id, this.#generation, { config: snapshot.config, applied: snapshot.index, term: snapshot.term });
+    this.state = new StateMachine(store, {
+      region: this.turn.options.region, partition: this.id, generation: this.#generation,
+      initial: { config: snapshot.config, applied: snapshot.index, term: snapshot.term },
+    });
     this.state.startFeed();
     // In the same batch: a restart must not take the sender's feed for its own.
     this.turn.saveState();
     this.clock.observe(this.state.header.clock);
     this.#setConfig(snapshot.config);
-    for (const held of [...this.pending.all()]) if (this.state.header.context.has(held.write.dot)) this.#settle(held.write.dot);
+    for (const held of [...this.pending.all()]) if (this.state.header.context.has(held.write.op.dot)) this.#settle(held.write.op.dot);
     this.promotions.installed(older.header.context);
     this.writes.installed();
+    this.links.positionsChanged();
+    this.causality.applied();
     this.#events.onInstalled(this);
   }
 
@@ -361,6 +378,7 @@ export class Partition {
     this.#lastPruneMs = this.turn.now.monoMs;
     this.#reads.prune();
     this.gates.prune();
+    this.causality.prune();
     this.promotions.prune();
   }
 

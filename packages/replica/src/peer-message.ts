@@ -1,8 +1,8 @@
-import { ByteReader, ByteWriter, DecodeError, partitionId, type NodeId, type PartitionId } from '@skerry/base';
-import { decodeDot, decodeStamp, encodeDot, encodeStamp, type Dot, type Stamp } from '@skerry/crdt';
+import { ByteReader, ByteWriter, DecodeError, partitionId, type NodeId, type PartitionId, type RegionId } from '@skerry/base';
+import { decodeDot, decodeValue, encodeDot, encodeValue, type Dot, type Value } from '@skerry/crdt';
 import { decodeMessage, decodeSnapshotMeta, encodeMessage, encodeSnapshotMeta, type Message, type SnapshotMeta } from '@skerry/raft';
 import { decodePending, encodePending, type PendingWrite } from './pending.ts';
-import { readList, readNode, readOptionalBytes, writeOptionalBytes } from './state/command.ts';
+import { readList, readNode, readRegion } from './state/command.ts';
 
 /** What the nodes of a region say to each other. All may be lost, repeated and, across connections, reordered. */
 export type PeerMessage =
@@ -33,7 +33,7 @@ export type PeerMessage =
       readonly partition: PartitionId;
       readonly ask: number;
       readonly writes: readonly PendingWrite[];
-      readonly committed: { readonly value: Uint8Array | null; readonly stamp: Stamp } | null;
+      readonly committed: Value | null;
     }
   /** A piece of a snapshot: records in key order, numbered from 0. */
   | {
@@ -51,10 +51,18 @@ export type PeerMessage =
   /** `number` is staged durably. -1: this transfer is refused, start again later. */
   | { readonly kind: 'chunked'; readonly partition: PartitionId; readonly transfer: number; readonly number: number }
   | { readonly kind: 'transfer'; readonly partition: PartitionId; readonly to: NodeId | null }
+  /** A frame of another region for the leader of the partition; `note`: from the leader, for those who follow. */
+  | {
+      readonly kind: 'relay';
+      readonly partition: PartitionId;
+      readonly region: RegionId;
+      readonly frame: Uint8Array;
+      readonly note: boolean;
+    }
   | { readonly kind: 'peerState'; readonly storageFull: boolean };
 
 const kinds = [
-  'raft', 'forward', 'forwardRefused', 'push', 'pushed', 'viewAsk', 'view', 'chunk', 'chunked', 'transfer', 'peerState',
+  'raft', 'forward', 'forwardRefused', 'push', 'pushed', 'viewAsk', 'view', 'chunk', 'chunked', 'transfer', 'peerState', 'relay',
 ] as const satisfies readonly PeerMessage['kind'][];
 
 /** All messages of a turn for one peer. */
@@ -108,8 +116,7 @@ function encodePeerMessage(writer: ByteWriter, message: PeerMessage): void {
       for (const write of message.writes) encodePending(writer, write);
       writer.bool(message.committed !== null);
       if (message.committed === null) return;
-      encodeStamp(writer, message.committed.stamp);
-      writeOptionalBytes(writer, message.committed.value);
+      writer.bytes(valueBytes(message.committed));
       return;
     case 'chunk':
       writer.varint(message.term);
@@ -119,6 +126,9 @@ function encodePeerMessage(writer: ByteWriter, message: PeerMessage): void {
       return;
     case 'chunked':
       writer.varint(message.transfer).varint(message.number + 1);
+      return;
+    case 'relay':
+      writer.text(message.region).bytes(message.frame).bool(message.note);
       return;
     case 'transfer':
       writer.bool(message.to !== null);
@@ -149,8 +159,8 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
       const ask = reader.varint();
       const writes = readList(reader, decodePending);
       if (!reader.bool()) return { kind, partition, ask, writes, committed: null };
-      const stamp = decodeStamp(reader);
-      return { kind, partition, ask, writes, committed: { stamp, value: readOptionalBytes(reader) } };
+      // Kept by whoever asked, while the message is a view of a frame.
+      return { kind, partition, ask, writes, committed: decodeValue(new ByteReader(reader.bytes().slice())) };
     }
     case 'chunk':
       return {
@@ -159,7 +169,15 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
       };
     case 'chunked':
       return { kind, partition, transfer: reader.varint(), number: reader.varint() - 1 };
+    case 'relay':
+      return { kind, partition, region: readRegion(reader), frame: reader.bytes(), note: reader.bool() };
     case 'transfer':
       return { kind, partition, to: reader.bool() ? readNode(reader) : null };
   }
+}
+
+function valueBytes(value: Value): Uint8Array {
+  const writer = new ByteWriter(128);
+  encodeValue(writer, value);
+  return writer.finish();
 }

@@ -44,7 +44,7 @@ export class PendingWrites {
     this.#keys = pendingKeys(partition);
     this.#store = store;
     for (const { value } of store.scan({ from: this.#keys.from, to: this.#keys.to })) {
-      this.#index(decodePending(new ByteReader(value.slice())), 0);
+      this.#index(decodePending(new ByteReader(value.slice())), 0, value.length);
     }
   }
 
@@ -70,11 +70,6 @@ export class PendingWrites {
     return this.#byKey.get(key) ?? [];
   }
 
-  /** The newest write held for `key`: part of the local view. */
-  newestOf(key: string): Held | null {
-    return this.#byKey.get(key)?.at(-1) ?? null;
-  }
-
   keysWith(prefix: string): string[] {
     return Array.from(this.#byKey.keys()).filter((key) => key.startsWith(prefix));
   }
@@ -94,12 +89,13 @@ export class PendingWrites {
 
   /** Holds a write from now on; its record enters the next batch. */
   hold(pending: PendingWrite, nowMs: number): Held {
-    const known = this.find(pending.write.dot);
+    const known = this.find(pending.write.op.dot);
     if (known !== null) return known;
-    const writer = new ByteWriter(160 + (pending.write.value?.length ?? 0));
+    const writer = new ByteWriter(sizeHint(pending));
     encodePending(writer, pending);
-    this.#store.put(this.#keys.of(pending.write.dot), writer.finish());
-    return this.#index(pending, nowMs);
+    const record = writer.finish();
+    this.#store.put(this.#keys.of(pending.write.op.dot), record);
+    return this.#index(pending, nowMs, record.length);
   }
 
   /** Lets go of a settled write. The record goes with the applied state that settled it, not before. */
@@ -122,7 +118,7 @@ export class PendingWrites {
   /** Largest sequence held of `replica`; 0: none. */
   sequenceMax(replica: ReplicaId): number {
     let max = 0;
-    for (const { write } of this.#byDot.values()) if (write.dot.replica === replica) max = Math.max(max, write.dot.sequence);
+    for (const { write } of this.#byDot.values()) if (write.op.dot.replica === replica) max = Math.max(max, write.op.dot.sequence);
     return max;
   }
 
@@ -131,9 +127,9 @@ export class PendingWrites {
     for (const held of this.#byDot.values()) held.promotionSentMs = null;
   }
 
-  #index(pending: PendingWrite, nowMs: number): Held {
-    const dotText = dotToText(pending.write.dot);
-    const bytes = 128 + 2 * pending.write.key.length + (pending.write.value?.length ?? 0);
+  #index(pending: PendingWrite, nowMs: number, recordBytes: number): Held {
+    const dotText = dotToText(pending.write.op.dot);
+    const bytes = 128 + pending.write.key.length + recordBytes;
     this.#bytes += bytes;
     const held: Held = { ...pending, dotText, bytes, heldSinceMs: nowMs, promotionSentMs: null, holders: new Set(), durable: true };
     this.#byDot.set(dotText, held);
@@ -141,7 +137,7 @@ export class PendingWrites {
     if (ofKey === undefined) this.#byKey.set(pending.write.key, [held]);
     else {
       let at = ofKey.length;
-      while (at > 0 && compareStamps((ofKey[at - 1] as Held).write.stamp, pending.write.stamp) > 0) at--;
+      while (at > 0 && compareStamps((ofKey[at - 1] as Held).write.op.stamp, pending.write.op.stamp) > 0) at--;
       ofKey.splice(at, 0, held);
     }
     this.#byWrite.set(`${pending.client}:${pending.sequence}`, held);
@@ -156,4 +152,16 @@ export function encodePending(writer: ByteWriter, pending: PendingWrite): void {
 
 export function decodePending(reader: ByteReader): PendingWrite {
   return { origin: readNode(reader), client: readClient(reader), sequence: reader.varint(), write: decodePromotion(reader) };
+}
+
+/** The same write with memory of its own: one that was received is a view of its message. */
+export function copyPending(pending: PendingWrite): PendingWrite {
+  const writer = new ByteWriter(sizeHint(pending));
+  encodePending(writer, pending);
+  return decodePending(new ByteReader(writer.finish()));
+}
+
+function sizeHint({ write: { key, op } }: PendingWrite): number {
+  const { body } = op;
+  return 192 + 3 * key.length + (body.type === 'register' ? (body.value?.length ?? 0) : 0);
 }

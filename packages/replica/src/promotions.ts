@@ -1,7 +1,7 @@
 import type { NodeId } from '@skerry/base';
 import { dotToText, type CausalContext, type Dot } from '@skerry/crdt';
 import type { Partition } from './partition.ts';
-import type { Held, PendingWrite } from './pending.ts';
+import { copyPending, type Held, type PendingWrite } from './pending.ts';
 import { commandBytes } from './state/command.ts';
 
 /** Pending writes handed to the leader and not seen to commit: their number and bytes. */
@@ -161,13 +161,11 @@ export class Promotions {
     const { pending, turn, clock, id, context } = this.#partition;
     const dots: Dot[] = [];
     for (const write of writes) {
-      const { dot } = write.write;
-      clock.observe(write.write.stamp);
+      const { dot, stamp } = write.write.op;
+      clock.observe(stamp);
       if (!context.has(dot) && pending.find(dot) === null) {
         if (turn.storageFull || pending.isFull(turn.options.limits)) continue;
-        const { value } = write.write;
-        const own = { ...write, write: { ...write.write, value: value === null ? null : value.slice() } };
-        pending.hold(own, turn.now.monoMs).holders.add(from);
+        pending.hold(copyPending(write), turn.now.monoMs).holders.add(from);
       }
       dots.push(dot);
     }

@@ -98,8 +98,8 @@ export class Proposals {
 
   #header(): BatchHeader {
     const { wallMs } = this.#partition.turn.now;
-    const { timing, replica } = this.#partition.turn.options;
-    return { wallMs, clampMs: wallMs + timing.maxClockSkewMs, clusterMs: this.clusterMs(), replica };
+    const { timing, replica, limits } = this.#partition.turn.options;
+    return { wallMs, clampMs: wallMs + timing.maxClockSkewMs, clusterMs: this.clusterMs(), replica, valueBytesMax: limits.valueBytesMax };
   }
 
   /** Puts a command of the leader itself into the log. */
@@ -122,6 +122,7 @@ export class Proposals {
     return {
       sessionIdleMs: timing.sessionIdleMs, sessionIdleQuorumlessMs: timing.sessionIdleQuorumlessMs,
       receiptCountMax: limits.receiptCountMax, ledgerCountMax: limits.ledgerCountMax, ledgerAgeMs: limits.ledgerAgeMs,
+      tombstoneKeepMs: timing.tombstoneKeepMs,
     };
   }
 
@@ -132,6 +133,7 @@ export class Proposals {
     const { conflicts } = state.header;
     return state.receipts.count > limits.receiptCountMax
       || conflicts.next - conflicts.first > limits.ledgerCountMax
+      || state.values.tombstones.isAnyDue(state.regions.stable(), this.clusterMs() - timing.tombstoneKeepMs)
       || state.oldestConflictMs() < this.clusterMs() - limits.ledgerAgeMs
       || state.sessions.isAnyIdle(this.clusterMs() - timing.sessionIdleMs, this.clusterMs() - timing.sessionIdleQuorumlessMs);
   }

@@ -1,6 +1,6 @@
 import type { NodeId } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
-import type { Answer } from './requests.ts';
+import type { Answer, ValueView } from './requests.ts';
 import { get, set, valueOf, World } from './testing/world.ts';
 
 const receiptOf = (answer: Answer | undefined): string => (answer?.kind === 'key' ? (answer.receipt ?? '') : '');
@@ -97,7 +97,7 @@ describe('quorum-less writes (DESIGN section 3)', () => {
       expect(valueOf(world.settle(world.call(name, get('early'))))).toBe('majority');
       expect(valueOf(world.settle(world.call(name, get('late'))))).toBe('minority');
     }
-    const text = (bytes: Uint8Array | null): string => String.fromCharCode(...(bytes ?? []));
+    const text = (view: ValueView | null): string => (view?.type === 'register' ? String.fromCharCode(...view.value) : '');
     for (const name of world.names) {
       const answer = world.settle(world.call(name, conflicts));
       const found = answer.kind === 'conflicts' ? answer.entries.map((one) => [one.key, text(one.loser), text(one.winner), one.reason]) : [];

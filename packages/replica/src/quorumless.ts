@@ -1,34 +1,39 @@
 import type { Asking } from './asking.ts';
 import type { HybridClock } from '@skerry/crdt';
 import { ByteReader, ByteWriter } from '@skerry/base';
-import { decodeStamp, encodeStamp, type Dot } from '@skerry/crdt';
+import {
+  decodeStamp, defaultLimits, encodeStamp, LimitError, prepareOperation, valueStamp, WrongTypeError,
+  type Dot, type Operation, type Stamp, type WriteRequest,
+} from '@skerry/crdt';
 import { errorAnswer } from './answers.ts';
 import { nodeRecordKey } from './keys.ts';
 import { formatReceipt } from './names.ts';
 import { versionOf, type Partition } from './partition.ts';
 import type { Held } from './pending.ts';
 import type { Answer, WriteId, WriteOperation } from './requests.ts';
+import { readList } from './state/command.ts';
+import { updateRequestOf } from './state/write-request.ts';
 import type { Turn } from './turn.ts';
+import { viewOf } from './view.ts';
 
-type QuorumlessOperation = Extract<WriteOperation, { kind: 'set' | 'delete' }>;
+type QuorumlessOperation = Extract<WriteOperation, { kind: 'set' | 'delete' | 'update' }>;
 
 /** Accepts writes without quorum (DESIGN section 3.1): a stamp above all that this node has seen, a dot, and a sync. */
 export class Quorumless {
   readonly #turn: Turn;
   readonly #clock: HybridClock;
-  #lastSequence: number;
+  /** By partition: dots of one partition leave no holes that dots of another one fill. */
+  readonly #lastSequences: number[];
 
   constructor(turn: Turn, clock: HybridClock) {
     this.#turn = turn;
     this.#clock = clock;
+    this.#lastSequences = [];
     const record = turn.store.get(nodeRecordKey);
-    if (record === undefined) {
-      this.#lastSequence = 0;
-      return;
-    }
+    if (record === undefined) return;
     const reader = new ByteReader(record);
-    this.#lastSequence = reader.varint();
     clock.observe(decodeStamp(reader));
+    this.#lastSequences = readList(reader, (r) => r.varint());
   }
 
   accept(partition: Partition, { operation, id, timeoutMs, asking }: {
@@ -54,6 +59,8 @@ export class Quorumless {
       return answer(errorAnswer('PENDING_FULL', `this node holds ${partition.pending.count} pending writes`));
     }
     const held = this.#hold(partition, operation, id);
+    if (held === null) return answer({ kind: 'key', valid: true, timeout: false, value: null, version: null });
+    if ('kind' in held) return answer(held);
     held.durable = false;
     this.#whenHeld(partition, held, { copies: operation.w ?? 1, timeoutMs, answer });
   }
@@ -74,26 +81,37 @@ export class Quorumless {
     });
   }
 
-  #hold(partition: Partition, operation: QuorumlessOperation, id: WriteId): Held {
-    const { node, replica } = this.#turn.options;
+  /** null: there is nothing to do. */
+  #hold(partition: Partition, operation: QuorumlessOperation, id: WriteId): Held | Extract<Answer, { kind: 'error' }> | null {
+    const { node, replica, limits } = this.#turn.options;
     const seen = partition.localView(operation.key);
+    const request = requestOf(operation);
+    if (request === null) return { kind: 'error', code: 'BAD_REQUEST', detail: 'not a context' };
     const stamp = this.#clock.next(this.#turn.now.wallMs);
-    const dot: Dot = { replica, sequence: ++this.#lastSequence };
-    const writer = new ByteWriter(24).varint(dot.sequence);
+    const dot: Dot = { replica, sequence: (this.#lastSequences[partition.id] ?? 0) + 1 };
+    let op: Operation | null;
+    try {
+      op = prepareOperation(seen, request, { dot, stamp, limits: { ...defaultLimits, valueBytesMax: limits.valueBytesMax } });
+    } catch (error) {
+      if (error instanceof WrongTypeError) return { kind: 'error', code: 'WRONG_TYPE', detail: error.message };
+      if (error instanceof LimitError || error instanceof RangeError) return { kind: 'error', code: 'LIMIT_EXCEEDED', detail: error.message };
+      throw error;
+    }
+    if (op === null) return null;
+    this.#used(partition.id, dot.sequence, stamp);
+    const write = { key: operation.key, op, base: seen === null ? null : valueStamp(seen) };
+    return partition.pending.hold({ client: id.client, sequence: id.sequence, origin: node, write }, this.#turn.now.monoMs);
+  }
+
+  /** Dot and stamp are not used again, also after a restart with the clock set back. */
+  #used(partition: number, sequence: number, stamp: Stamp): void {
+    while (this.#lastSequences.length <= partition) this.#lastSequences.push(0);
+    this.#lastSequences[partition] = sequence;
+    const writer = new ByteWriter(24);
     encodeStamp(writer, stamp);
+    writer.varint(this.#lastSequences.length);
+    for (const last of this.#lastSequences) writer.varint(last);
     this.#turn.store.put(nodeRecordKey, writer.finish());
-    return partition.pending.hold(
-      {
-        client: id.client,
-        sequence: id.sequence,
-        origin: node,
-        write: {
-          dot, stamp, key: operation.key, value: operation.kind === 'set' ? operation.value : null,
-          base: seen === null ? null : { stamp: seen.stamp, dot: seen.dot },
-        },
-      },
-      this.#turn.now.monoMs,
-    );
   }
 
   /** A retry of a write that is promoted already. */
@@ -107,7 +125,24 @@ export class Quorumless {
   }
 
   #accepted(partition: Partition, { write }: Held): Extract<Answer, { kind: 'key' }> {
-    const receipt = formatReceipt(this.#turn.options.region, partition.id, write.dot);
-    return { kind: 'key', valid: true, timeout: false, value: null, version: write.value === null ? null : versionOf(write.stamp), receipt };
+    const { body, dot, stamp } = write.op;
+    const receipt = formatReceipt(this.#turn.options.region, partition.id, dot);
+    const answer = { kind: 'key', valid: true, timeout: false, value: null, version: body.type === 'delete' ? null : versionOf(stamp), receipt } as const;
+    // What it led to here, where that is small.
+    if (body.type === 'register' || body.type === 'delete' || body.type === 'set' || body.type === 'document') return answer;
+    const view = viewOf(partition.localView(write.key));
+    return view === null || view.type !== body.type ? answer : { ...answer, view };
+  }
+}
+
+/** null: it names a context that is none. */
+function requestOf(operation: QuorumlessOperation): WriteRequest | null {
+  switch (operation.kind) {
+    case 'set':
+      return { type: 'register', value: operation.value };
+    case 'delete':
+      return { type: 'delete' };
+    case 'update':
+      return updateRequestOf(operation.change);
   }
 }

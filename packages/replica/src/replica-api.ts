@@ -108,6 +108,12 @@ export interface ReplicaTiming {
   readonly sessionIdleMs: number;
   /** The same for a session with quorum-less writes, of which a cut-off node may still hold copies. */
   readonly sessionIdleQuorumlessMs: number;
+  /** Tombstones are kept at least this long, for nodes that come back with old quorum-less writes. */
+  readonly tombstoneKeepMs: number;
+  /** How often the leader of a partition tells the other regions where it is. */
+  readonly linkHeartbeatMs: number;
+  /** Nothing came of a request to another region for this long: it is asked again, or another one is. */
+  readonly linkRetryMs: number;
 }
 
 export interface ReplicaLimits {
@@ -136,6 +142,8 @@ export interface ReplicaLimits {
   readonly snapshotChunkBytes: number;
   readonly watchersMax: number;
   readonly listLimitMax: number;
+  /** Bytes of one origin's log kept for regions that lag; one that lacks more exchanges state. */
+  readonly regionLogBytesMax: number;
 }
 
 export const defaultTiming: ReplicaTiming = {
@@ -150,6 +158,9 @@ export const defaultTiming: ReplicaTiming = {
   promotionGraceMs: 1_000,
   sessionIdleMs: 24 * 3_600_000,
   sessionIdleQuorumlessMs: 30 * 24 * 3_600_000,
+  tombstoneKeepMs: 3_600_000,
+  linkHeartbeatMs: 250,
+  linkRetryMs: 1_000,
 };
 
 export const defaultLimits: ReplicaLimits = {
@@ -171,4 +182,5 @@ export const defaultLimits: ReplicaLimits = {
   snapshotChunkBytes: 256 * 1_024,
   watchersMax: 10_000,
   listLimitMax: 1_000,
+  regionLogBytesMax: 256 * 1_024 * 1_024,
 };

@@ -1,18 +1,22 @@
-import { assertPresent, type NodeId } from '@skerry/base';
+import { assertPresent, type NodeId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import { HybridClock } from '@skerry/crdt';
 import { Admin } from './admin.ts';
-import { errorAnswer, readAnswer, timedOutRead, writeAnswer } from './answers.ts';
+import { behindOf, errorAnswer, readAnswer, timedOutRead, writeAnswer } from './answers.ts';
 import { Lists } from './lists.ts';
 import { formatTicket, parseReceipt, parseTicket } from './names.ts';
 import { Partition, versionOf } from './partition.ts';
 import type { PeerMessage } from './peer-message.ts';
 import type { StorageSource } from './ports/storage.ts';
 import { Quorumless } from './quorumless.ts';
-import type { Effects, Now, ReplicaOptions, RequestHandle } from './replica-api.ts';
-import type { ClientRequest, NodeStatus, ReplicaErrorCode, WriteId, WriteOperation } from './requests.ts';
+import type { LogBatch } from './ports/link.ts';
+import { RegionDirectory } from './regions/region-directory.ts';
+import type { Effects, Now, ReplicaOptions, RequestHandle, Seen } from './replica-api.ts';
+import type { ClientRequest, NodeStatus, RegionStatus, ReplicaErrorCode, WriteId, WriteOperation } from './requests.ts';
 import { StagedStore } from './staged-store.ts';
 import type { Command, CommandId } from './state/command.ts';
 import { conflictEntry, decodeConflict } from './state/ledger.ts';
+import type { ConflictCount } from './state/values.ts';
+import { updateRequestOf } from './state/write-request.ts';
 import { Turn } from './turn.ts';
 import { partitionOf, refusalOf } from './validate.ts';
 import { ViewReads } from './view-reads.ts';
@@ -39,6 +43,9 @@ export class Replica {
   readonly #views: ViewReads;
   readonly #lists: Lists;
   readonly #admin: Admin;
+  readonly #regions: RegionDirectory;
+  readonly #conflictCounts: Map<string, { count: number; readonly conflict: ConflictCount }> = new Map();
+  #stampsAhead = 0;
   /** Open requests. A cancelled or answered one is not in here. */
   readonly #open: Map<RequestHandle, { open: boolean; asker: Asker | null }> = new Map();
   readonly #underWay: { readonly id: number; readonly sinceMs: number }[] = [];
@@ -58,9 +65,15 @@ export class Replica {
       onApplied: (partition: Partition, batch: Parameters<Watches['applied']>[1]) => {
         this.#watches.applied(partition, batch);
         if (batch.membersChanged) this.#admin.membersChanged();
+        if (batch.regionsChanged && partition.id === 0) this.#regions.changed();
+        this.#regions.applied();
+        this.#stampsAhead += batch.stampsAhead;
+        for (const conflict of batch.conflicts) this.#countConflict(conflict);
       },
       onInstalled: (partition: Partition) => {
         this.#watches.installed(partition);
+        this.#regions.changed();
+        this.#regions.applied();
         this.#admin.membersChanged();
       },
       onTopology: () => this.#admin.topologyChanged(),
@@ -71,6 +84,7 @@ export class Replica {
     this.#views = new ViewReads(this.#turn);
     this.#lists = new Lists(this.#partitions);
     this.#admin = new Admin(this.#turn, this.#partitions);
+    this.#regions = new RegionDirectory(this.#turn, this.#partitions);
     this.#admin.membersChanged();
   }
 
@@ -87,6 +101,7 @@ export class Replica {
       case 'set':
       case 'delete':
       case 'swap':
+      case 'update':
       case 'txn':
       case 'leaseGrant':
       case 'leaseKeepAlive':
@@ -94,11 +109,12 @@ export class Replica {
         if (request.id === undefined) return this.#refuse(handle, 'BAD_REQUEST', 'a write carries (client, sequence)');
         return this.#write(handle, operation, request.id, request.timeoutMs);
       case 'get':
-        return this.#get(handle, operation, request.timeoutMs);
+      case 'read':
+        return this.#get(handle, operation, request);
       case 'list':
         return this.#list(handle, operation, request.timeoutMs);
       case 'conflicts': {
-        const entries = this.#partitions.flatMap(({ state }) => state.conflicts(operation.prefix, operation.limit, (bytes) => conflictEntry(decodeConflict(bytes))));
+        const entries = this.#partitions.flatMap(({ id, state }) => state.conflicts(operation.prefix, operation.limit, (bytes, number) => conflictEntry(decodeConflict(bytes), id, number)));
         entries.sort((a, b) => b.timeMs - a.timeMs);
         this.#turn.answer(handle, { kind: 'conflicts', entries: entries.slice(0, operation.limit) });
         return;
@@ -120,6 +136,13 @@ export class Replica {
       case 'status':
         this.#turn.answer(handle, { kind: 'status', status: this.status() });
         return;
+      case 'regions':
+      case 'addRegion':
+      case 'evictRegion': {
+        const refused = this.#regions.request(operation, request.timeoutMs, this.#ask(handle));
+        if (refused !== null) this.#refuse(handle, refused.code, refused.detail);
+        return;
+      }
       case 'transferLeadership':
       case 'changeMembers': {
         const refused = this.#admin.request(operation, request.timeoutMs, this.#ask(handle));
@@ -177,6 +200,50 @@ export class Replica {
     for (const partition of this.#partitions) partition.peerDown(node, reset);
   }
 
+  /** A frame of another region, for whichever node leads its partition. */
+  receiveFrame(from: RegionId, frame: Uint8Array, now: Now): void {
+    this.#turn.now = now;
+    this.#regions.receiveFrame(from, frame);
+  }
+
+  /** Entries of another region's log, as the link's log has them. */
+  receiveEntries(batch: LogBatch, now: Now): void {
+    this.#turn.now = now;
+    this.#regions.receiveEntries(batch);
+  }
+
+  /** The link's log has acknowledged this region's entries up to `last`. */
+  published(partition: PartitionId, origin: ReplicaId, last: number, now: Now): void {
+    this.#turn.now = now;
+    this.#regions.published(partition, origin, last);
+  }
+
+  regionUp(region: RegionId, now: Now): void {
+    this.#turn.now = now;
+    this.#regions.regionUp(region);
+  }
+
+  regionDown(region: RegionId, now: Now): void {
+    this.#turn.now = now;
+    this.#regions.regionDown(region);
+  }
+
+  /** What this node has applied, for the sessions of its clients. */
+  seen(): Seen {
+    return this.#regions.seen();
+  }
+
+  regions(): RegionStatus[] {
+    return this.#regions.status();
+  }
+
+  /** Conflicts recorded since the start, by reason and pair of regions. */
+  conflictCounts(): { readonly reason: string; readonly loserRegion: string; readonly winnerRegion: string; readonly count: number }[] {
+    return Array.from(this.#conflictCounts.values(), ({ count, conflict }) => ({
+      reason: conflict.reason, loserRegion: conflict.loserRegion ?? '', winnerRegion: conflict.winnerRegion ?? '', count,
+    }));
+  }
+
   /** Once per `timing.tickMs`; after a pause of the process, once, not once per missed tick. */
   tick(now: Now): void {
     this.#turn.now = now;
@@ -228,9 +295,12 @@ export class Replica {
     const messages = this.#turn.takeMessages();
     const answers = this.#turn.takeAnswers();
     const directory = this.#admin.takeDirectory();
-    if (batch === null && messages.size === 0 && answers.length === 0 && directory === null) return null;
+    if (directory !== null) this.#regions.setMembers(directory);
+    const link = this.#turn.link.take();
+    const regions = this.#regions.take();
+    if (batch === null && messages.size === 0 && answers.length === 0 && directory === null && link === null && regions === null) return null;
     for (const { handle, answer } of answers) if (answer.kind !== 'watch') this.#open.delete(handle);
-    return { batch, messages, answers, directory };
+    return { batch, messages, answers, directory, link, regions };
   }
 
   /**
@@ -265,6 +335,15 @@ export class Replica {
       conflicts_total: sum(({ state }) => state.header.conflicts.next),
       receipts_settled_total: sum(({ state }) => state.header.receipts.next),
       snapshots_sending: sum(({ snapshotsUnderWay }) => snapshotsUnderWay),
+      region_entries_total: sum(({ state }) => state.regions.applied(state.header.origin)),
+      region_log_bytes: sum(({ state }) => [...state.header.origins.values()].reduce((total, { bytes }) => total + bytes, 0)),
+      region_gaps_total: sum(({ links }) => links.intake.gapCount),
+      region_digest_mismatches_total: sum(({ links }) => links.mismatchCount),
+      region_exchanges_total: sum(({ links }) => links.exchange.doneCount),
+      region_exchanged_values_total: sum(({ links }) => links.exchange.mergedCount),
+      region_frames_malformed_total: this.#regions.malformedCount + sum(({ links }) => links.malformedCount),
+      region_stamps_ahead_total: this.#stampsAhead,
+      session_reads_waiting: sum(({ causality }) => causality.count),
       storage_full: this.#turn.storageFull ? 1 : 0,
       peers_connected: this.#turn.connected.size,
     };
@@ -288,32 +367,56 @@ export class Replica {
     const { options } = this.#turn;
     const keys = keysOf(operation);
     const partition = this.#partition(partitionOf(assertPresent(keys[0], 'a write names a key'), options.partitionCount));
-    if ((operation.kind === 'set' || operation.kind === 'delete') && !operation.consistent) {
+    if ((operation.kind === 'set' || operation.kind === 'delete' || operation.kind === 'update') && !operation.consistent) {
       this.#quorumless.accept(partition, { operation, id, timeoutMs, asking: this.#ask(handle) });
       return;
     }
     if (this.#turn.storageFull && !id.retry) return this.#refuse(handle, 'STORAGE_FULL', 'the disk of this node is full');
+    const command = toCommand(operation, id);
+    if (command === null) return this.#refuse(handle, 'BAD_REQUEST', 'not a context');
     const asker = this.#asker(handle, operation.kind, formatTicket(options.region, partition.id, id));
-    partition.writes.submit({ command: toCommand(operation, id), keys, retry: id.retry, timeoutMs, asker });
+    partition.writes.submit({ command, keys, retry: id.retry, timeoutMs, asker });
   }
 
-  #get(handle: RequestHandle, operation: Extract<ClientRequest['operation'], { kind: 'get' }>, timeoutMs: number | null): void {
+  #get(handle: RequestHandle, operation: Extract<ClientRequest['operation'], { kind: 'get' | 'read' }>, { timeoutMs, after }: ClientRequest): void {
     const partition = this.#partition(partitionOf(operation.key, this.#turn.options.partitionCount));
-    if (!operation.consistent) {
-      const copies = operation.r ?? 1;
-      if (copies <= 1) this.#turn.answer(handle, readAnswer(partition.localView(operation.key)));
-      else this.#views.read(partition, { key: operation.key, copies, timeoutMs, asking: this.#ask(handle) });
+    const type = operation.kind === 'read' ? operation.type : null;
+    if (after === undefined && !operation.consistent && (operation.r ?? 1) <= 1) {
+      this.#turn.answer(handle, readAnswer(partition.localView(operation.key), type));
       return;
     }
     const asking = this.#ask(handle);
+    const deadline = (): void => {
+      if (timeoutMs !== null) this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => asking.answer(timedOutRead));
+    };
+    if (after === undefined) {
+      this.#read(partition, operation, { timeoutMs, asking });
+      if (operation.consistent) deadline();
+      return;
+    }
+    partition.causality.wait(after, timeoutMs, { asking, run: (behind) => {
+      if (behind) return asking.answer(behindOf(readAnswer(partition.localView(operation.key), type)));
+      this.#read(partition, operation, { timeoutMs, asking });
+      deadline();
+    } });
+  }
+
+  #read(partition: Partition, operation: Extract<ClientRequest['operation'], { kind: 'get' | 'read' }>, { timeoutMs, asking }: { timeoutMs: number | null; asking: Asking }): void {
+    const type = operation.kind === 'read' ? operation.type : null;
+    const { key } = operation;
+    if (!operation.consistent) {
+      const copies = operation.r ?? 1;
+      if (copies <= 1) asking.answer(readAnswer(partition.localView(key), type));
+      else this.#views.read(partition, { key, type, copies, timeoutMs, asking });
+      return;
+    }
     const read = {
       get isOpen(): boolean {
         return asking.isOpen();
       },
-      serve: () => asking.answer(readAnswer(partition.state.read(operation.key))),
+      serve: () => asking.answer(readAnswer(partition.state.read(key)?.value ?? null, type)),
     };
-    partition.gates.wait(partition.pending.ofKey(operation.key), () => partition.linearize(read), asking.isOpen);
-    if (timeoutMs !== null) this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => asking.answer(timedOutRead));
+    partition.gates.wait(partition.pending.ofKey(key), () => partition.linearize(read), asking.isOpen);
   }
 
   #list(handle: RequestHandle, operation: Extract<ClientRequest['operation'], { kind: 'list' }>, timeoutMs: number | null): void {
@@ -370,6 +473,13 @@ export class Replica {
     };
   }
 
+  #countConflict(conflict: ConflictCount): void {
+    const name = `${conflict.reason} ${conflict.loserRegion} ${conflict.winnerRegion}`;
+    const known = this.#conflictCounts.get(name);
+    if (known === undefined) this.#conflictCounts.set(name, { count: 1, conflict });
+    else known.count++;
+  }
+
   #refuse(handle: RequestHandle, code: ReplicaErrorCode, detail: string): void {
     this.#errorCounts.set(code, (this.#errorCounts.get(code) ?? 0) + 1);
     this.#turn.answer(handle, errorAnswer(code, detail));
@@ -381,13 +491,18 @@ function keysOf(operation: WriteOperation): string[] {
   return [...new Set([...operation.compares, ...operation.then, ...operation.otherwise].map(({ key }) => key))];
 }
 
-function toCommand(operation: WriteOperation, { client, sequence, answeredBelow }: WriteId): Extract<Command, { id: CommandId }> {
+/** null: it names a context that is none. */
+function toCommand(operation: WriteOperation, { client, sequence, answeredBelow }: WriteId): Extract<Command, { id: CommandId }> | null {
   const id = { client, sequence, answeredBelow };
   switch (operation.kind) {
     case 'set':
       return { kind: 'set', id, key: operation.key, value: operation.value, lease: operation.lease ?? null };
     case 'delete':
       return { kind: 'delete', id, key: operation.key };
+    case 'update': {
+      const request = updateRequestOf(operation.change);
+      return request === null ? null : { kind: 'update', id, key: operation.key, request };
+    }
     case 'swap':
       return { kind: 'swap', id, key: operation.key, newValue: operation.newValue, oldValue: operation.oldValue, lease: operation.lease ?? null };
     case 'txn':

@@ -1,7 +1,8 @@
-import { assert, type NodeId } from '@skerry/base';
+import { assert, type NodeId, type RegionId } from '@skerry/base';
 import type { PeerMessage } from './peer-message.ts';
 import type { Now, ReplicaOptions, RequestHandle } from './replica-api.ts';
 import type { Answer } from './requests.ts';
+import { LinkOutbox } from './regions/link-outbox.ts';
 import type { StagedStore } from './staged-store.ts';
 
 /**
@@ -17,6 +18,9 @@ export class Turn {
   /** Peers that said their disk is full. */
   readonly peersFull: Set<NodeId> = new Set();
   storageFull = false;
+  readonly link: LinkOutbox = new LinkOutbox();
+  /** Regions that said they evicted this one, and the last entry of its log that they took. */
+  readonly evictedBy: Map<RegionId, number> = new Map();
   /**
    * Moves the applied state of all partitions into the next batch. All at once, since the deferred writes of one
    * without its applied index would be applied twice after a crash.

@@ -1,6 +1,6 @@
 import { hashText, isWellFormed, partitionId, utf8Length, type PartitionId } from '@skerry/base';
 import type { ReplicaLimits } from './replica-api.ts';
-import type { ControlOperation, Operation, ReplicaErrorCode, TxnOperation } from './requests.ts';
+import type { ControlOperation, Operation, ReplicaErrorCode, TxnOperation, ValueChange } from './requests.ts';
 import { isVersion } from './state/state-machine.ts';
 
 export interface Refusal {
@@ -17,8 +17,11 @@ export function partitionOf(key: string, partitionCount: number): PartitionId {
 export function refusalOf(operation: Operation | ControlOperation, limits: ReplicaLimits, partitionCount: number): Refusal | null {
   switch (operation.kind) {
     case 'get':
+    case 'read':
     case 'delete':
       return refusalOfKey(operation.key, limits);
+    case 'update':
+      return refusalOfKey(operation.key, limits) ?? refusalOfChange(operation.change, limits);
     case 'set':
       if (operation.lease !== undefined && !operation.consistent) return { code: 'BAD_REQUEST', detail: 'a lease needs a consistent write' };
       return refusalOfKey(operation.key, limits) ?? refusalOfValue(operation.value, limits) ?? refusalOfLease(operation.lease);
@@ -63,6 +66,23 @@ function refusalOfTxn(operation: Extract<Operation, { kind: 'txn' }>, limits: Re
     partition = own;
   }
   return null;
+}
+
+function refusalOfChange(change: ValueChange, limits: ReplicaLimits): Refusal | null {
+  switch (change.type) {
+    case 'multiRegister':
+      return refusalOfValue(change.value, limits);
+    case 'set':
+      return refusalOfValue(change.element, limits);
+    case 'document':
+      if (!Number.isSafeInteger(change.operations) || change.operations < 0) return { code: 'BAD_REQUEST', detail: 'operations is a count' };
+      return refusalOfValue(change.bytes, limits);
+    case 'counter':
+      if (change.action === 'add' && !Number.isSafeInteger(change.amount)) return { code: 'BAD_REQUEST', detail: 'the amount is not a safe integer' };
+      return null;
+    default:
+      return null;
+  }
 }
 
 function refusalOfKey(key: string, limits: ReplicaLimits): Refusal | null {

@@ -1,16 +1,19 @@
 import type { Asking } from './asking.ts';
 import type { NodeId } from '@skerry/base';
-import { compareStamps, type Stamp } from '@skerry/crdt';
+import { applyOperation, mergeValues, type Value } from '@skerry/crdt';
 import { readAnswer, timedOutRead } from './answers.ts';
-import type { LocalView, Partition } from './partition.ts';
+import type { Partition } from './partition.ts';
 import type { PeerMessage } from './peer-message.ts';
+import type { ValueType } from './requests.ts';
 import type { Turn } from './turn.ts';
 
 interface Ask {
   readonly key: string;
   readonly copies: number;
   readonly heard: Set<NodeId>;
-  best: LocalView | null;
+  /** The views heard of, merged. */
+  view: Value | null;
+  readonly type: ValueType | null;
   readonly asking: Asking;
 }
 
@@ -24,9 +27,9 @@ export class ViewReads {
     this.#turn = turn;
   }
 
-  read(partition: Partition, { key, copies, timeoutMs, asking }: { key: string; copies: number; timeoutMs: number | null; asking: Asking }): void {
+  read(partition: Partition, { key, type, copies, timeoutMs, asking }: { key: string; type: ValueType | null; copies: number; timeoutMs: number | null; asking: Asking }): void {
     const number = this.#nextAsk++;
-    const ask: Ask = { key, copies, heard: new Set([this.#turn.options.node]), best: partition.localView(key), asking };
+    const ask: Ask = { key, copies, heard: new Set([this.#turn.options.node]), view: partition.localView(key), type, asking };
     this.#asks.set(number, ask);
     this.#ask(partition, number);
     // Peers that come up later are asked too; a lost question is repeated.
@@ -50,7 +53,7 @@ export class ViewReads {
     const committed = partition.state.read(key);
     this.#turn.send(from, {
       kind: 'view', partition: partition.id, ask, writes: partition.pending.ofKey(key).filter(({ durable }) => durable),
-      committed: committed === null ? null : { value: committed.value, stamp: committed.stamp },
+      committed: committed?.value ?? null,
     });
   }
 
@@ -59,16 +62,11 @@ export class ViewReads {
     const ask = this.#asks.get(message.ask);
     if (ask === undefined) return;
     ask.heard.add(from);
-    let best = later(ask.best, partition.localView(ask.key));
-    for (const { write } of message.writes) best = later(best, { value: write.value, stamp: write.stamp, dot: write.dot });
-    if (message.committed !== null) {
-      const value = message.committed.value === null ? null : message.committed.value.slice();
-      best = later(best, { value, stamp: message.committed.stamp, dot: null });
-    }
-    ask.best = best;
+    ask.view = merged(merged(ask.view, partition.localView(ask.key)), message.committed);
+    for (const { write } of message.writes) ask.view = applyOperation(ask.view, write.op).state;
     if (ask.heard.size < ask.copies) return;
     this.#asks.delete(message.ask);
-    ask.asking.answer(readAnswer(ask.best));
+    ask.asking.answer(readAnswer(ask.view, ask.type));
   }
 
   #ask(partition: Partition, number: number): void {
@@ -80,7 +78,6 @@ export class ViewReads {
   }
 }
 
-function later(a: LocalView | null, b: { readonly value: Uint8Array | null; readonly stamp: Stamp; readonly dot: LocalView['dot'] } | null): LocalView | null {
-  if (a === null || b === null) return a ?? b;
-  return compareStamps(a.stamp, b.stamp) >= 0 ? a : b;
+function merged(a: Value | null, b: Value | null): Value | null {
+  return a === null || b === null ? (a ?? b) : mergeValues(a, b).state;
 }

@@ -1,5 +1,5 @@
 import type { RegionId } from '@skerry/base';
-import { stampToText } from '@skerry/crdt';
+import { stampToText, valueStamp, type Value } from '@skerry/crdt';
 import { prefixEnd } from './keys.ts';
 import type { Partition } from './partition.ts';
 import type { RequestHandle } from './replica-api.ts';
@@ -8,6 +8,7 @@ import { decodeChanges, type Change } from './state/feed.ts';
 import { decodeKeyRecord } from './state/key-record.ts';
 import type { AppliedBatch } from './state/state-machine.ts';
 import type { Turn } from './turn.ts';
+import { split, viewOf } from './view.ts';
 
 interface Watcher {
   readonly handle: RequestHandle;
@@ -112,7 +113,7 @@ export class Watches {
 
   #offer(watcher: Watcher, partition: Partition, index: number, change: Change): void {
     if (watcher.reset !== null || index <= (watcher.positions[partition.id] as number)) return;
-    watcher.events.push(toEvent(change));
+    watcher.events.push(toEvent(partition, change));
     this.#due.add(watcher);
   }
 
@@ -176,7 +177,7 @@ export class Watches {
         for (const change of decodeChanges(value)) {
           if (!(watcher.prefix ? change.key.startsWith(watcher.key) : change.key === watcher.key)) continue;
           newest.delete(change.key);
-          newest.set(change.key, toEvent(change));
+          newest.set(change.key, toEvent(partition, change));
         }
       }
     }
@@ -199,9 +200,9 @@ function readPage(partition: Partition, { key, prefix }: Watcher, { after, limit
   const { keys } = partition.state;
   const events: WatchEvent[] = [];
   if (!prefix) {
-    const record = partition.state.read(key);
-    if (record !== null && record.value !== null) events.push(toEvent({ key, value: record.value, stamp: record.stamp }));
-    return { events, after: '', bytes: record?.value?.length ?? 0, isLast: true };
+    const event = eventOf(key, partition.state.read(key)?.value ?? null);
+    if (event !== null) events.push(event);
+    return { events, after: '', bytes: 0, isLast: true };
   }
   const end = prefixEnd(key);
   const range = { from: after === '' ? keys.user(key) : `${keys.user(after)}\0`, to: end === null ? keys.userTo : keys.user(end), limit };
@@ -213,14 +214,22 @@ function readPage(partition: Partition, { key, prefix }: Watcher, { after, limit
     count++;
     bytes += storageKey.length + value.length;
     last = storageKey.slice(keys.userFrom.length);
-    const record = decodeKeyRecord(value);
-    if (record.value !== null) events.push(toEvent({ key: last, value: record.value, stamp: record.stamp }));
+    const event = eventOf(last, decodeKeyRecord(value).value);
+    if (event !== null) events.push(event);
   }
   return { events, after: last, bytes, isLast: count < limit };
 }
 
-function toEvent({ key, value, stamp }: Change): WatchEvent {
-  return { key, value, version: stampToText(stamp) };
+/** A value of another type than the register is told as it is by now: its changes in between are in it. */
+function toEvent(partition: Partition, { key, value, stamp, typed }: Change): WatchEvent {
+  if (!typed) return { key, value, version: stampToText(stamp) };
+  return eventOf(key, partition.state.read(key)?.value ?? null) ?? { key, value: null, version: stampToText(stamp) };
+}
+
+/** null: there is no such key. */
+function eventOf(key: string, value: Value | null): WatchEvent | null {
+  const view = viewOf(value);
+  return value === null || view === null ? null : { key, version: stampToText(valueStamp(value)), ...split(view) };
 }
 
 /** `REGION:INDEX.INDEX…`: indices mean something in the region that counted them alone. */

@@ -11,16 +11,19 @@ export interface Batch {
   readonly clusterMs: number;
   /** The leader that proposed it; consistent writes carry stamps of this replica. */
   readonly replica: ReplicaId;
+  /** The leader's limit of a value's size: every replica uses the same. */
+  readonly valueBytesMax: number;
   readonly commands: readonly Command[];
 }
 
-const version = 1;
+const version = 2;
 
 export interface BatchHeader {
   readonly wallMs: number;
   readonly clampMs: number;
   readonly clusterMs: number;
   readonly replica: ReplicaId;
+  readonly valueBytesMax: number;
 }
 
 /** `commands` are encoded already, as forwarded commands are: packing a batch decodes nothing. */
@@ -29,6 +32,7 @@ export function encodeBatch(header: BatchHeader, commands: readonly Uint8Array[]
   for (const command of commands) bytes += command.length;
   const writer = new ByteWriter(bytes);
   writer.u8(version).u48(header.wallMs).u48(header.clampMs).u48(header.clusterMs).u48(header.replica);
+  writer.varint(header.valueBytesMax);
   writer.varint(commands.length);
   for (const command of commands) writer.raw(command);
   return writer.finish();
@@ -39,7 +43,7 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   const reader = new ByteReader(bytes);
   const found = reader.u8();
   if (found !== version) throw new DecodeError(`batch of version ${found}`);
-  const header = { wallMs: reader.u48(), clampMs: reader.u48(), clusterMs: reader.u48(), replica: replicaId(reader.u48()) };
+  const header = { wallMs: reader.u48(), clampMs: reader.u48(), clusterMs: reader.u48(), replica: replicaId(reader.u48()), valueBytesMax: reader.varint() };
   const commands = Array.from({ length: reader.count() }, () => decodeCommand(reader));
   reader.end();
   return { ...header, commands };

@@ -4,15 +4,24 @@ import {
   isClientId,
   isName,
   nodeId,
+  regionId,
   replicaId,
+  unreachable,
   ByteReader,
   ByteWriter,
   type ClientId,
   type NodeId,
+  type RegionId,
   type ReplicaId,
 } from '@skerry/base';
-import { decodeDot, decodeStamp, encodeDot, encodeStamp, stampFromText, type Dot, type Stamp } from '@skerry/crdt';
+import { CausalContext, decodeOperation, decodeStamp, encodeOperation, encodeStamp, stampFromText, type Operation, type Stamp } from '@skerry/crdt';
+import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { Compare, TxnOperation } from '../requests.ts';
+import {
+  decodePositions, decodeRegionNodes, decodeReport, encodePositions, encodeRegionNodes, encodeReport, type RegionReport,
+} from './region-record.ts';
+import type { Positions } from './tombstones.ts';
+import { decodeUpdateRequest, encodeUpdateRequest, type UpdateRequest } from './write-request.ts';
 
 /** The (client, sequence) of a command and how far its client has been answered. */
 export interface CommandId {
@@ -23,13 +32,11 @@ export interface CommandId {
 
 /** A pending write as it is promoted. */
 export interface Promotion {
-  readonly dot: Dot;
-  readonly stamp: Stamp;
   readonly key: string;
-  /** null: delete. */
-  readonly value: Uint8Array | null;
-  /** What the writing node saw at the key; null: nothing. Another committed value than this was written concurrently. */
-  readonly base: { readonly stamp: Stamp; readonly dot: Dot | null } | null;
+  /** With the writer's own stamp. */
+  readonly op: Operation;
+  /** The key's stamp as the writing node saw it; null: no such key. */
+  readonly base: Stamp | null;
 }
 
 /** What the log carries: deterministic input of the state machine. */
@@ -51,6 +58,7 @@ export type Command =
       readonly then: readonly TxnOperation[];
       readonly otherwise: readonly TxnOperation[];
     }
+  | { readonly kind: 'update'; readonly id: CommandId; readonly key: string; readonly request: UpdateRequest }
   | { readonly kind: 'leaseGrant'; readonly id: CommandId; readonly lease: string; readonly ttlMs: number }
   | { readonly kind: 'leaseKeepAlive'; readonly id: CommandId; readonly lease: string }
   | { readonly kind: 'leaseRevoke'; readonly id: CommandId; readonly lease: string }
@@ -65,7 +73,46 @@ export type Command =
   | { readonly kind: 'memberSet'; readonly member: MemberRecord }
   | { readonly kind: 'memberRemove'; readonly node: NodeId }
   /** This partition's group takes the node in under this incarnation from now on. */
-  | { readonly kind: 'admit'; readonly node: NodeId; readonly replica: ReplicaId };
+  | { readonly kind: 'admit'; readonly node: NodeId; readonly replica: ReplicaId }
+  /** Entries of another origin's log, encoded, from number `first` on. Taken from the position that the state has. */
+  | {
+      readonly kind: 'remote';
+      readonly region: RegionId;
+      readonly origin: ReplicaId;
+      readonly first: number;
+      readonly entries: readonly Uint8Array[];
+    }
+  /**
+   * Another region is there, or is evicted. Of two such commands the later `changedAt` counts, in all regions; null: now.
+   * `nodes` is as the region told last, in partition 0; null: as known.
+   */
+  | {
+      readonly kind: 'regionSet';
+      readonly region: RegionId;
+      readonly urls: readonly string[];
+      readonly nodes: RegionDirectoryEntry['nodes'] | null;
+      readonly evicted: boolean;
+      readonly changedAt: Stamp | null;
+    }
+  /** What other regions have applied; and logs to cut off before `until` because they have grown too long. */
+  | {
+      readonly kind: 'retain';
+      readonly reports: readonly { readonly region: RegionId; readonly report: RegionReport }[];
+      readonly cuts: readonly { readonly origin: ReplicaId; readonly until: number }[];
+    }
+  /** Values of another region to merge, read there when it had applied `positions`. */
+  | {
+      readonly kind: 'mergeValues';
+      readonly region: RegionId;
+      readonly positions: Positions;
+      readonly values: readonly { readonly key: string; readonly value: Uint8Array }[];
+    }
+  /** All that the other region had applied is merged here now. */
+  | {
+      readonly kind: 'adopt';
+      readonly origins: readonly { readonly origin: ReplicaId; readonly region: RegionId; readonly applied: number }[];
+      readonly context: CausalContext;
+    };
 
 export interface Retention {
   readonly sessionIdleMs: number;
@@ -73,6 +120,7 @@ export interface Retention {
   readonly receiptCountMax: number;
   readonly ledgerCountMax: number;
   readonly ledgerAgeMs: number;
+  readonly tombstoneKeepMs: number;
 }
 
 export interface MemberRecord {
@@ -88,7 +136,8 @@ export interface MemberRecord {
 
 const codes = {
   set: 1, delete: 2, swap: 3, txn: 4, leaseGrant: 5, leaseKeepAlive: 6, leaseRevoke: 7, promote: 8, fence: 9, expire: 10,
-  announce: 11, memberSet: 12, memberRemove: 13, admit: 14,
+  announce: 11, memberSet: 12, memberRemove: 13, admit: 14, remote: 15, regionSet: 16, retain: 17, mergeValues: 18,
+  adopt: 19, update: 20,
 } as const satisfies Record<Command['kind'], number>;
 
 const kindsByCode: readonly (Command['kind'] | undefined)[] = [undefined, ...(Object.keys(codes) as Command['kind'][])];
@@ -143,10 +192,48 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
     case 'expire':
       writer.varint(command.retention.sessionIdleMs).varint(command.retention.sessionIdleQuorumlessMs);
       writer.varint(command.retention.receiptCountMax).varint(command.retention.ledgerCountMax);
-      writer.varint(command.retention.ledgerAgeMs);
+      writer.varint(command.retention.ledgerAgeMs).varint(command.retention.tombstoneKeepMs);
       return;
     case 'fence':
       return;
+    case 'update':
+      writer.text(command.key);
+      encodeUpdateRequest(writer, command.request);
+      return;
+    case 'remote':
+      writer.text(command.region).u48(command.origin).varint(command.first).varint(command.entries.length);
+      for (const entry of command.entries) writer.bytes(entry);
+      return;
+    case 'regionSet':
+      writer.text(command.region).varint(command.urls.length);
+      for (const url of command.urls) writer.text(url);
+      writer.bool(command.nodes !== null);
+      if (command.nodes !== null) encodeRegionNodes(writer, command.nodes);
+      writer.bool(command.evicted).bool(command.changedAt !== null);
+      if (command.changedAt !== null) encodeStamp(writer, command.changedAt);
+      return;
+    case 'retain':
+      writer.varint(command.reports.length);
+      for (const { region, report } of command.reports) {
+        writer.text(region);
+        encodeReport(writer, report);
+      }
+      writer.varint(command.cuts.length);
+      for (const { origin, until } of command.cuts) writer.u48(origin).varint(until);
+      return;
+    case 'mergeValues':
+      writer.text(command.region);
+      encodePositions(writer, command.positions);
+      writer.varint(command.values.length);
+      for (const { key, value } of command.values) writer.text(key).bytes(value);
+      return;
+    case 'adopt':
+      writer.varint(command.origins.length);
+      for (const { origin, region, applied } of command.origins) writer.u48(origin).text(region).varint(applied);
+      command.context.encode(writer);
+      return;
+    default:
+      return unreachable(command);
   }
 }
 
@@ -182,7 +269,7 @@ export function decodeCommand(reader: ByteReader): Command {
         kind: 'expire',
         retention: {
           sessionIdleMs: reader.varint(), sessionIdleQuorumlessMs: reader.varint(), receiptCountMax: reader.varint(),
-          ledgerCountMax: reader.varint(), ledgerAgeMs: reader.varint(),
+          ledgerCountMax: reader.varint(), ledgerAgeMs: reader.varint(), tombstoneKeepMs: reader.varint(),
         },
       };
     case codes.announce:
@@ -193,6 +280,35 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'memberRemove', node: readNode(reader) };
     case codes.admit:
       return { kind: 'admit', node: readNode(reader), replica: replicaId(reader.u48()) };
+    case codes.update:
+      return { kind: 'update', id: readId(reader), key: reader.text(), request: decodeUpdateRequest(reader) };
+    case codes.remote:
+      return {
+        kind: 'remote', region: readRegion(reader), origin: replicaId(reader.u48()), first: reader.varint(),
+        entries: readList(reader, (r) => r.bytes()),
+      };
+    case codes.regionSet:
+      return {
+        kind: 'regionSet', region: readRegion(reader), urls: readList(reader, (r) => r.text()),
+        nodes: reader.bool() ? decodeRegionNodes(reader) : null, evicted: reader.bool(),
+        changedAt: reader.bool() ? decodeStamp(reader) : null,
+      };
+    case codes.retain:
+      return {
+        kind: 'retain', reports: readList(reader, (r) => ({ region: readRegion(r), report: decodeReport(r) })),
+        cuts: readList(reader, (r) => ({ origin: replicaId(r.u48()), until: r.varint() })),
+      };
+    case codes.mergeValues:
+      return {
+        kind: 'mergeValues', region: readRegion(reader), positions: decodePositions(reader),
+        values: readList(reader, (r) => ({ key: r.text(), value: r.bytes() })),
+      };
+    case codes.adopt:
+      return {
+        kind: 'adopt',
+        origins: readList(reader, (r) => ({ origin: replicaId(r.u48()), region: readRegion(r), applied: r.varint() })),
+        context: CausalContext.decode(reader),
+      };
     default:
       throw new DecodeError(`unknown command ${code}`);
   }
@@ -203,35 +319,33 @@ export function commandHead(bytes: Uint8Array): { readonly kind: Command['kind']
   const reader = new ByteReader(bytes);
   const kind = kindsByCode[reader.u8()];
   if (kind === undefined) throw new DecodeError('unknown command');
-  if (codes[kind] >= codes.expire) return null;
+  if (codes[kind] >= codes.expire && kind !== 'update') return null;
   return { kind, client: readClient(reader), sequence: reader.varint() };
 }
 
 export function commandBytes(command: Command): Uint8Array {
-  const writer = new ByteWriter(192);
+  const writer = new ByteWriter(sizeHint(command));
   encodeCommand(writer, command);
   return writer.finish();
 }
 
-export function encodePromotion(writer: ByteWriter, write: Promotion): void {
-  encodeDot(writer, write.dot);
-  encodeStamp(writer, write.stamp);
-  writer.text(write.key);
-  writeOptionalBytes(writer, write.value);
-  writer.bool(write.base !== null);
-  if (write.base === null) return;
-  encodeStamp(writer, write.base.stamp);
-  writer.bool(write.base.dot !== null);
-  if (write.base.dot !== null) encodeDot(writer, write.base.dot);
+/** Room for the large ones, so that they are not copied while the writer grows. */
+function sizeHint(command: Command): number {
+  if (command.kind === 'set') return 192 + command.value.length;
+  if (command.kind !== 'promote') return 192;
+  const { body } = command.write.op;
+  return 192 + (body.type === 'register' ? (body.value?.length ?? 0) : 0);
+}
+
+export function encodePromotion(writer: ByteWriter, { key, op, base }: Promotion): void {
+  writer.text(key);
+  encodeOperation(writer, op);
+  writer.bool(base !== null);
+  if (base !== null) encodeStamp(writer, base);
 }
 
 export function decodePromotion(reader: ByteReader): Promotion {
-  const dot = decodeDot(reader);
-  const stamp = decodeStamp(reader);
-  const key = reader.text();
-  const value = readOptionalBytes(reader);
-  if (!reader.bool()) return { dot, stamp, key, value, base: null };
-  return { dot, stamp, key, value, base: { stamp: decodeStamp(reader), dot: reader.bool() ? decodeDot(reader) : null } };
+  return { key: reader.text(), op: decodeOperation(reader), base: reader.bool() ? decodeStamp(reader) : null };
 }
 
 export function encodeMember(writer: ByteWriter, member: MemberRecord): void {
@@ -275,6 +389,12 @@ export function readNode(reader: ByteReader): NodeId {
   const text = reader.text();
   if (!isName(text)) throw new DecodeError('not a node name');
   return nodeId(text);
+}
+
+export function readRegion(reader: ByteReader): RegionId {
+  const text = reader.text();
+  if (!isName(text)) throw new DecodeError('not a region name');
+  return regionId(text);
 }
 
 function readId(reader: ByteReader): CommandId {

@@ -24,6 +24,7 @@ export function expire(state: StateMachine, store: StagedStore, retention: Reten
     store.deferDelete(key);
     header.conflicts.first++;
   }
+  state.regions.collectTombstones(retention.tombstoneKeepMs, expireCountMax);
 }
 
 /**

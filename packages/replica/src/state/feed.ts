@@ -5,9 +5,11 @@ import { readList, readOptionalBytes, writeOptionalBytes } from './command.ts';
 /** One change of a committed value; the changes of a log entry travel together. */
 export interface Change {
   readonly key: string;
-  /** null: deleted. */
-  readonly value: Uint8Array | null;
   readonly stamp: Stamp;
+  /** The register's value; null: deleted, or of another type. */
+  readonly value: Uint8Array | null;
+  /** Of another type than the register: who is told reads the value as it is by then. */
+  readonly typed: boolean;
 }
 
 export function encodeChanges(changes: readonly Change[]): Uint8Array {
@@ -16,11 +18,12 @@ export function encodeChanges(changes: readonly Change[]): Uint8Array {
   for (const change of changes) {
     writer.text(change.key);
     encodeStamp(writer, change.stamp);
+    writer.bool(change.typed);
     writeOptionalBytes(writer, change.value);
   }
   return writer.finish();
 }
 
 export function decodeChanges(bytes: Uint8Array): Change[] {
-  return readList(new ByteReader(bytes.slice()), (r) => ({ key: r.text(), stamp: decodeStamp(r), value: readOptionalBytes(r) }));
+  return readList(new ByteReader(bytes.slice()), (r) => ({ key: r.text(), stamp: decodeStamp(r), typed: r.bool(), value: readOptionalBytes(r) }));
 }

@@ -1,7 +1,9 @@
-import { ByteReader, ByteWriter, DecodeError, replicaId, type NodeId, type ReplicaId } from '@skerry/base';
+import { ByteReader, ByteWriter, DecodeError, replicaId, type NodeId, type RegionId, type ReplicaId } from '@skerry/base';
 import { CausalContext, decodeStamp, encodeStamp, stampZero, type Stamp } from '@skerry/crdt';
 import { decodeConfigState, encodeConfigState, type ConfigState } from '@skerry/raft';
-import { readNode } from './command.ts';
+import { readNode, readRegion } from './command.ts';
+import type { OriginState } from './region-log.ts';
+import { decodeRegionRecord, encodeRegionRecord, type RegionRecord } from './region-record.ts';
 
 /** The facts of a partition's applied state that are not under a key of their own; one record, written with the data. */
 export interface StateHeader {
@@ -28,17 +30,32 @@ export interface StateHeader {
   feedFirst: number;
   /** The incarnation under which each node was taken into this group. */
   admitted: Map<NodeId, ReplicaId>;
+  /** Names this region's log of this partition; drawn from the first entry. 0: nothing was written yet. */
+  origin: ReplicaId;
+  /** Consistent writes take their dots from `origin`: the last one. */
+  lastDot: number;
+  /** The logs of all origins, the own one included. */
+  origins: Map<ReplicaId, OriginState>;
+  /** The other regions. */
+  regions: Map<RegionId, RegionRecord>;
+  /** In which region a replica or origin writes, as far as is known. */
+  replicaRegions: Map<ReplicaId, RegionId>;
+  /** The highest stamp of a tombstone that was dropped. */
+  collected: Stamp;
+  /** Counts the tombstones that came by state exchange. */
+  exchangedTombstones: number;
 }
 
 export function emptyHeader(config: ConfigState, applied: number, term: number): StateHeader {
   return {
     applied, term, config, clusterMs: 0, clock: stampZero, context: CausalContext.empty(), clampFloors: new Map(),
     sessionHorizonMs: 0, sessionQuorumlessHorizonMs: 0, receipts: { first: 0, next: 0 }, conflicts: { first: 0, next: 0 },
-    feedFirst: applied + 1, admitted: new Map(),
+    feedFirst: applied + 1, admitted: new Map(), origin: replicaId(0), lastDot: 0, origins: new Map(), regions: new Map(),
+    replicaRegions: new Map(), collected: stampZero, exchangedTombstones: 0,
   };
 }
 
-const version = 1;
+const version = 2;
 
 export function encodeHeader(header: StateHeader): Uint8Array {
   const writer = new ByteWriter(256);
@@ -56,6 +73,16 @@ export function encodeHeader(header: StateHeader): Uint8Array {
   for (const { first, next } of [header.receipts, header.conflicts]) writer.varint(first).varint(next);
   writer.varint(header.feedFirst).varint(header.admitted.size);
   for (const [node, replica] of header.admitted) writer.text(node).u48(replica);
+  writer.u48(header.origin).varint(header.lastDot).varint(header.origins.size);
+  for (const [origin, { region, applied, first, bytes }] of header.origins) {
+    writer.u48(origin).text(region).varint(applied).varint(first).varint(bytes);
+  }
+  writer.varint(header.regions.size);
+  for (const record of header.regions.values()) encodeRegionRecord(writer, record);
+  writer.varint(header.replicaRegions.size);
+  for (const [replica, region] of header.replicaRegions) writer.u48(replica).text(region);
+  encodeStamp(writer, header.collected);
+  writer.varint(header.exchangedTombstones);
   return writer.finish();
 }
 
@@ -78,9 +105,24 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
   const feedFirst = reader.varint();
   const admitted = new Map<NodeId, ReplicaId>();
   for (let left = reader.count(); left > 0; left--) admitted.set(readNode(reader), replicaId(reader.u48()));
+  const origin = replicaId(reader.u48());
+  const lastDot = reader.varint();
+  const origins = new Map<ReplicaId, OriginState>();
+  for (let left = reader.count(); left > 0; left--) {
+    origins.set(replicaId(reader.u48()), { region: readRegion(reader), applied: reader.varint(), first: reader.varint(), bytes: reader.varint() });
+  }
+  const regions = new Map<RegionId, RegionRecord>();
+  for (let left = reader.count(); left > 0; left--) {
+    const record = decodeRegionRecord(reader);
+    regions.set(record.region, record);
+  }
+  const replicaRegions = new Map<ReplicaId, RegionId>();
+  for (let left = reader.count(); left > 0; left--) replicaRegions.set(replicaId(reader.u48()), readRegion(reader));
+  const collected = decodeStamp(reader);
+  const exchangedTombstones = reader.varint();
   reader.end();
   return {
     applied, term, config, clusterMs, clock, context, clampFloors, sessionHorizonMs, sessionQuorumlessHorizonMs, receipts,
-    conflicts, feedFirst, admitted,
+    conflicts, feedFirst, admitted, origin, lastDot, origins, regions, replicaRegions, collected, exchangedTombstones,
   };
 }

@@ -1,5 +1,7 @@
 import { ByteReader, ByteWriter, DecodeError, unreachable } from '@skerry/base';
-import { decodeDot, decodeStamp, encodeDot, encodeStamp, type Dot, type Stamp } from '@skerry/crdt';
+import {
+  decodeDot, decodeStamp, decodeValue, encodeDot, encodeStamp, encodeValue, type Dot, type Stamp, type Value,
+} from '@skerry/crdt';
 import type { ReplicaErrorCode } from '../requests.ts';
 import { readList, readOptionalBytes, writeOptionalBytes } from './command.ts';
 
@@ -10,6 +12,8 @@ export type CommandResult =
   | { readonly kind: 'refused'; readonly value: Uint8Array | null; readonly stamp: Stamp | null }
   | { readonly kind: 'txn'; readonly succeeded: boolean; readonly results: readonly TxnResult[] }
   | { readonly kind: 'lease'; readonly ttlMs: number }
+  /** A write of another type than the register, and the value after it; null: not told. */
+  | { readonly kind: 'updated'; readonly stamp: Stamp; readonly value: Value | null }
   /** The fence was first. */
   | { readonly kind: 'notApplied' }
   | { readonly kind: 'error'; readonly code: CommandErrorCode }
@@ -22,10 +26,10 @@ export interface TxnResult {
   readonly stamp: Stamp | null;
 }
 
-export type CommandErrorCode = Extract<ReplicaErrorCode, 'LEASE_NOT_FOUND' | 'LEASE_EXISTS' | 'WRONG_TYPE' | 'SESSION_EXPIRED' | 'SEQUENCE_ANSWERED'>;
-const errorCodes: readonly CommandErrorCode[] = ['LEASE_NOT_FOUND', 'LEASE_EXISTS', 'WRONG_TYPE', 'SESSION_EXPIRED', 'SEQUENCE_ANSWERED'];
+export type CommandErrorCode = Extract<ReplicaErrorCode, 'LEASE_NOT_FOUND' | 'LEASE_EXISTS' | 'WRONG_TYPE' | 'SESSION_EXPIRED' | 'SEQUENCE_ANSWERED' | 'LIMIT_EXCEEDED'>;
+const errorCodes: readonly CommandErrorCode[] = ['LEASE_NOT_FOUND', 'LEASE_EXISTS', 'WRONG_TYPE', 'SESSION_EXPIRED', 'SEQUENCE_ANSWERED', 'LIMIT_EXCEEDED'];
 
-const kinds = ['applied', 'refused', 'txn', 'lease', 'notApplied', 'error', 'promoted'] as const;
+const kinds = ['applied', 'refused', 'txn', 'lease', 'notApplied', 'error', 'promoted', 'updated'] as const;
 
 export function encodeResult(result: CommandResult): Uint8Array {
   const writer = new ByteWriter(32);
@@ -58,6 +62,11 @@ export function encodeResult(result: CommandResult): Uint8Array {
       break;
     case 'notApplied':
       break;
+    case 'updated':
+      encodeStamp(writer, result.stamp);
+      writer.bool(result.value !== null);
+      if (result.value !== null) encodeValue(writer, result.value);
+      break;
     default:
       unreachable(result);
   }
@@ -84,6 +93,8 @@ export function decodeResult(bytes: Uint8Array): CommandResult {
       return { kind, ttlMs: reader.varint() };
     case 'notApplied':
       return { kind };
+    case 'updated':
+      return { kind, stamp: decodeStamp(reader), value: reader.bool() ? decodeValue(reader) : null };
     case 'error': {
       const code = errorCodes[reader.u8()];
       if (code === undefined) throw new DecodeError('unknown error code');

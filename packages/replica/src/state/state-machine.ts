@@ -1,6 +1,6 @@
-import { assert, equalBytes, type NodeId, type PartitionId, type ReplicaId } from '@skerry/base';
+import { assert, equalBytes, type NodeId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import {
-  clampStamp, compareStamps, equalDots, stampAfter, stampFromText, stampMax, stampToText, type Dot, type Stamp,
+  isTombstone, registerValue, stampFromText, stampToText, valueStamp, valueType, type Dot, type Stamp, type Value, type ValueType,
 } from '@skerry/crdt';
 import type { ConfigState } from '@skerry/raft';
 import { stateKeys, type StateKeys } from '../keys.ts';
@@ -11,13 +11,15 @@ import type { Command, CommandId, Promotion } from './command.ts';
 import { expire } from './expiry.ts';
 import { encodeChanges, type Change } from './feed.ts';
 import { decodeHeader, emptyHeader, encodeHeader, type StateHeader } from './header.ts';
-import { decodeKeyRecord, encodeKeyRecord, type KeyRecord } from './key-record.ts';
+import type { KeyRecord } from './key-record.ts';
 import { Leases } from './leases.ts';
-import { decodeConflict, encodeConflict, type ConflictRecord } from './ledger.ts';
+import { decodeConflict } from './ledger.ts';
 import { Members } from './members.ts';
-import { Receipts, type ReceiptRecord } from './receipts.ts';
+import { Receipts } from './receipts.ts';
+import { Regions } from './regions.ts';
 import type { CommandResult, TxnResult } from './result.ts';
 import { sessionBirthMs, Sessions, type Session } from './sessions.ts';
+import { Values, type ConflictCount, type WriteEnd } from './values.ts';
 
 /** What applying one log entry came to. */
 export interface AppliedBatch {
@@ -27,13 +29,17 @@ export interface AppliedBatch {
   /** Dots that are settled now: whoever holds such a pending write lets go of it. */
   readonly settled: readonly { readonly dot: Dot; readonly key: string }[];
   readonly membersChanged: boolean;
+  readonly regionsChanged: boolean;
+  readonly conflicts: readonly ConflictCount[];
+  /** Operations of other regions whose stamps lie further in the future than clocks may differ. */
+  readonly stampsAhead: number;
 }
 
-/** The readings that every command of a batch shares. */
-interface Reading {
-  readonly wallMs: number;
-  readonly clampMs: number;
-  readonly replica: ReplicaId;
+export interface StateOptions {
+  readonly region: RegionId;
+  readonly partition: PartitionId;
+  readonly generation: number;
+  readonly initial: { readonly config: ConfigState; readonly applied: number; readonly term: number };
 }
 
 /**
@@ -47,16 +53,18 @@ export class StateMachine {
   readonly leases: Leases;
   readonly members: Members;
   readonly receipts: Receipts;
+  readonly values: Values;
+  readonly regions: Regions;
   readonly #store: StagedStore;
   #headerDirty = false;
   // Collected while one batch is applied.
   #results: { id: CommandId; result: CommandResult }[] = [];
-  #changes: Change[] = [];
   #settled: { dot: Dot; key: string }[] = [];
   #membersChanged = false;
+  #regionsChanged = false;
 
   /** Opens the state of `generation`, or starts an empty one from `initial`. */
-  constructor(store: StagedStore, partition: PartitionId, generation: number, initial: { config: ConfigState; applied: number; term: number }) {
+  constructor(store: StagedStore, { region, partition, generation, initial }: StateOptions) {
     this.#store = store;
     this.keys = stateKeys(partition, generation);
     const record = store.get(this.keys.header);
@@ -66,6 +74,8 @@ export class StateMachine {
     this.leases = new Leases(this.keys, store);
     this.members = new Members(this.keys, store);
     this.receipts = new Receipts(this.keys, store, this.header.receipts);
+    this.values = new Values({ keys: this.keys, store, header: this.header, leases: this.leases, region, partition });
+    this.regions = new Regions({ header: this.header, values: this.values, region });
   }
 
   get applied(): number {
@@ -74,8 +84,7 @@ export class StateMachine {
 
   /** The committed record, tombstones included. */
   read(key: string): KeyRecord | null {
-    const record = this.#store.get(this.keys.user(key));
-    return record === undefined ? null : decodeKeyRecord(record);
+    return this.values.read(key);
   }
 
   /** An entry without commands (no-op, configuration) also moves the applied index. */
@@ -88,19 +97,26 @@ export class StateMachine {
     this.#advance(index, term);
     this.header.clusterMs = Math.max(this.header.clusterMs, batch.clusterMs);
     this.#results = [];
-    this.#changes = [];
     this.#settled = [];
     this.#membersChanged = false;
-    for (const command of batch.commands) this.#applyCommand(command, batch);
-    if (this.#changes.length > 0) this.#store.defer(this.keys.feed(index), encodeChanges(this.#changes));
+    this.#regionsChanged = false;
+    this.values.begin(batch);
+    for (const command of batch.commands) {
+      this.#applyCommand(command);
+      this.values.endCommand();
+    }
+    const { changes, conflicts, stampsAhead } = this.values.end();
+    if (changes.length > 0) this.#store.defer(this.keys.feed(index), encodeChanges(changes));
     return {
-      index, results: this.#results, changes: this.#changes, settled: this.#settled, membersChanged: this.#membersChanged,
+      index, results: this.#results, changes, settled: this.#settled, membersChanged: this.#membersChanged,
+      regionsChanged: this.#regionsChanged, conflicts, stampsAhead,
     };
   }
 
   /** Writes what is kept decoded into the deferred writes; call before they enter a batch. */
   save(): void {
     this.sessions.save();
+    this.values.digests.save();
     if (!this.#headerDirty) return;
     this.#store.defer(this.keys.header, encodeHeader(this.header));
     this.#headerDirty = false;
@@ -129,14 +145,27 @@ export class StateMachine {
     this.#headerDirty = true;
   }
 
-  #applyCommand(command: Command, reading: Reading): void {
+  #applyCommand(command: Command): void {
     switch (command.kind) {
       case 'promote':
-        return this.#promote(command.id, command.write, reading);
+        return this.#promote(command.id, command.write);
       case 'expire':
         return expire(this, this.#store, command.retention, (keys) => {
-          for (const key of keys) this.#writeKey(key, null, { reading, lease: null });
+          for (const key of keys) this.#deleteKey(key);
         });
+      case 'remote':
+        for (const settled of this.regions.applyRemote(command)) this.#settled.push(settled);
+        return;
+      case 'regionSet':
+        this.#regionsChanged = this.regions.set(command) || this.#regionsChanged;
+        return;
+      case 'retain':
+        return this.regions.retain(command);
+      case 'mergeValues':
+        for (const { key, value } of command.values) this.values.mergeExchanged(key, value, command);
+        return;
+      case 'adopt':
+        return this.regions.adopt(command);
       case 'announce':
         this.#membersChanged = this.members.announce(command.member) || this.#membersChanged;
         return;
@@ -150,12 +179,12 @@ export class StateMachine {
         this.header.admitted.set(command.node, command.replica);
         return;
       default:
-        return this.#applyWrite(command, reading);
+        return this.#applyWrite(command);
     }
   }
 
   /** A command with (client, sequence): takes effect unless it did before, was fenced, or comes too late. */
-  #applyWrite(command: Exclude<Command, { kind: 'promote' | 'expire' | 'announce' | 'memberSet' | 'memberRemove' | 'admit' }>, reading: Reading): void {
+  #applyWrite(command: WriteCommand): void {
     const { id } = command;
     const session = this.#sessionOf(id, this.header.sessionHorizonMs);
     if (session === null || session.revived) {
@@ -171,37 +200,42 @@ export class StateMachine {
       this.#results.push({ id, result: { kind: 'error', code: 'SEQUENCE_ANSWERED' } });
       return;
     }
-    const result = this.#execute(command, reading);
+    const result = this.#execute(command);
     this.sessions.finish(id.client, session, { sequence: id.sequence, result });
     this.#results.push({ id, result });
   }
 
-  #execute(command: Exclude<Command, { kind: 'promote' | 'expire' | 'announce' | 'memberSet' | 'memberRemove' | 'admit' }>, reading: Reading): CommandResult {
+  #execute(command: WriteCommand): CommandResult {
     switch (command.kind) {
       case 'fence':
         return { kind: 'notApplied' };
       case 'set':
         if (command.lease !== null && this.leases.find(command.lease) === null) return { kind: 'error', code: 'LEASE_NOT_FOUND' };
-        return { kind: 'applied', stamp: this.#writeKey(command.key, command.value, { reading, lease: command.lease }) };
-      case 'delete': {
-        const existing = this.read(command.key);
-        if (existing === null || existing.value === null) return { kind: 'applied', stamp: null };
-        this.#writeKey(command.key, null, { reading, lease: null });
+        return ended(this.values.write(command.key, { type: 'register', value: command.value }, command.lease));
+      case 'delete':
+        this.#deleteKey(command.key);
         return { kind: 'applied', stamp: null };
+      case 'update': {
+        const end = this.values.write(command.key, command.request, null);
+        if ('error' in end) return ended(end);
+        const { type } = command.request;
+        // A set or a document may be large: who wants it reads it.
+        if (type === 'set' || type === 'document') return { kind: 'updated', stamp: end.stamp, value: null };
+        return { kind: 'updated', stamp: end.stamp, value: this.read(command.key)?.value ?? null };
       }
       case 'swap': {
-        const current = this.read(command.key);
-        const value = current?.value ?? null;
-        if (!sameValue(value, command.oldValue)) {
-          return { kind: 'refused', value, stamp: value === null ? null : (current?.stamp ?? null) };
-        }
+        const current = this.read(command.key)?.value ?? null;
+        const type = valueType(current);
+        if (type !== null && type !== 'register') return { kind: 'error', code: 'WRONG_TYPE' };
+        const value = registerValue(current);
+        if (!sameValue(value, command.oldValue)) return { kind: 'refused', value, stamp: value === null ? null : stampOf(current) };
         if (command.lease !== null && this.leases.find(command.lease) === null) return { kind: 'error', code: 'LEASE_NOT_FOUND' };
-        if (command.newValue === null && value === null) return { kind: 'applied', stamp: null };
-        const stamp = this.#writeKey(command.key, command.newValue, { reading, lease: command.lease });
-        return { kind: 'applied', stamp: command.newValue === null ? null : stamp };
+        if (command.newValue !== null) return ended(this.values.write(command.key, { type: 'register', value: command.newValue }, command.lease));
+        this.#deleteKey(command.key);
+        return { kind: 'applied', stamp: null };
       }
       case 'txn':
-        return this.#transact(command, reading);
+        return this.#transact(command);
       case 'leaseGrant': {
         if (this.leases.find(command.lease) !== null) return { kind: 'error', code: 'LEASE_EXISTS' };
         this.leases.extend(command.lease, command.ttlMs, this.header.clusterMs);
@@ -216,46 +250,56 @@ export class StateMachine {
       case 'leaseRevoke': {
         const lease = this.leases.find(command.lease);
         if (lease === null) return { kind: 'error', code: 'LEASE_NOT_FOUND' };
-        for (const key of this.leases.keysOf(command.lease)) this.#writeKey(key, null, { reading, lease: null });
+        for (const key of this.leases.keysOf(command.lease)) this.#deleteKey(key);
         this.leases.remove(command.lease);
         return { kind: 'lease', ttlMs: 0 };
       }
     }
   }
 
-  #transact(command: Extract<Command, { kind: 'txn' }>, reading: Reading): CommandResult {
+  #transact(command: Extract<Command, { kind: 'txn' }>): CommandResult {
     const succeeded = command.compares.every((compare) => this.#compares(compare));
     const branch = succeeded ? command.then : command.otherwise;
-    // All or nothing: a lease that is missing refuses the whole before anything is written (I14).
+    // All or nothing: what would fail refuses the whole before anything is written (I14).
+    const types: Map<string, ValueType | null> = new Map();
     for (const operation of branch) {
       if (operation.kind === 'set' && operation.lease !== undefined && this.leases.find(operation.lease) === null) {
         return { kind: 'error', code: 'LEASE_NOT_FOUND' };
       }
+      const { key } = operation;
+      if (!types.has(key)) types.set(key, valueType(this.read(key)?.value ?? null));
+      const type = types.get(key) ?? null;
+      if (operation.kind !== 'delete' && type !== null && type !== 'register') return { kind: 'error', code: 'WRONG_TYPE' };
+      types.set(key, operation.kind === 'set' ? 'register' : operation.kind === 'delete' ? null : type);
     }
-    return { kind: 'txn', succeeded, results: branch.map((operation) => this.#transactOne(operation, reading)) };
+    return { kind: 'txn', succeeded, results: branch.map((operation) => this.#transactOne(operation)) };
   }
 
-  #transactOne(operation: TxnOperation, reading: Reading): TxnResult {
+  #transactOne(operation: TxnOperation): TxnResult {
     const { key } = operation;
     switch (operation.kind) {
       case 'get': {
-        const record = this.read(key);
-        const value = record?.value ?? null;
-        return { key, value, stamp: value === null ? null : (record?.stamp ?? null) };
+        const current = this.read(key)?.value ?? null;
+        const value = registerValue(current);
+        return { key, value, stamp: value === null ? null : stampOf(current) };
       }
-      case 'set':
-        return { key, value: null, stamp: this.#writeKey(key, operation.value, { reading, lease: operation.lease ?? null }) };
+      case 'set': {
+        const end = this.values.write(key, { type: 'register', value: operation.value }, operation.lease ?? null);
+        // Types and leases were checked, and the size when the request came.
+        assert('stamp' in end, 'a set in a transaction cannot fail', { key });
+        return { key, value: null, stamp: end.stamp };
+      }
       case 'delete':
-        if ((this.read(key)?.value ?? null) !== null) this.#writeKey(key, null, { reading, lease: null });
+        this.#deleteKey(key);
         return { key, value: null, stamp: null };
     }
   }
 
   #compares(compare: Compare): boolean {
-    const record = this.read(compare.key);
-    const value = record?.value ?? null;
-    if (compare.kind === 'value') return sameValue(value, compare.equals);
-    const version = record !== null && value !== null ? stampToText(record.stamp) : '';
+    const current = this.read(compare.key)?.value ?? null;
+    // A value of another type equals no register, and is not missing either.
+    if (compare.kind === 'value') return visibleType(current) !== 'other' && sameValue(registerValue(current), compare.equals);
+    const version = current !== null && !isTombstone(current) ? stampToText(valueStamp(current)) : '';
     const wanted = compare.version ?? '';
     switch (compare.relation) {
       case '<':
@@ -267,25 +311,27 @@ export class StateMachine {
     }
   }
 
-  /** DESIGN section 3: each dot takes effect once, the later stamp wins, the loser is kept in the ledger. */
-  #promote(id: CommandId, write: Promotion, reading: Reading): void {
-    const { dot, key } = write;
-    if (!this.header.context.add(dot)) return;
+  /** DESIGN section 3: each dot takes effect once; the merge rule of the key's type decides. */
+  #promote(id: CommandId, write: Promotion): void {
+    const { key } = write;
+    const { dot } = write.op;
+    if (this.header.context.has(dot)) return;
     this.#settled.push({ dot, key });
     const session = this.#sessionOf(id, this.header.sessionQuorumlessHorizonMs);
-    if (session === null) return this.#reject(write, reading, 'SESSION_EXPIRED');
+    if (session === null) return this.#reject(write, 'SESSION_EXPIRED');
     this.sessions.setQuorumless(id.client, session);
     if (session.done.has(id.sequence)) {
       // Its client had it fenced: that told that it is not applied, so it is not, but it was acknowledged too.
-      if (!session.promoted.has(id.sequence)) return this.#reject(write, reading, 'FENCED');
+      if (!session.promoted.has(id.sequence)) return this.#reject(write, 'FENCED');
       // The client's retry was accepted by two nodes; the other copy was here first, and what became of it became of this one.
+      this.values.settle(dot);
       const first = session.results.get(id.sequence)?.result;
       const receipt = first?.kind === 'promoted' ? this.receipts.find(first.dot) : null;
       const state = session.superseded.has(id.sequence) ? 'superseded' : 'promoted';
       this.receipts.settle(dot, receipt ?? { state, stamp: null, reason: null });
       return;
     }
-    const receipt = this.#mergePromotion(write, reading);
+    const receipt = this.values.promote(write);
     this.receipts.settle(dot, receipt);
     const result: CommandResult = { kind: 'promoted', stamp: receipt.stamp, dot };
     if (receipt.state === 'superseded') session.superseded.add(id.sequence);
@@ -293,56 +339,14 @@ export class StateMachine {
     this.#results.push({ id, result });
   }
 
-  /** An acknowledged write that takes no effect is kept in the ledger, from where it can be restored (I12). */
-  #reject(write: Promotion, reading: Reading, reason: string): void {
-    this.#discard({ ...losing(write), winner: null, winnerStamp: write.stamp, timeMs: reading.wallMs, reason: 'rejected' });
-    this.receipts.settle(write.dot, { state: 'rejected', stamp: null, reason });
+  #reject(write: Promotion, reason: string): void {
+    this.values.reject(write);
+    this.receipts.settle(write.op.dot, { state: 'rejected', stamp: null, reason });
   }
 
-  #mergePromotion(write: Promotion, reading: Reading): ReceiptRecord {
-    const current = this.read(write.key);
-    const clamped = this.#clamp(write.stamp, reading.clampMs);
-    const seen = current !== null && write.base !== null && sawBase(write.base, current);
-    if (current !== null && !seen && compareStamps(clamped, current.stamp) <= 0) {
-      this.#discard({ ...losing(write), winner: current.value, winnerStamp: current.stamp, timeMs: reading.wallMs, reason: 'superseded' });
-      return { state: 'superseded', stamp: current.stamp, reason: null };
-    }
-    // A write that saw the current value comes after it, even if the clamp has put its stamp below.
-    const stamp = current !== null && compareStamps(clamped, current.stamp) <= 0 ? stampAfter(current.stamp, 0, clamped.replica) : clamped;
-    if (current !== null && !seen) {
-      this.#discard({
-        key: write.key, loser: current.value, loserStamp: current.stamp, winner: write.value, winnerStamp: stamp,
-        timeMs: reading.wallMs, reason: 'overwrote',
-      });
-    }
-    this.#putRecord(write.key, { value: write.value, stamp, dot: write.dot, lease: null }, current);
-    return { state: 'promoted', stamp, reason: null };
-  }
-
-  #clamp(stamp: Stamp, clampMs: number): Stamp {
-    if (stamp.wallMs <= clampMs) return stamp;
-    const clamped = clampStamp(stamp, clampMs, this.header.clampFloors.get(stamp.replica) ?? null);
-    this.header.clampFloors.set(stamp.replica, clamped);
-    return clamped;
-  }
-
-  #discard(record: Omit<ConflictRecord, 'clusterMs'>): void {
-    this.#store.defer(this.keys.conflict(this.header.conflicts.next++), encodeConflict({ ...record, clusterMs: this.header.clusterMs }));
-  }
-
-  /** A consistent write: its stamp is above every stamp of the partition, so above the committed one. */
-  #writeKey(key: string, value: Uint8Array | null, { reading, lease }: { reading: Reading; lease: string | null }): Stamp {
-    const stamp = stampAfter(this.header.clock, reading.wallMs, reading.replica);
-    this.#putRecord(key, { value, stamp, dot: null, lease }, this.read(key));
-    return stamp;
-  }
-
-  #putRecord(key: string, record: KeyRecord, previous: KeyRecord | null): void {
-    if (previous !== null && previous.lease !== null && previous.lease !== record.lease) this.leases.detach(previous.lease, key);
-    if (record.lease !== null && previous?.lease !== record.lease) this.leases.attach(record.lease, key);
-    this.header.clock = stampMax(this.header.clock, record.stamp);
-    this.#store.defer(this.keys.user(key), encodeKeyRecord(record));
-    this.#changes.push({ key, value: record.value, stamp: record.stamp });
+  #deleteKey(key: string): void {
+    const existing = this.read(key);
+    if (existing !== null && !isTombstone(existing.value)) this.values.write(key, { type: 'delete' }, null);
   }
 
   /** The session, made when it is new; null if it may be one that was forgotten. */
@@ -366,10 +370,10 @@ export class StateMachine {
   }
 
   /** Newest first. */
-  conflicts(prefix: string, limit: number, decode: (bytes: Uint8Array) => ConflictEntry): ConflictEntry[] {
+  conflicts(prefix: string, limit: number, decode: (bytes: Uint8Array, number: number) => ConflictEntry): ConflictEntry[] {
     const found: ConflictEntry[] = [];
-    for (const { value } of this.#store.scan({ ...this.keys.range('o'), reverse: true })) {
-      const entry = decode(value);
+    for (const { key, value } of this.#store.scan({ ...this.keys.range('o'), reverse: true })) {
+      const entry = decode(value, Number.parseInt(key.slice(-12), 16));
       if (!entry.key.startsWith(prefix)) continue;
       found.push(entry);
       if (found.length >= limit) break;
@@ -382,13 +386,22 @@ export class StateMachine {
   }
 }
 
-function losing(write: Promotion): Pick<ConflictRecord, 'key' | 'loser' | 'loserStamp'> {
-  return { key: write.key, loser: write.value, loserStamp: write.stamp };
+type WriteCommand = Exclude<
+  Command,
+  { kind: 'promote' | 'expire' | 'announce' | 'memberSet' | 'memberRemove' | 'admit' | 'remote' | 'regionSet' | 'retain' | 'mergeValues' | 'adopt' }
+>;
+
+function ended(end: WriteEnd): CommandResult {
+  return 'error' in end ? { kind: 'error', code: end.error } : { kind: 'applied', stamp: end.stamp };
 }
 
-function sawBase(base: { readonly stamp: Stamp; readonly dot: Dot | null }, current: KeyRecord): boolean {
-  if (base.dot !== null && current.dot !== null) return equalDots(base.dot, current.dot);
-  return compareStamps(base.stamp, current.stamp) === 0;
+function stampOf(value: Value | null): Stamp | null {
+  return value === null ? null : valueStamp(value);
+}
+
+function visibleType(value: Value | null): 'none' | 'register' | 'other' {
+  const type = valueType(value);
+  return type === null ? 'none' : type === 'register' ? 'register' : 'other';
 }
 
 function sameValue(a: Uint8Array | null, b: Uint8Array | null): boolean {

@@ -1,7 +1,8 @@
 import { nodeId, regionId, replicaId, SeededRandom, utf8Decode, utf8Encode, type ClientId, type NodeId } from '@skerry/base';
 import { decodePeerFrame, encodePeerFrame } from '../peer-message.ts';
 import { MemoryStorage } from '../ports/memory-storage.ts';
-import { defaultLimits, defaultTiming, type Now, type ReplicaLimits, type ReplicaTiming } from '../replica-api.ts';
+import type { RegionContacts } from '../ports/link.ts';
+import { defaultLimits, defaultTiming, type Effects, type LinkEffects, type Now, type ReplicaLimits, type ReplicaTiming } from '../replica-api.ts';
 import { Replica } from '../replica.ts';
 import type { Answer, ControlOperation, Operation } from '../requests.ts';
 
@@ -33,6 +34,14 @@ export interface WorldOptions {
   readonly limits?: Partial<ReplicaLimits>;
   /** Nodes beyond the first `votersAtStart` start without a configuration, to be added. Default: all vote. */
   readonly votersAtStart?: number;
+  /** Default: one region that knows of no other. */
+  readonly region?: string;
+  readonly regions?: readonly RegionContacts[];
+  readonly linkHasLog?: boolean;
+  /** Distinguishes the nodes of several regions. */
+  readonly replicaBase?: number;
+  /** Takes what a node wants its link to do. */
+  readonly onLink?: (node: NodeId, effects: LinkEffects) => void;
 }
 
 /** One open call. */
@@ -63,7 +72,7 @@ export class World {
     const count = options.nodeCount ?? 3;
     for (let i = 1; i <= count; i++) {
       const name = nodeId(`n${i}`);
-      this.#machines.set(name, { name, replicaNumber: i, storage: new MemoryStorage(), replica: null, batches: [], hangs: false, wallOffsetMs: 0, paused: false });
+      this.#machines.set(name, { name, replicaNumber: (options.replicaBase ?? 0) + i, storage: new MemoryStorage(), replica: null, batches: [], hangs: false, wallOffsetMs: 0, paused: false });
     }
     for (const name of this.#machines.keys()) this.start(name);
   }
@@ -92,7 +101,8 @@ export class World {
     const voters = this.names.slice(0, this.#options.votersAtStart ?? this.names.length);
     machine.replica = new Replica(
       {
-        node: machine.name, region: regionId('r'), replica: replicaId(machine.replicaNumber), partitionCount: this.#options.partitionCount ?? 1,
+        node: machine.name, region: regionId(this.#options.region ?? 'r'), regions: this.#options.regions ?? [],
+        linkHasLog: this.#options.linkHasLog ?? false, replica: replicaId(machine.replicaNumber), partitionCount: this.#options.partitionCount ?? 1,
         bootstrap: voters.includes(machine.name) && !join ? voters : null,
         urls: { peerUrl: `ws://${name}/peer`, clientUrl: `ws://${name}/client`, adminUrl: `http://${name}/admin` },
         random: this.#random.fork(), timing: { ...defaultTiming, ...this.#options.timing }, limits: { ...defaultLimits, ...this.#options.limits },
@@ -209,6 +219,12 @@ export class World {
     return this.leader(partition) as NodeId;
   }
 
+  /** What the link of a node tells it. */
+  linkEvent(name: string, event: (replica: Replica, now: Now) => void): void {
+    const machine = this.#machine(name);
+    if (machine.replica !== null) event(machine.replica, this.#now(machine));
+  }
+
   /** One millisecond. */
   step(): void {
     this.#nowMs++;
@@ -230,8 +246,14 @@ export class World {
       }
     }
     if (this.#nowMs % defaultTiming.tickMs === 0) replica.tick(now);
-    const effects = replica.flush(now);
+    this.deliver(machine.name, replica.flush(now));
+  }
+
+  /** Carries out what a flush of that node came to. */
+  deliver(name: string, effects: Effects | null): void {
     if (effects === null) return;
+    const machine = this.#machine(name);
+    const now = this.#now(machine);
     if (effects.batch !== null) {
       machine.storage.enqueue(effects.batch.writes);
       machine.batches.push(effects.batch.id);
@@ -240,9 +262,10 @@ export class World {
       if (this.#isCut(machine.name, to) || !this.#machines.has(to) || !this.isUp(to)) continue;
       this.#frames.push({ from: machine.name, to, bytes: encodePeerFrame(messages), atMs: this.#nowMs + 1 });
     }
+    if (effects.link !== null) this.#options.onLink?.(machine.name, effects.link);
     for (const { handle, answer } of effects.answers) {
       this.#calls.get(handle)?.answers.push(answer);
-      if (answer.kind === 'watch' && answer.reset === 'more') replica.watchReady(handle, now);
+      if (answer.kind === 'watch' && answer.reset === 'more') machine.replica?.watchReady(handle, now);
     }
   }
 

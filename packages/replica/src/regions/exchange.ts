@@ -1,0 +1,252 @@
+import { compareText, ByteWriter, type RegionId } from '@skerry/base';
+import { encodeValue, valueDigest, type Digest } from '@skerry/crdt';
+import type { Partition } from '../partition.ts';
+import { bucketOf } from '../state/digests.ts';
+import { commandBytes } from '../state/command.ts';
+import { decodeKeyRecord } from '../state/key-record.ts';
+import type { LinkMessage } from './link-message.ts';
+
+/** One page of an answer: keys looked at, keys told, bytes of values. */
+const scanCountMax = 20_000;
+const keyCountMax = 2_000;
+const valueBytesMax = 1_024 * 1_024;
+const commandBytesMax = 512 * 1_024;
+/** An exchange that does not come along is given up; the reason for it will show again. */
+const giveUpMs = 20_000;
+
+type Digests = Extract<LinkMessage, { kind: 'digests' }>;
+
+interface Running {
+  readonly number: number;
+  readonly with: RegionId;
+  digests: Digests | null;
+  buckets: readonly number[];
+  /** Keys were compared up to here. */
+  after: string;
+  /** null: this was the last page. */
+  next: string | null;
+  /** Keys of the page whose values are wanted. */
+  wanted: string[];
+  /** Commands that the leader's queue did not take. */
+  queued: Uint8Array[];
+  askedMs: number;
+  progressMs: number;
+  merged: number;
+}
+
+/**
+ * State exchange (DESIGN section 4): the leader compares digests with another region's, then keys of the buckets that
+ * differ, and merges the values of the keys that differ. At the end everything that the other region had applied when it
+ * began is here, so its positions and context are adopted. Pulls only: the other region does the same the other way.
+ */
+export class Exchange {
+  readonly #partition: Partition;
+  readonly #send: (to: RegionId, message: LinkMessage) => void;
+  readonly #onAdopted: () => void;
+  #running: Running | null = null;
+  #count = 0;
+  #done = 0;
+  #merged = 0;
+
+  constructor(partition: Partition, send: (to: RegionId, message: LinkMessage) => void, onAdopted: () => void) {
+    this.#partition = partition;
+    this.#send = send;
+    this.#onAdopted = onAdopted;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== null;
+  }
+
+  get doneCount(): number {
+    return this.#done;
+  }
+
+  get mergedCount(): number {
+    return this.#merged;
+  }
+
+  /** Nothing happens if one is under way. */
+  begin(region: RegionId): void {
+    if (this.#running !== null) return;
+    const { monoMs } = this.#partition.turn.now;
+    // Answers to an exchange of an earlier leader, or of this one before a restart, must not be taken for this one's.
+    const number = this.#partition.currentTerm * 1_000 + (++this.#count % 1_000);
+    this.#running = {
+      number, with: region, digests: null, buckets: [], after: '', next: '', wanted: [], queued: [], askedMs: monoMs, progressMs: monoMs, merged: 0,
+    };
+    this.#ask();
+  }
+
+  clear(): void {
+    this.#running = null;
+  }
+
+  regionGone(region: RegionId): void {
+    if (this.#running?.with === region) this.#running = null;
+  }
+
+  receive(from: RegionId, message: Extract<LinkMessage, { kind: 'digests' | 'keys' | 'values' }>): void {
+    const running = this.#running;
+    if (running === null || running.with !== from || running.number !== message.exchange) return;
+    switch (message.kind) {
+      case 'digests':
+        return this.#onDigests(running, message);
+      case 'keys':
+        return this.#onKeys(running, message);
+      case 'values':
+        return this.#onValues(running, message);
+    }
+  }
+
+  tick(): void {
+    const running = this.#running;
+    if (running === null) return;
+    const { now, options } = this.#partition.turn;
+    if (running.queued.length > 0) return this.#drain(running);
+    if (now.monoMs - running.progressMs > giveUpMs) this.#running = null;
+    else if (now.monoMs - running.askedMs > options.timing.linkRetryMs) this.#ask();
+  }
+
+  /** Another region's side of the same: answers from the state as it is. */
+  answer(from: RegionId, message: Extract<LinkMessage, { kind: 'digestsAsk' | 'keysAsk' | 'valuesAsk' }>): void {
+    const { state } = this.#partition;
+    const { exchange } = message;
+    switch (message.kind) {
+      case 'digestsAsk': {
+        const positions = Array.from(state.header.origins, ([origin, { region, applied }]) => ({ origin, region, applied }));
+        this.#send(from, { kind: 'digests', exchange, sums: state.values.digests.encode(), positions, context: state.header.context.clone() });
+        return;
+      }
+      case 'keysAsk': {
+        const page = readKeys(this.#partition, message.after, new Set(message.buckets));
+        this.#send(from, { kind: 'keys', exchange, after: message.after, ...page });
+        return;
+      }
+      case 'valuesAsk': {
+        const values: { key: string; value: Uint8Array | null }[] = [];
+        let bytes = 0;
+        for (const key of message.keys) {
+          const record = state.read(key);
+          const writer = new ByteWriter(256);
+          if (record !== null) encodeValue(writer, record.value);
+          const value = record === null ? null : writer.finish();
+          values.push({ key, value });
+          bytes += key.length + (value?.length ?? 0);
+          if (bytes > valueBytesMax) break;
+        }
+        this.#send(from, { kind: 'values', exchange, values });
+      }
+    }
+  }
+
+  #ask(): void {
+    const running = this.#running;
+    if (running === null) return;
+    running.askedMs = this.#partition.turn.now.monoMs;
+    const { number: exchange } = running;
+    if (running.digests === null) this.#send(running.with, { kind: 'digestsAsk', exchange });
+    else if (running.wanted.length > 0) this.#send(running.with, { kind: 'valuesAsk', exchange, keys: running.wanted });
+    else this.#send(running.with, { kind: 'keysAsk', exchange, after: running.after, buckets: running.buckets });
+  }
+
+  #onDigests(running: Running, message: Digests): void {
+    if (running.digests !== null) return;
+    const buckets = this.#partition.state.values.digests.differing(message.sums);
+    if (buckets === null) {
+      this.#running = null;
+      return;
+    }
+    // Copies: the message is a view of a frame.
+    running.digests = { ...message, context: message.context.clone(), sums: new Uint8Array(0) };
+    running.buckets = buckets;
+    this.#moved(running);
+    if (buckets.length === 0) running.next = null;
+    this.#goOn(running);
+  }
+
+  #onKeys(running: Running, { after, keys, next }: Extract<LinkMessage, { kind: 'keys' }>): void {
+    if (running.digests === null || running.wanted.length > 0 || after !== running.after) return;
+    // A page that ends before it begins would never end.
+    if (next !== null && compareText(next, after) <= 0) return;
+    running.next = next;
+    running.wanted = keys.filter(({ key, digest }) => this.#differs(key, digest)).map(({ key }) => key);
+    this.#moved(running);
+    this.#goOn(running);
+  }
+
+  #onValues(running: Running, { values }: Extract<LinkMessage, { kind: 'values' }>): void {
+    const { digests } = running;
+    if (digests === null || values.length === 0 || values.some(({ key }, index) => key !== running.wanted[index])) return;
+    running.wanted = running.wanted.slice(values.length);
+    const positions = new Map(digests.positions.map(({ origin, applied }) => [origin, applied] as const));
+    let part: { key: string; value: Uint8Array }[] = [];
+    let bytes = 0;
+    const queue = (): void => {
+      if (part.length > 0) running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
+      part = [];
+      bytes = 0;
+    };
+    for (const { key, value } of values) {
+      if (value === null) continue;
+      if (bytes + value.length > commandBytesMax) queue();
+      part.push({ key, value });
+      bytes += key.length + value.length;
+      running.merged++;
+    }
+    queue();
+    this.#moved(running);
+    this.#drain(running);
+  }
+
+  #drain(running: Running): void {
+    while (running.queued.length > 0) {
+      if (!this.#partition.proposals.add(running.queued[0] as Uint8Array, null)) return;
+      running.queued.shift();
+    }
+    running.progressMs = this.#partition.turn.now.monoMs;
+    this.#goOn(running);
+  }
+
+  #goOn(running: Running): void {
+    if (running.wanted.length > 0) return this.#ask();
+    if (running.next !== null) {
+      running.after = running.next;
+      return this.#ask();
+    }
+    const { digests } = running;
+    this.#running = null;
+    if (digests === null) return;
+    // Behind the merges in the same log: whoever applies this has applied them.
+    const adopt = commandBytes({ kind: 'adopt', origins: digests.positions, context: digests.context });
+    if (!this.#partition.proposals.add(adopt, null)) return;
+    this.#done++;
+    this.#merged += running.merged;
+    this.#onAdopted();
+  }
+
+  #moved(running: Running): void {
+    running.progressMs = this.#partition.turn.now.monoMs;
+  }
+
+  #differs(key: string, digest: Digest): boolean {
+    const own = this.#partition.state.read(key);
+    // Nothing here: the other side's tombstone is taken over too, since what it buried may still be on its way.
+    if (own === null) return true;
+    const { high, low } = valueDigest(key, own.value);
+    return high !== digest.high || low !== digest.low;
+  }
+}
+
+function readKeys(partition: Partition, after: string, buckets: ReadonlySet<number>): Pick<Extract<LinkMessage, { kind: 'keys' }>, 'keys' | 'next'> {
+  const { keys } = partition.state;
+  const found: { key: string; digest: Digest }[] = [];
+  let scanned = 0;
+  const from = after === '' ? keys.userFrom : `${keys.user(after)}\0`;
+  for (const { key: storageKey, value } of partition.turn.store.scan({ from, to: keys.userTo })) {
+    const key = storageKey.slice(keys.userFrom.length);
+    if (buckets.has(bucketOf(key))) found.push({ key, digest: valueDigest(key, decodeKeyRecord(value).value) });
+    if (++scanned >= scanCountMax || found.length >= keyCountMax) return { keys: found, next: key };
+  }
+  return { keys: found, next: null };
+}

@@ -1,0 +1,215 @@
+import { ByteReader, ByteWriter, DecodeError, partitionId, replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
+import { CausalContext, decodeStamp, encodeStamp, type Digest, type Stamp } from '@skerry/crdt';
+import type { RegionDirectoryEntry } from '../replica-api.ts';
+import { readList, readRegion } from '../state/command.ts';
+import { decodeRegionNodes, encodeRegionNodes } from '../state/region-record.ts';
+
+/** How far a region has applied one origin's log. */
+export interface OriginPosition {
+  readonly origin: ReplicaId;
+  /** The region that the origin belongs to. */
+  readonly region: RegionId;
+  readonly applied: number;
+}
+
+/** A region as another one tells of it. */
+export interface RegionNews {
+  readonly region: RegionId;
+  readonly urls: readonly string[];
+  readonly evicted: boolean;
+  readonly changedAt: Stamp;
+}
+
+/**
+ * What the leaders of one partition in two regions say to each other (DESIGN section 4). All of it may be lost, repeated,
+ * reordered and late.
+ */
+export type LinkMessage =
+  | {
+      readonly kind: 'heartbeat';
+      /** The sender's own log; its length is its position in `positions`. */
+      readonly origin: ReplicaId;
+      readonly positions: readonly OriginPosition[];
+      /** Of the state at these positions. */
+      readonly digest: Digest;
+      readonly wallMs: number;
+      /** Partition 0 tells who is there, and of which regions it knows. */
+      readonly nodes: RegionDirectoryEntry['nodes'];
+      readonly regions: readonly RegionNews[];
+    }
+  /** All before `from` is there: send what follows, and what will follow. `again`: from there, whatever was sent since. */
+  | { readonly kind: 'pull'; readonly origin: ReplicaId; readonly from: number; readonly again: boolean }
+  | { readonly kind: 'entries'; readonly origin: ReplicaId; readonly region: RegionId; readonly first: number; readonly entries: readonly Uint8Array[] }
+  /** What was pulled is not kept any more; the log begins at `first`. */
+  | { readonly kind: 'trimmed'; readonly origin: ReplicaId; readonly first: number }
+  /** The receiver's region was evicted: nothing of this log is taken any more after `applied`. */
+  | { readonly kind: 'evicted'; readonly origin: ReplicaId; readonly applied: number }
+  | { readonly kind: 'digestsAsk'; readonly exchange: number }
+  | {
+      readonly kind: 'digests';
+      readonly exchange: number;
+      readonly sums: Uint8Array;
+      readonly positions: readonly OriginPosition[];
+      readonly context: CausalContext;
+    }
+  /** Keys above `after` in these buckets. */
+  | { readonly kind: 'keysAsk'; readonly exchange: number; readonly after: string; readonly buckets: readonly number[] }
+  | {
+      readonly kind: 'keys';
+      readonly exchange: number;
+      readonly after: string;
+      readonly keys: readonly { readonly key: string; readonly digest: Digest }[];
+      /** Pass as `after` for the next; null: that was all. */
+      readonly next: string | null;
+    }
+  | { readonly kind: 'valuesAsk'; readonly exchange: number; readonly keys: readonly string[] }
+  /** The values of the first keys asked for, as many as fit; null: no such key. */
+  | { readonly kind: 'values'; readonly exchange: number; readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[] };
+
+const version = 1;
+const kinds = [
+  'heartbeat', 'pull', 'entries', 'trimmed', 'evicted', 'digestsAsk', 'digests', 'keysAsk', 'keys', 'valuesAsk', 'values',
+] as const satisfies readonly LinkMessage['kind'][];
+
+export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): Uint8Array {
+  const writer = new ByteWriter(256);
+  writer.u8(version).u16(partition).u8(kinds.indexOf(message.kind));
+  switch (message.kind) {
+    case 'heartbeat':
+      writer.u48(message.origin);
+      encodePositionList(writer, message.positions);
+      encodeDigest(writer, message.digest);
+      writer.u48(message.wallMs);
+      encodeRegionNodes(writer, message.nodes);
+      writer.varint(message.regions.length);
+      for (const { region, urls, evicted, changedAt } of message.regions) {
+        writer.text(region).varint(urls.length);
+        for (const url of urls) writer.text(url);
+        writer.bool(evicted);
+        encodeStamp(writer, changedAt);
+      }
+      break;
+    case 'pull':
+      writer.u48(message.origin).varint(message.from).bool(message.again);
+      break;
+    case 'entries':
+      writer.u48(message.origin).text(message.region).varint(message.first).varint(message.entries.length);
+      for (const entry of message.entries) writer.bytes(entry);
+      break;
+    case 'trimmed':
+      writer.u48(message.origin).varint(message.first);
+      break;
+    case 'evicted':
+      writer.u48(message.origin).varint(message.applied);
+      break;
+    case 'digestsAsk':
+      writer.varint(message.exchange);
+      break;
+    case 'digests':
+      writer.varint(message.exchange).bytes(message.sums);
+      encodePositionList(writer, message.positions);
+      message.context.encode(writer);
+      break;
+    case 'keysAsk':
+      writer.varint(message.exchange).text(message.after).varint(message.buckets.length);
+      for (const bucket of message.buckets) writer.varint(bucket);
+      break;
+    case 'keys':
+      writer.varint(message.exchange).text(message.after).varint(message.keys.length);
+      for (const { key, digest } of message.keys) {
+        writer.text(key);
+        encodeDigest(writer, digest);
+      }
+      writer.bool(message.next !== null);
+      if (message.next !== null) writer.text(message.next);
+      break;
+    case 'valuesAsk':
+      writer.varint(message.exchange).varint(message.keys.length);
+      for (const key of message.keys) writer.text(key);
+      break;
+    case 'values':
+      writer.varint(message.exchange).varint(message.values.length);
+      for (const { key, value } of message.values) {
+        writer.text(key).bool(value !== null);
+        if (value !== null) writer.bytes(value);
+      }
+      break;
+  }
+  return writer.finish();
+}
+
+/** The partition that a frame is for, so that it can be handed on unread; null: not a frame. */
+export function partitionOfFrame(frame: Uint8Array): PartitionId | null {
+  if (frame.length < 4 || frame[0] !== version) return null;
+  return partitionId((frame[1] as number) * 256 + (frame[2] as number));
+}
+
+/** Throws DecodeError for anything that {@link encodeLinkFrame} does not make. Bytes are views into `frame`. */
+export function decodeLinkFrame(frame: Uint8Array): LinkMessage {
+  const reader = new ByteReader(frame);
+  const found = reader.u8();
+  if (found !== version) throw new DecodeError(`link frame of version ${found}`);
+  reader.u16();
+  const message = decodeMessage(reader);
+  reader.end();
+  return message;
+}
+
+function decodeMessage(reader: ByteReader): LinkMessage {
+  const kind = kinds[reader.u8()];
+  switch (kind) {
+    case 'heartbeat':
+      return {
+        kind, origin: replicaId(reader.u48()), positions: decodePositionList(reader), digest: decodeDigest(reader),
+        wallMs: reader.u48(), nodes: decodeRegionNodes(reader),
+        regions: readList(reader, (r) => ({
+          region: readRegion(r), urls: readList(r, (one) => one.text()), evicted: r.bool(), changedAt: decodeStamp(r),
+        })),
+      };
+    case 'pull':
+      return { kind, origin: replicaId(reader.u48()), from: reader.varint(), again: reader.bool() };
+    case 'entries':
+      return {
+        kind, origin: replicaId(reader.u48()), region: readRegion(reader), first: reader.varint(),
+        entries: readList(reader, (r) => r.bytes()),
+      };
+    case 'trimmed':
+      return { kind, origin: replicaId(reader.u48()), first: reader.varint() };
+    case 'evicted':
+      return { kind, origin: replicaId(reader.u48()), applied: reader.varint() };
+    case 'digestsAsk':
+      return { kind, exchange: reader.varint() };
+    case 'digests':
+      return { kind, exchange: reader.varint(), sums: reader.bytes(), positions: decodePositionList(reader), context: CausalContext.decode(reader) };
+    case 'keysAsk':
+      return { kind, exchange: reader.varint(), after: reader.text(), buckets: readList(reader, (r) => r.varint()) };
+    case 'keys':
+      return {
+        kind, exchange: reader.varint(), after: reader.text(),
+        keys: readList(reader, (r) => ({ key: r.text(), digest: decodeDigest(r) })), next: reader.bool() ? reader.text() : null,
+      };
+    case 'valuesAsk':
+      return { kind, exchange: reader.varint(), keys: readList(reader, (r) => r.text()) };
+    case 'values':
+      return { kind, exchange: reader.varint(), values: readList(reader, (r) => ({ key: r.text(), value: r.bool() ? r.bytes() : null })) };
+    default:
+      throw new DecodeError('unknown kind of link message');
+  }
+}
+
+function encodeDigest(writer: ByteWriter, digest: Digest): void {
+  writer.u32(digest.high).u32(digest.low);
+}
+
+function decodeDigest(reader: ByteReader): Digest {
+  return { high: reader.u32(), low: reader.u32() };
+}
+
+function encodePositionList(writer: ByteWriter, positions: readonly OriginPosition[]): void {
+  writer.varint(positions.length);
+  for (const { origin, region, applied } of positions) writer.u48(origin).text(region).varint(applied);
+}
+
+function decodePositionList(reader: ByteReader): OriginPosition[] {
+  return readList(reader, (r) => ({ origin: replicaId(r.u48()), region: readRegion(r), applied: r.varint() }));
+}

@@ -1,0 +1,137 @@
+import type { RegionId, ReplicaId } from '@skerry/base';
+import type { StateKeys } from '../keys.ts';
+import type { StagedStore } from '../staged-store.ts';
+import { decodeEntryList, encodeEntryList } from './region-entry.ts';
+
+/** One origin's log in one region, and how much of it there is. */
+export interface OriginState {
+  readonly region: RegionId;
+  /** Entries up to here took effect here. */
+  applied: number;
+  /** Entries from here on are kept. */
+  first: number;
+  /** Of the entries that are kept. */
+  bytes: number;
+}
+
+/**
+ * The logs of all origins as this region applied them (DESIGN section 4), kept until every known region has them. One
+ * record holds the entries of one batch, under the number of its first.
+ */
+export class RegionLog {
+  readonly #keys: StateKeys;
+  readonly #store: StagedStore;
+  /** The newest entries once more, so that passing them on reads no storage. */
+  readonly #tails: Map<ReplicaId, Tail> = new Map();
+
+  constructor(keys: StateKeys, store: StagedStore) {
+    this.#keys = keys;
+    this.#store = store;
+  }
+
+  /** Appends what follows the last entry. */
+  append(origin: ReplicaId, state: OriginState, entries: readonly Uint8Array[]): void {
+    const first = state.applied + 1;
+    const record = encodeEntryList(entries);
+    this.#store.defer(this.#keys.regionLog(origin, first), record);
+    state.bytes += record.length;
+    this.#remember(origin, first, entries);
+  }
+
+  /** Entries from `from` on, at least one if there is one, else at most about `bytesMax`. The caller knows that `from` is kept. */
+  read(origin: ReplicaId, from: number, bytesMax: number): Uint8Array[] {
+    const tail = this.#tails.get(origin);
+    if (tail !== undefined && from >= tail.first) return take(tail.entries.slice(from - tail.first, from - tail.first + 4_096), bytesMax);
+    const start = this.#recordOf(origin, from);
+    const found: Uint8Array[] = [];
+    if (start === null) return found;
+    let bytes = 0;
+    let expected = start;
+    for (const { key, value } of this.#store.scan({ from: this.#keys.regionLog(origin, start), to: this.#keys.regionLogEnd(origin) })) {
+      if (sequenceOf(key) !== expected) break;
+      for (const entry of decodeEntryList(value.slice())) {
+        if (expected++ < from) continue;
+        if (found.length > 0 && bytes + entry.length > bytesMax) return found;
+        found.push(entry);
+        bytes += entry.length;
+      }
+    }
+    return found;
+  }
+
+  /** Forgets whole records that lie below `until`, at most `limit` of them. */
+  trim(origin: ReplicaId, state: OriginState, until: number, limit: number): void {
+    let previous: { key: string; bytes: number } | null = null;
+    let left = limit;
+    const range = { from: this.#keys.regionLog(origin, 0), to: this.#keys.regionLog(origin, until + 1), limit: limit + 1 };
+    for (const { key, value } of this.#store.scan(range)) {
+      const sequence = sequenceOf(key);
+      // A record goes once the next one starts at or below `until`: then all of its entries lie below.
+      if (previous !== null) {
+        this.#store.deferDelete(previous.key);
+        state.bytes -= previous.bytes;
+        state.first = sequence;
+        if (--left === 0) return;
+      }
+      previous = { key, bytes: value.length };
+    }
+    if (previous === null || until <= state.applied) return;
+    this.#store.deferDelete(previous.key);
+    state.bytes -= previous.bytes;
+    state.first = state.applied + 1;
+  }
+
+  /** Drops all entries of an origin. */
+  clear(origin: ReplicaId): void {
+    this.#tails.delete(origin);
+    for (const { key } of [...this.#store.scan({ from: this.#keys.regionLog(origin, 0), to: this.#keys.regionLogEnd(origin) })]) {
+      this.#store.deferDelete(key);
+    }
+  }
+
+  #remember(origin: ReplicaId, first: number, entries: readonly Uint8Array[]): void {
+    let tail = this.#tails.get(origin);
+    if (tail === undefined || tail.first + tail.entries.length !== first) {
+      tail = { first, entries: [], bytes: 0 };
+      this.#tails.set(origin, tail);
+    }
+    for (const entry of entries) {
+      tail.entries.push(entry);
+      tail.bytes += entry.length;
+    }
+    if (tail.bytes <= 2 * tailBytes) return;
+    let drop = 0;
+    while (tail.bytes > tailBytes) tail.bytes -= (tail.entries[drop++] as Uint8Array).length;
+    tail.entries.splice(0, drop);
+    tail.first += drop;
+  }
+
+  #recordOf(origin: ReplicaId, sequence: number): number | null {
+    const range = { from: this.#keys.regionLog(origin, 0), to: this.#keys.regionLog(origin, sequence + 1), limit: 1, reverse: true };
+    for (const { key } of this.#store.scan(range)) return sequenceOf(key);
+    return null;
+  }
+}
+
+interface Tail {
+  first: number;
+  readonly entries: Uint8Array[];
+  bytes: number;
+}
+
+const tailBytes = 4 * 1_024 * 1_024;
+
+function take(entries: readonly Uint8Array[], bytesMax: number): Uint8Array[] {
+  const taken: Uint8Array[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    if (taken.length > 0 && bytes + entry.length > bytesMax) break;
+    taken.push(entry);
+    bytes += entry.length;
+  }
+  return taken;
+}
+
+function sequenceOf(key: string): number {
+  return Number.parseInt(key.slice(-12), 16);
+}

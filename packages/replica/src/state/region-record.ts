@@ -1,0 +1,79 @@
+import { replicaId, type ByteReader, type ByteWriter, type RegionId, type ReplicaId } from '@skerry/base';
+import { decodeStamp, encodeStamp, type Stamp } from '@skerry/crdt';
+import { readList, readNode, readRegion } from './command.ts';
+import type { RegionDirectoryEntry } from '../replica-api.ts';
+import type { Positions } from './tombstones.ts';
+
+/** What a region last said of itself, once this region has applied all that it had written by then. */
+export interface RegionReport {
+  /** Its own log, and how long it was. */
+  readonly origin: ReplicaId;
+  readonly head: number;
+  /** Entries of all origins that it had applied, its own included. */
+  readonly positions: Positions;
+}
+
+/** Another region as this partition knows it. */
+export interface RegionRecord {
+  readonly region: RegionId;
+  /** Peer addresses from configuration or from the operator. */
+  readonly urls: readonly string[];
+  /** Partition 0 alone keeps these. */
+  readonly nodes: RegionDirectoryEntry['nodes'];
+  readonly evicted: boolean;
+  /** When it was added or evicted last, in whichever region. */
+  readonly changedAt: Stamp;
+  /** Logs of this region from before it was evicted: nothing is taken from them any more. */
+  readonly endedOrigins: readonly ReplicaId[];
+  /** null: it has not told yet. */
+  readonly report: RegionReport | null;
+}
+
+export function encodeRegionRecord(writer: ByteWriter, record: RegionRecord): void {
+  writer.text(record.region).varint(record.urls.length);
+  for (const url of record.urls) writer.text(url);
+  encodeRegionNodes(writer, record.nodes);
+  writer.bool(record.evicted);
+  encodeStamp(writer, record.changedAt);
+  writer.varint(record.endedOrigins.length);
+  for (const origin of record.endedOrigins) writer.u48(origin);
+  writer.bool(record.report !== null);
+  if (record.report !== null) encodeReport(writer, record.report);
+}
+
+export function decodeRegionRecord(reader: ByteReader): RegionRecord {
+  const region = readRegion(reader);
+  const urls = readList(reader, (r) => r.text());
+  const nodes = decodeRegionNodes(reader);
+  const evicted = reader.bool();
+  const changedAt = decodeStamp(reader);
+  const endedOrigins = readList(reader, (r) => replicaId(r.u48()));
+  return { region, urls, nodes, evicted, changedAt, endedOrigins, report: reader.bool() ? decodeReport(reader) : null };
+}
+
+export function encodeReport(writer: ByteWriter, report: RegionReport): void {
+  writer.u48(report.origin).varint(report.head);
+  encodePositions(writer, report.positions);
+}
+
+export function decodeReport(reader: ByteReader): RegionReport {
+  return { origin: replicaId(reader.u48()), head: reader.varint(), positions: decodePositions(reader) };
+}
+
+export function encodePositions(writer: ByteWriter, positions: Positions): void {
+  writer.varint(positions.size);
+  for (const [origin, sequence] of [...positions].sort(([a], [b]) => a - b)) writer.u48(origin).varint(sequence);
+}
+
+export function decodePositions(reader: ByteReader): Map<ReplicaId, number> {
+  return new Map(readList(reader, (r) => [replicaId(r.u48()), r.varint()] as const));
+}
+
+export function encodeRegionNodes(writer: ByteWriter, nodes: RegionDirectoryEntry['nodes']): void {
+  writer.varint(nodes.length);
+  for (const { node, peerUrl, clientUrl, adminUrl } of nodes) writer.text(node).text(peerUrl).text(clientUrl).text(adminUrl);
+}
+
+export function decodeRegionNodes(reader: ByteReader): RegionDirectoryEntry['nodes'] {
+  return readList(reader, (r) => ({ node: readNode(r), peerUrl: r.text(), clientUrl: r.text(), adminUrl: r.text() }));
+}

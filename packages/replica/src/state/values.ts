@@ -1,0 +1,347 @@
+import { hashText, replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
+import {
+  applyOperation, clampStamp, compactValue, compareStamps, decodeValue, equalDots, equalStamps, isTombstone, LimitError,
+  mergeValues, operationDelta, prepareOperation, stampAfter, stampMax, valueStamp, valueType, visiblePart, WrongTypeError,
+  defaultLimits, type Discarded, type Operation, type Stamp, type Value, type WriteRequest,
+} from '@skerry/crdt';
+import { ByteReader } from '@skerry/base';
+import type { StateKeys } from '../keys.ts';
+import type { ConflictReason } from '../requests.ts';
+import type { StagedStore } from '../staged-store.ts';
+import type { Promotion } from './command.ts';
+import { Digests } from './digests.ts';
+import type { Change } from './feed.ts';
+import type { StateHeader } from './header.ts';
+import { decodeKeyRecord, encodeKeyRecord, type KeyRecord } from './key-record.ts';
+import type { Leases } from './leases.ts';
+import { encodeConflict, type ConflictRecord } from './ledger.ts';
+import type { ReceiptRecord } from './receipts.ts';
+import { encodeRegionEntry, type Effect, type RegionEntry } from './region-entry.ts';
+import { RegionLog } from './region-log.ts';
+import { Tombstones, type Positions } from './tombstones.ts';
+
+/** The readings that every command of a batch shares. */
+export interface Reading {
+  readonly wallMs: number;
+  readonly clampMs: number;
+  readonly replica: ReplicaId;
+  readonly valueBytesMax: number;
+}
+
+export type WriteEnd = { readonly stamp: Stamp } | { readonly error: 'WRONG_TYPE' | 'LIMIT_EXCEEDED' };
+
+/** A conflict for the metrics: the ledger has the rest. */
+export interface ConflictCount {
+  readonly reason: ConflictReason;
+  readonly loserRegion: RegionId | null;
+  readonly winnerRegion: RegionId | null;
+}
+
+interface ValuesParts {
+  readonly keys: StateKeys;
+  readonly store: StagedStore;
+  readonly header: StateHeader;
+  readonly leases: Leases;
+  readonly region: RegionId;
+  readonly partition: PartitionId;
+}
+
+/** Where in which log an effect stands. */
+interface Place {
+  readonly origin: ReplicaId;
+  readonly sequence: number;
+}
+
+/**
+ * The values of one partition, and everything that changing one entails: the ledger, the digests, the feed, the region
+ * log, tombstones, leases. Three ways lead in: a write of this region, an entry of another region's log, and a state that
+ * was exchanged.
+ */
+export class Values {
+  readonly log: RegionLog;
+  readonly digests: Digests;
+  readonly tombstones: Tombstones;
+  readonly #parts: ValuesParts;
+  // Collected while one batch is applied.
+  #changes: Change[] = [];
+  #conflicts: ConflictCount[] = [];
+  #stampsAhead = 0;
+  #reading: Reading = { wallMs: 0, clampMs: 0, replica: replicaId(0), valueBytesMax: 0 };
+  /** The entries that the commands of this batch have made, encoded, and the one that is being made. */
+  #entries: Uint8Array[] = [];
+  #entryCount = 0;
+  #effects: Effect[] = [];
+  #settled: RegionEntry['settled'][number][] = [];
+
+  constructor(parts: ValuesParts) {
+    this.#parts = parts;
+    this.log = new RegionLog(parts.keys, parts.store);
+    this.digests = new Digests(parts.keys, parts.store);
+    this.tombstones = new Tombstones(parts.keys, parts.store);
+  }
+
+  /** The committed record, tombstones included. */
+  read(key: string): KeyRecord | null {
+    const record = this.#parts.store.get(this.#parts.keys.user(key));
+    return record === undefined ? null : decodeKeyRecord(record);
+  }
+
+  begin(reading: Reading): void {
+    this.#reading = reading;
+    this.#changes = [];
+    this.#conflicts = [];
+    this.#stampsAhead = 0;
+    this.#entries = [];
+    this.#entryCount = 0;
+    const { header, region, partition } = this.#parts;
+    if (header.origin !== 0) return;
+    header.origin = originOf(region, partition, reading.replica);
+    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0 });
+    header.replicaRegions.set(header.origin, region);
+  }
+
+  /** One command is done: what it came to is one entry of the region log. */
+  endCommand(): void {
+    if (this.#effects.length === 0 && this.#settled.length === 0) return;
+    if (this.#parts.header.regions.size > 0) this.#entries.push(encodeRegionEntry({ effects: this.#effects, settled: this.#settled }));
+    this.#entryCount++;
+    this.#effects = [];
+    this.#settled = [];
+  }
+
+  end(): { changes: readonly Change[]; conflicts: readonly ConflictCount[]; stampsAhead: number } {
+    const own = this.#own();
+    if (this.#entries.length > 0) this.log.append(this.#parts.header.origin, own, this.#entries);
+    own.applied += this.#entryCount;
+    if (this.#parts.header.regions.size === 0) own.first = own.applied + 1;
+    return { changes: this.#changes, conflicts: this.#conflicts, stampsAhead: this.#stampsAhead };
+  }
+
+  /** A consistent write: its stamp is above every stamp of the partition, so above the committed one. */
+  write(key: string, request: WriteRequest, lease: string | null): WriteEnd {
+    const { header } = this.#parts;
+    const current = this.read(key);
+    const stamp = stampAfter(header.clock, this.#reading.wallMs, this.#reading.replica);
+    let op: Operation | null;
+    try {
+      op = prepareOperation(current?.value ?? null, request, {
+        dot: { replica: header.origin, sequence: header.lastDot + 1 }, stamp,
+        limits: { ...defaultLimits, valueBytesMax: this.#reading.valueBytesMax },
+      });
+    } catch (error) {
+      if (error instanceof WrongTypeError) return { error: 'WRONG_TYPE' };
+      if (error instanceof LimitError || error instanceof RangeError) return { error: 'LIMIT_EXCEEDED' };
+      throw error;
+    }
+    if (op === null) return { stamp: current === null ? stamp : valueStamp(current.value) };
+    header.lastDot++;
+    this.#effects.push({ key, op });
+    return { stamp: valueStamp(this.#apply(key, op, { current, lease, at: this.#ownPlace(), region: this.#parts.region }).value) };
+  }
+
+  /** DESIGN section 3.3 and 3.4: the final stamp, the merge, and what the receipt says of it. Its dot is new. */
+  promote(write: Promotion): ReceiptRecord {
+    const { header, region } = this.#parts;
+    const { key } = write;
+    const { dot } = write.op;
+    header.replicaRegions.set(dot.replica, region);
+    const current = this.read(key);
+    const stamp = this.#finalStamp(write, current?.value ?? null);
+    if (stamp === null) {
+      header.context.add(dot);
+      this.#settled.push(dot);
+      if (write.op.body.type === 'delete') return { state: 'promoted', stamp: null, reason: null };
+      this.#discardWrite(write.op, { key, reason: 'superseded', winnerStamp: header.collected });
+      return { state: 'superseded', stamp: null, reason: null };
+    }
+    const op = { ...write.op, stamp };
+    const { value, changed, discarded } = this.#apply(key, op, { current, lease: null, at: this.#ownPlace(), region });
+    // What lost here changes nothing anywhere, and may meet no tombstone any more elsewhere.
+    if (changed) this.#effects.push({ key, op });
+    else this.#settled.push(dot);
+    const lost = discarded.some(({ loser, reason }) => reason === 'otherType' ? loser.type === op.body.type : isOwn(loser, op));
+    if (lost || !changed) return { state: 'superseded', stamp: valueStamp(value), reason: null };
+    return { state: isRegister(op) ? 'promoted' : 'merged', stamp: valueStamp(value), reason: null };
+  }
+
+  /** An acknowledged write that takes no effect is kept in the ledger, from where it can be restored (I12). */
+  reject(write: Promotion): void {
+    this.#parts.header.context.add(write.op.dot);
+    this.#settled.push(write.op.dot);
+    this.#discardWrite(write.op, { key: write.key, reason: 'rejected', winnerStamp: write.op.stamp });
+  }
+
+  /** Its dot is settled already; other regions need not know it. */
+  settle(dot: Operation['dot']): void {
+    this.#parts.header.context.add(dot);
+    this.#settled.push(dot);
+  }
+
+  /** One entry of another region's log, in its turn. Answers the dots that it settled. */
+  applyRemote(entry: RegionEntry, at: Place, region: RegionId): readonly { dot: Operation['dot']; key: string }[] {
+    const { header } = this.#parts;
+    for (const { key, op } of entry.effects) {
+      if (op.stamp.wallMs > this.#reading.clampMs) this.#stampsAhead++;
+      if (!header.replicaRegions.has(op.dot.replica)) header.replicaRegions.set(op.dot.replica, region);
+      this.#apply(key, op, { current: this.read(key), lease: null, at, region });
+    }
+    for (const dot of entry.settled) header.context.add(dot);
+    return entry.effects.map(({ key, op }) => ({ dot: op.dot, key }));
+  }
+
+  /** A value of another region as it was, or later than, when that region had applied `positions`. */
+  mergeExchanged(key: string, bytes: Uint8Array, { region, positions }: { region: RegionId; positions: Positions }): void {
+    const { header } = this.#parts;
+    const incoming = decodeValue(new ByteReader(bytes));
+    const current = this.read(key);
+    const { state, discarded } = current === null ? { state: incoming, discarded: [] } : mergeValues(current.value, incoming);
+    this.#record(discarded, { key, value: state, region, own: false });
+    if (current !== null && sameParts(current.value, state)) return;
+    this.#put(key, { value: state, lease: sameRegister(current?.value ?? null, state) ? (current?.lease ?? null) : null }, current);
+    if (!isTombstone(state)) return;
+    this.tombstones.addExchanged(key, state, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
+  }
+
+  #apply(
+    key: string,
+    op: Operation,
+    { current, lease, at, region }: { current: KeyRecord | null; lease: string | null; at: Place; region: RegionId },
+  ): { value: Value; changed: boolean; discarded: readonly Discarded[] } {
+    const { header } = this.#parts;
+    const merged = applyOperation(current?.value ?? null, op);
+    header.context.add(op.dot);
+    header.clock = stampMax(header.clock, op.stamp);
+    this.#record(merged.discarded, { key, value: merged.state, region, own: true, op });
+    if (current !== null && sameParts(current.value, merged.state)) return { value: current.value, changed: false, discarded: merged.discarded };
+    const value = isRegister(op) && merged.state.parts.length === 1 ? merged.state : compactValue(merged.state, header.context);
+    const stays = current !== null && sameRegister(current.value, value);
+    this.#put(key, { value, lease: stays ? current.lease : lease }, current);
+    if (isTombstone(value)) this.tombstones.add(key, value, { ...at, clusterMs: header.clusterMs });
+    return { value, changed: true, discarded: merged.discarded };
+  }
+
+  #put(key: string, record: KeyRecord, previous: KeyRecord | null): void {
+    const { leases, header, store, keys } = this.#parts;
+    const before = previous?.lease ?? null;
+    if (before !== null && before !== record.lease) leases.detach(before, key);
+    if (record.lease !== null && before !== record.lease) leases.attach(record.lease, key);
+    const stamp = valueStamp(record.value);
+    header.clock = stampMax(header.clock, stamp);
+    this.digests.replace(key, previous?.value ?? null, record.value);
+    store.defer(keys.user(key), encodeKeyRecord(record));
+    const shown = visiblePart(record.value);
+    const isTyped = shown !== null && shown.type !== 'register';
+    this.#changes.push({ key, stamp, typed: isTyped, value: shown?.type === 'register' ? shown.value : null });
+  }
+
+  #record(
+    discarded: readonly Discarded[],
+    { key, value, region, own, op }: { key: string; value: Value; region: RegionId; own: boolean; op?: Operation },
+  ): void {
+    for (const { reason, loser, stamp, winnerStamp } of discarded) {
+      const shown = visiblePart(value);
+      const isIncoming = own && op !== undefined && isOwn(loser, op);
+      const regions = this.#regionsOf(loser, value, { region, isIncoming });
+      this.#discard({
+        key, loser: { parts: [loser] }, loserStamp: stamp, winnerStamp, ...regions,
+        winner: shown === null || shown.type === 'document' ? null : { parts: [shown] },
+        reason: reason === 'laterStamp' ? (isIncoming ? 'superseded' : 'overwrote') : reason,
+        timeMs: this.#reading.wallMs,
+      });
+    }
+  }
+
+  /** The dots of registers tell; of other types only the side that came in is known. */
+  #regionsOf(
+    loser: Discarded['loser'],
+    value: Value,
+    { region, isIncoming }: { region: RegionId; isIncoming: boolean },
+  ): Pick<ConflictRecord, 'loserRegion' | 'winnerRegion'> {
+    const { replicaRegions } = this.#parts.header;
+    const winner = value.parts.find((part) => part.type === 'register');
+    const of = (part: typeof loser | undefined): RegionId | null => (part?.type === 'register' ? (replicaRegions.get(part.dot.replica) ?? null) : null);
+    if (isIncoming) return { loserRegion: region, winnerRegion: of(winner) };
+    return { loserRegion: of(loser), winnerRegion: of(winner) ?? region };
+  }
+
+  #discardWrite(op: Operation, { key, reason, winnerStamp }: { key: string; reason: ConflictReason; winnerStamp: Stamp }): void {
+    this.#discard({
+      key, reason, loser: operationDelta(op), loserStamp: op.stamp, loserRegion: this.#parts.region, winner: null, winnerStamp,
+      winnerRegion: null, timeMs: this.#reading.wallMs,
+    });
+  }
+
+  #discard(record: Omit<ConflictRecord, 'clusterMs'>): void {
+    const { header, store, keys } = this.#parts;
+    store.defer(keys.conflict(header.conflicts.next++), encodeConflict({ ...record, clusterMs: header.clusterMs }));
+    this.#conflicts.push({ reason: record.reason, loserRegion: record.loserRegion, winnerRegion: record.winnerRegion });
+  }
+
+  /** null: a delete that is forgotten by now took away what this write was made on. */
+  #finalStamp({ op, base }: Promotion, current: Value | null): Stamp | null {
+    const { header } = this.#parts;
+    const clamped = this.#clamp(op.stamp);
+    if (current === null) {
+      if (compareStamps(clamped, header.collected) > 0) return clamped;
+      return op.body.type === 'delete' || (isRegister(op) && base !== null) ? null : stampAfter(header.collected, 0, clamped.replica);
+    }
+    const currentStamp = valueStamp(current);
+    if (compareStamps(clamped, currentStamp) > 0) return clamped;
+    // A write that saw the current value comes after it, even if the clamp has put its stamp below.
+    return (base !== null && equalStamps(base, currentStamp)) || replacesRegister(op, current) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
+  }
+
+  #clamp(stamp: Stamp): Stamp {
+    const { header } = this.#parts;
+    if (stamp.wallMs <= this.#reading.clampMs) return stamp;
+    const clamped = clampStamp(stamp, this.#reading.clampMs, header.clampFloors.get(stamp.replica) ?? null);
+    header.clampFloors.set(stamp.replica, clamped);
+    return clamped;
+  }
+
+  #own(): NonNullable<ReturnType<StateHeader['origins']['get']>> {
+    const { header, region } = this.#parts;
+    const own = header.origins.get(header.origin) ?? { region, applied: 0, first: 1, bytes: 0 };
+    header.origins.set(header.origin, own);
+    return own;
+  }
+
+  /** Of the entry that the command at hand makes. */
+  #ownPlace(): Place {
+    return { origin: this.#parts.header.origin, sequence: this.#own().applied + this.#entryCount + 1 };
+  }
+}
+
+/** A log is named after the leader that founded it: drawn once, and the same on every replica. */
+function originOf(region: RegionId, partition: PartitionId, founder: ReplicaId): ReplicaId {
+  const seed = `${region}/${partition}/${founder}`;
+  return replicaId((hashText(`origin ${seed}`) & 0xffff) * 0x1_0000_0000 + (hashText(`log ${seed}`) || 1));
+}
+
+function isRegister({ body }: Operation): boolean {
+  return body.type === 'register' || (body.type === 'delete' && body.parts.length === 1 && body.parts[0]?.type === 'register');
+}
+
+function replacesRegister({ body }: Operation, current: Value): boolean {
+  const register = current.parts.find((part) => part.type === 'register');
+  if (register?.type !== 'register') return false;
+  const part = body.type === 'delete' ? body.parts.find(({ type }) => type === 'register') : body;
+  return part?.type === 'register' && part.replaces !== null && equalDots(part.replaces, register.dot);
+}
+
+/** True if the loser is what this very operation wrote. */
+function isOwn(loser: Discarded['loser'], op: Operation): boolean {
+  if (loser.type === 'register') return equalDots(loser.dot, op.dot);
+  return loser.type === 'document' && [...loser.chunks.entries.values()].some(({ dot }) => equalDots(dot, op.dot));
+}
+
+/** A merge that changes nothing hands back the parts it was given, where it can tell. */
+function sameParts(a: Value, b: Value): boolean {
+  return a.parts.length === b.parts.length && a.parts.every((part, index) => part === b.parts[index]);
+}
+
+/** The register is the same write, so it hangs on the same lease. */
+function sameRegister(a: Value | null, b: Value): boolean {
+  const [mine, theirs] = [a?.parts.find(({ type }) => type === 'register'), b.parts.find(({ type }) => type === 'register')];
+  return mine?.type === 'register' && theirs?.type === 'register' && equalDots(mine.dot, theirs.dot) && valueType(b) === 'register';
+}
