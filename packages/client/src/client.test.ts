@@ -118,12 +118,13 @@ describe('administration', () => {
   it('lists conflicts in the form asked for', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
+    const rest = { id: '0:1', key: 'k', loserVersion: '1', loserRegion: 'region-2' as never, winnerVersion: '2', winnerRegion: null, timeMs: 5, reason: 'otherType' as const };
     cluster.onRequest = () => ({
-      kind: 'conflicts', entries: [{ key: 'k', loser: bytes('l'), loserVersion: '1', winner: null, winnerVersion: '2', timeMs: 5, reason: 'superseded' }],
+      kind: 'conflicts', entries: [{ ...rest, loser: { type: 'counter', total: '90071992547409930' }, winner: { type: 'register', value: bytes('w') } }],
     });
     const conflicts = track(db.conflicts(''));
     await cluster.host.settle();
-    expect(conflicts.value).toEqual([{ key: 'k', loser: 'l', loserVersion: '1', winner: null, winnerVersion: '2', timeMs: 5, reason: 'superseded' }]);
+    expect(conflicts.value).toEqual([{ ...rest, loser: { type: 'counter', total: 90_071_992_547_409_930n }, winner: { type: 'register', value: 'w' } }]);
   });
 });
 

@@ -1,24 +1,34 @@
 import { randomHex } from '@skerry/base';
-import { frameBytesMaxDefault, parseTicket, partitionOf, type Answer, type ControlOperation, type Member, type MemberSpec, type NodeStatus, type Operation, type Outcome } from '@skerry/protocol';
+import { parseTicket, type Answer, type ControlOperation, type Member, type MemberSpec, type NodeStatus, type Operation, type Outcome, type RegionStatus } from '@skerry/protocol';
+import { Counter } from './counter.ts';
 import type { CallResult, Dispatcher } from './dispatcher.ts';
+import { DocumentEditor, DocumentOf } from './document.ts';
 import { SkerryError } from './errors.ts';
+import { Flag } from './flag.ts';
 import type { Host } from './host.ts';
 import { Lease, type LeaseOptions } from './lease.ts';
+import { Multi } from './multi.ts';
 import { Receipt } from './receipt.ts';
 import { SeenVersions } from './seen.ts';
-import { toCompare, toTxnOperation, TxnBuilder, txnBytes, txnPartition, type Txn, type TxnResponse } from './txn.ts';
+import { SetOf } from './set-of.ts';
+import { isQuorumless, traitsOf } from './traits.ts';
+import { toCompare, toTxnOperation, TxnBuilder, type Txn, type TxnResponse } from './txn.ts';
+import type { TypedCalls } from './typed.ts';
 import type {
-  CallOptions, Conflict, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReceiptStatus, Response, SetOptions, SwapOptions,
+  CallOptions, Conflict, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReadOptions, ReceiptStatus, Response, SetOptions, SwapOptions,
   ValueOf, WatchBatch, WatchOptions,
 } from './types.ts';
-import { checkKey, formOf, fromBytes, toBytes, toResponse } from './values.ts';
+import { checkKey, formOf, fromBytes, toBytes, toEntry, toResponse, toView, type KeyResult } from './values.ts';
 import { watchBatches } from './watch.ts';
 
 const timeoutMsDefault = 1_000;
 const listLimitDefault = 256;
+/** Documents whose editor is remembered. */
+const editorsMax = 1_000;
 
 type FormOf<V extends string | Uint8Array | null> = Extract<V, Uint8Array> extends never ? 'text' : 'bytes';
 type NodeId = NodeStatus['node'];
+type RegionId = RegionStatus['region'];
 
 /** A connected client; made by `connect`. Its calls may be made at once from anywhere; they travel together per turn. */
 export class Client {
@@ -26,22 +36,32 @@ export class Client {
   readonly #dispatcher: Dispatcher;
   readonly #seen: SeenVersions;
   readonly #leases = new Set<Lease>();
+  readonly #editors = new Map<string, DocumentEditor>();
+  readonly #typed: TypedCalls;
 
   constructor(host: Host, dispatcher: Dispatcher, seenKeysMax: number) {
     this.#host = host;
     this.#dispatcher = dispatcher;
     this.#seen = new SeenVersions(seenKeysMax);
+    this.#typed = {
+      host,
+      read: (key, type, options) => {
+        const { consistent = true, r } = options;
+        return this.#read({ kind: 'read', key, type, consistent, ...(r === undefined ? {} : { r }) }, options);
+      },
+      update: (key, change, options) => {
+        const { consistent = true, w } = options;
+        return this.#keyCall({ kind: 'update', key, change, consistent, ...(w === undefined ? {} : { w }) }, options);
+      },
+      watch: (key, options) => watchBatches({ dispatcher, host }, key, options, (event) => event),
+    };
   }
 
   /** The value of a key. A missing key is a valid answer. Not consistent: never older than what this client saw, or `behind`. */
   async get<F extends Form = 'text'>(key: string, options: GetOptions<F> = {}): Promise<Response<ValueOf<F>>> {
-    const form = options.as ?? ('text' as F);
     const { consistent = true, r } = options;
     const operation = { kind: 'get' as const, key: checkKey(key), consistent, ...(r === undefined ? {} : { r }) };
-    const answer = await this.#keyCall(operation, options);
-    if (!consistent && answer.valid && this.#seen.isBehind(key, answer.version)) return this.#catchUp(key, answer, { ...options, as: form });
-    if (answer.valid) this.#seen.note(key, answer.version, consistent);
-    return toResponse(answer, form);
+    return toResponse(await this.#read(operation, options), options.as ?? ('text' as F));
   }
 
   /**
@@ -75,6 +95,31 @@ export class Client {
     return toResponse(answer, 'text');
   }
 
+  /** A counter: concurrent additions add up. */
+  counter(key: string): Counter {
+    return new Counter(this.#typed, checkKey(key));
+  }
+
+  /** A set of texts, or of bytes: concurrent additions all stay. (`set` writes a register.) */
+  setOf<F extends Form = 'text'>(key: string, { as = 'text' as F }: { readonly as?: F } = {}): SetOf<F> {
+    return new SetOf(this.#typed, checkKey(key), as);
+  }
+
+  /** A flag: enabling wins over a concurrent disabling. */
+  flag(key: string): Flag {
+    return new Flag(this.#typed, checkKey(key));
+  }
+
+  /** A register that keeps concurrent values side by side. */
+  multi<F extends Form = 'text'>(key: string, { as = 'text' as F }: { readonly as?: F } = {}): Multi<F> {
+    return new Multi(this.#typed, checkKey(key), as);
+  }
+
+  /** An Automerge document. */
+  document<T extends object = Record<string, unknown>>(key: string): DocumentOf<T> {
+    return new DocumentOf<T>(this.#typed, checkKey(key), this.#editorOf(key));
+  }
+
   /** One page of the keys that begin with `prefix`, in order of their UTF-8 bytes. */
   async list<F extends Form = 'text'>(prefix: string, options: ListOptions<F> = {}): Promise<Page<ValueOf<F>>> {
     const form = options.as ?? ('text' as F);
@@ -85,7 +130,7 @@ export class Client {
     );
     if (result.settlement.kind === 'expired') return { entries: [], next: null, timeout: true };
     const { entries, next, timeout } = expect(result.settlement.answer, 'list');
-    return { entries: entries.map((entry) => ({ ...entry, value: fromBytes(entry.value, form) })), next, timeout };
+    return { entries: entries.map((entry) => toEntry(entry, form)), next, timeout };
   }
 
   /** All entries under `prefix`, page after page. Each page is consistent in itself. Rejects with TIMEOUT where a page times out. */
@@ -101,7 +146,8 @@ export class Client {
 
   /** Changes of a key, or of a prefix with `prefix: true`; goes on by itself across disconnects. An empty batch tells the cursor. */
   watch<F extends Form = 'text'>(key: string, options: WatchOptions<F> = {}): AsyncGenerator<WatchBatch<ValueOf<F>>, void, undefined> {
-    return watchBatches({ dispatcher: this.#dispatcher, host: this.#host }, checkKey(key), options);
+    const form = options.as ?? ('text' as F);
+    return watchBatches({ dispatcher: this.#dispatcher, host: this.#host }, checkKey(key), options, (event) => toEntry(event, form));
   }
 
   /** Compare / then / else in one step: give the parts, or build them with `txn().if(…).then(…).commit()`. */
@@ -163,7 +209,8 @@ export class Client {
     const form = options.as ?? ('text' as F);
     const result = await this.#ask({ kind: 'conflicts', prefix: checkKey(prefix), limit: options.limit ?? listLimitDefault }, signalOf(options));
     const { entries } = answerOf(result, 'conflicts');
-    return entries.map((entry) => ({ ...entry, loser: fromBytes(entry.loser, form), winner: fromBytes(entry.winner, form) }));
+    const shown = (view: (typeof entries)[number]['loser']): Conflict<ValueOf<F>>['loser'] => (view === null ? null : toView(view, form));
+    return entries.map((entry) => ({ ...entry, loser: shown(entry.loser), winner: shown(entry.winner) }));
   }
 
   /** What the connected node knows of itself. Rejects with TIMEOUT when no node answers in time. */
@@ -179,6 +226,21 @@ export class Client {
   /** Adds and removes nodes of the region. Not repeated by itself: CONNECTION_LOST is indefinite. */
   async changeMembers({ add = [], remove = [], ...options }: { readonly add?: readonly MemberSpec[]; readonly remove?: readonly string[] } & CallOptions): Promise<void> {
     answerOf(await this.#ask({ kind: 'changeMembers', add, remove: remove as readonly NodeId[] }, options), 'done');
+  }
+
+  /** All regions of the cluster, as the connected node sees them: their state, and how far each is behind the others. */
+  async regions(options: Pick<CallOptions, 'timeoutMs' | 'signal'> = {}): Promise<readonly RegionStatus[]> {
+    return answerOf(await this.#ask({ kind: 'regions' }, { blocking: false, ...options }), 'regions').regions;
+  }
+
+  /** Joins a region, with addresses of nodes of it for links. Not repeated by itself: CONNECTION_LOST is indefinite. */
+  async addRegion(region: string, urls: readonly string[], options: CallOptions = {}): Promise<void> {
+    answerOf(await this.#ask({ kind: 'addRegion', region: region as RegionId, urls }, options), 'done');
+  }
+
+  /** Drops a region: what it has not sent is merged when it comes back. Not repeated by itself: CONNECTION_LOST is indefinite. */
+  async evictRegion(region: string, options: CallOptions = {}): Promise<void> {
+    answerOf(await this.#ask({ kind: 'evictRegion', region: region as RegionId }, options), 'done');
   }
 
   /** The nodes of the region, as the servers last told. */
@@ -199,14 +261,30 @@ export class Client {
     return Promise.resolve();
   }
 
+  /** What is read, and not older than what this client saw of the key, or `behind`. */
+  async #read(operation: ReadOfKey, options: ReadOptions): Promise<KeyResult> {
+    const { key, consistent } = operation;
+    const answer = await this.#keyCall(operation, options);
+    if (!consistent && answer.valid && this.#seen.isBehind(key, answer.version)) return this.#catchUp(operation, answer, options);
+    if (answer.valid) this.#seen.note(key, answer.version, consistent);
+    return answer;
+  }
+
   /** A local read went back. The region's quorum may know better, if there is one to ask in time. */
-  async #catchUp<F extends Form>(key: string, local: KeyResult, options: GetOptions<F> & { readonly as: F }): Promise<Response<ValueOf<F>>> {
-    const { timeoutMs = timeoutMsDefault, signal, as } = options;
-    const answer = await this.#keyCall({ kind: 'get', key, consistent: true }, { blocking: false, timeoutMs, ...(signal === undefined ? {} : { signal }) });
-    if (!answer.valid) return { ...toResponse(local, as), behind: true };
-    this.#seen.note(key, answer.version, true);
-    const response = toResponse(answer, as);
-    return this.#seen.isBehind(key, answer.version) ? { ...response, behind: true } : response;
+  async #catchUp({ r: _, ...operation }: ReadOfKey, local: KeyResult, { timeoutMs = timeoutMsDefault, signal }: ReadOptions): Promise<KeyResult> {
+    const answer = await this.#keyCall({ ...operation, consistent: true }, { blocking: false, timeoutMs, ...(signal === undefined ? {} : { signal }) });
+    if (!answer.valid) return { ...local, behind: true };
+    this.#seen.note(operation.key, answer.version, true);
+    return this.#seen.isBehind(operation.key, answer.version) ? { ...answer, behind: true } : answer;
+  }
+
+  #editorOf(key: string): DocumentEditor {
+    const editor = this.#editors.get(key) ?? new DocumentEditor(this.#host.random);
+    this.#editors.delete(key);
+    this.#editors.set(key, editor);
+    const [oldest] = this.#editors.keys();
+    if (this.#editors.size > editorsMax && oldest !== undefined) this.#editors.delete(oldest);
+    return editor;
   }
 
   async #txn({ if: conditions = [], then: actions = [], else: otherwiseActions = [] }: Txn, options: CallOptions): Promise<TxnResponse> {
@@ -232,7 +310,7 @@ export class Client {
       return { valid: false, timeout: true, value: null, version: null, ...(outcome === null ? {} : { outcome }), ...(ticket === null ? {} : { ticket }) };
     }
     const answer = expect(settlement.answer, 'key');
-    if (operation.kind !== 'get' && answer.version !== null) this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
+    if (operation.kind !== 'get' && operation.kind !== 'read' && answer.version !== null) this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
     if (isQuorumless(operation)) {
       const { ticket: _, ...rest } = answer;
       return rest;
@@ -242,45 +320,12 @@ export class Client {
 
   #ask(operation: Operation | ControlOperation, { blocking = true, timeoutMs = timeoutMsDefault, signal }: CallOptions): Promise<CallResult> {
     const partitionCount = this.#dispatcher.welcome?.partitionCount ?? 1;
-    return this.#dispatcher.call({ operation, timeoutMs: blocking ? null : timeoutMs, signal, ...traitsOf(operation, partitionCount) });
+    const { partition, ...traits } = traitsOf(operation, partitionCount);
+    return this.#dispatcher.call({ operation, timeoutMs: blocking ? null : timeoutMs, signal, ...traits, partition: partition ?? 0 });
   }
 }
 
-type KeyResult = Omit<Extract<Answer, { readonly kind: 'key' }>, 'kind'>;
-
-/** What the dispatcher needs to know of an operation. */
-function traitsOf(operation: Operation | ControlOperation, partitionCount: number): { partition: number; write: boolean; resolvable: boolean; repeatable: boolean; patient: boolean; bytes: number } {
-  const read = { partition: 0, write: false, resolvable: false, repeatable: true, patient: false, bytes: 256 };
-  switch (operation.kind) {
-    case 'get':
-    case 'list':
-    case 'conflicts':
-    case 'status':
-      return read;
-    case 'receipt':
-      return { ...read, patient: operation.wait };
-    case 'resolve':
-    case 'watch':
-      return { ...read, patient: true };
-    case 'transferLeadership':
-    case 'changeMembers':
-      return { ...read, repeatable: false, patient: true };
-    case 'txn': {
-      const operations = [...operation.then, ...operation.otherwise];
-      const partition = txnPartition(operation.compares, operations, partitionCount);
-      return { ...read, partition, write: true, resolvable: true, bytes: txnBytes(operation.compares, operations) };
-    }
-    default: {
-      const values = operation.kind === 'set' ? operation.value.length : operation.kind === 'swap' ? (operation.newValue?.length ?? 0) + (operation.oldValue?.length ?? 0) : 0;
-      const bytes = Math.min(192 + 3 * operation.key.length, frameBytesMaxDefault) + values;
-      return { ...read, partition: partitionOf(operation.key, partitionCount), write: true, resolvable: !isQuorumless(operation), bytes };
-    }
-  }
-}
-
-function isQuorumless(operation: Operation | ControlOperation): boolean {
-  return (operation.kind === 'set' || operation.kind === 'delete') && !operation.consistent;
-}
+type ReadOfKey = Extract<Operation, { readonly kind: 'get' | 'read' }>;
 
 function signalOf({ signal }: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };

@@ -88,7 +88,7 @@ describe('connecting', () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect({ endpoints: ['ws://a'], discover: false });
     const member = { node: 'c' as never, role: 'voter' as const, clientUrl: 'ws://c', adminUrl: '' };
-    cluster.send('a', { kind: 'members', members: [member], leaders: [] });
+    cluster.send('a', { kind: 'members', members: [member], leaders: [], regions: [] });
     await cluster.host.settle();
     expect(db.members.length).toBe(1);
     cluster.dead.add('a');
@@ -102,7 +102,7 @@ describe('connecting', () => {
     const db = await cluster.connect({ endpoints: ['ws://a'] });
     expect(db.members).toEqual([]);
     const member = { node: 'c' as never, role: 'voter' as const, clientUrl: 'ws://c', adminUrl: '' };
-    cluster.send('a', { kind: 'members', members: [member, { ...member, node: 'd' as never, clientUrl: 'not a url ://' }], leaders: [] });
+    cluster.send('a', { kind: 'members', members: [member, { ...member, node: 'd' as never, clientUrl: 'not a url ://' }], leaders: [], regions: [] });
     await cluster.host.settle();
     expect(db.members.length).toBe(2);
     cluster.dead.add('a');

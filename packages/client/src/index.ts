@@ -1,10 +1,15 @@
 export { connect, type ClientTiming, type ConnectOptions } from './connect.ts';
 export { Client } from './client.ts';
+export { Counter } from './counter.ts';
+export { DocumentOf } from './document.ts';
 export { SkerryError } from './errors.ts';
+export { Flag } from './flag.ts';
 export { Lease, type LeaseOptions } from './lease.ts';
+export { Multi, type Concurrent, type MultiResponse, type MultiSetOptions } from './multi.ts';
 export { Receipt } from './receipt.ts';
+export { SetOf } from './set-of.ts';
 export { TxnBuilder, type Txn, type TxnAction, type TxnCompare, type TxnResponse } from './txn.ts';
 export type {
-  CallOptions, Conflict, ConsistencyOptions, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReceiptStatus, Response, SetOptions,
-  SwapOptions, ValueOf, WatchBatch, WatchOptions,
+  CallOptions, Conflict, ConsistencyOptions, DeleteOptions, Entry, Followed, FollowOptions, Form, GetOptions, ListOptions, Page, ReadOptions,
+  ReceiptStatus, Response, SetOptions, SwapOptions, UpdateOptions, ValueOf, View, WatchBatch, WatchedChange, WatchOptions, WriteResponse,
 } from './types.ts';

@@ -24,7 +24,7 @@ async function serve(): Promise<{ url: string; drop: () => void; frames: () => n
       return [{
         kind: 'welcome', protocolVersion, cluster: 'test', region: 'r' as never, node: 'n' as never, partitionCount: 1, nowMs: 1_700_000_000_000,
         limits: { keyBytesMax: 1_024, valueBytesMax: 524_288, txnOperationsMax: 512, frameBytesMax: frameBytesMaxDefault, requestsOpenMax: 20_000, listLimitMax: 1_000 },
-        members: [], leaders: [null],
+        members: [], leaders: [null], regions: [],
       }];
     }
     if (message.kind !== 'request') return [];

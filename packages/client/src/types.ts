@@ -1,5 +1,5 @@
 import type { Stamp } from '@skerry/crdt';
-import type { ConflictEntry, Outcome, ReceiptState, WatchEvent } from '@skerry/protocol';
+import type { ConflictEntry, Outcome, ReceiptState } from '@skerry/protocol';
 
 /** How values are given back. */
 export type Form = 'text' | 'bytes';
@@ -22,9 +22,12 @@ export interface Response<V = string> {
   readonly receipt?: string;
   /** Of an undecided write with a quorum: pass it to `resolve`. A quorum-less one has none: repeat the call. */
   readonly ticket?: string;
-  /** A local read that is older than what this client has seen of the key, and no newer one was to be had in time. */
+  /** A read that may be older than what this session has seen, and no newer one was to be had in time (I13). */
   readonly behind?: true;
 }
+
+/** Of a write whose answer does not show the value that it led to: a set's and a document's. */
+export type WriteResponse = Response<never>;
 
 export interface CallOptions {
   /** true (the default): return only with a definite outcome, however long that takes. */
@@ -40,16 +43,23 @@ export interface ConsistencyOptions extends CallOptions {
   readonly consistent?: boolean;
 }
 
-export interface GetOptions<F extends Form = Form> extends ConsistencyOptions {
-  /** Default text; VALUE_NOT_TEXT when the value is not UTF-8. */
-  readonly as?: F;
+export interface ReadOptions extends ConsistencyOptions {
   /** Local views to merge in a read that is not consistent. Default 1. */
   readonly r?: number;
 }
 
-export interface SetOptions extends ConsistencyOptions {
+export interface GetOptions<F extends Form = Form> extends ReadOptions {
+  /** Default text; VALUE_NOT_TEXT when the value is not UTF-8. */
+  readonly as?: F;
+}
+
+/** Of a write of any type. */
+export interface UpdateOptions extends ConsistencyOptions {
   /** Durable copies wanted before the answer to a quorum-less write. Default 1. */
   readonly w?: number;
+}
+
+export interface SetOptions extends UpdateOptions {
   /** The key goes when this lease ends. Consistent writes only. */
   readonly lease?: string;
 }
@@ -58,9 +68,18 @@ export interface SwapOptions extends CallOptions {
   readonly lease?: string;
 }
 
-export interface DeleteOptions extends ConsistencyOptions {
-  readonly w?: number;
-}
+export type DeleteOptions = UpdateOptions;
+
+/** A value as its type shows it; in listings, watches and conflicts. */
+export type View<V = string> =
+  | { readonly type: 'register'; readonly value: V }
+  | { readonly type: 'multiRegister'; readonly values: readonly V[]; readonly context: string }
+  | { readonly type: 'counter'; readonly total: bigint }
+  /** In order of their bytes. */
+  | { readonly type: 'set'; readonly elements: readonly V[] }
+  | { readonly type: 'flag'; readonly enabled: boolean }
+  /** `read` loads the document; see docs/client.md for what that costs. */
+  | { readonly type: 'document'; readonly operations: number; readonly read: () => Promise<unknown> };
 
 export interface ListOptions<F extends Form = Form> extends ConsistencyOptions {
   readonly as?: F;
@@ -73,8 +92,10 @@ export interface ListOptions<F extends Form = Form> extends ConsistencyOptions {
 
 export interface Entry<V = string> {
   readonly key: string;
-  /** null with `keysOnly`. */
+  /** null with `keysOnly`, and where `view` has the value. */
   readonly value: V | null;
+  /** Of every type but the register. */
+  readonly view?: View<V>;
   readonly version: string;
 }
 
@@ -100,8 +121,17 @@ export interface WatchOptions<F extends Form = Form> {
   readonly signal?: AbortSignal;
 }
 
+export interface WatchedChange<V = string> {
+  readonly key: string;
+  /** null: deleted, or `view` has the value. */
+  readonly value: V | null;
+  /** Of every type but the register. */
+  readonly view?: View<V>;
+  readonly version: string;
+}
+
 export interface WatchBatch<V = string> {
-  readonly events: readonly (Omit<WatchEvent, 'value'> & { readonly value: V | null })[];
+  readonly events: readonly WatchedChange<V>[];
   /** Resume after this batch, from any node of the region. */
   readonly cursor: string;
   /** These events are the current state, not changes; keys that are not among them up to `last` are gone. */
@@ -116,7 +146,25 @@ export interface ReceiptStatus {
   readonly version: string | null;
 }
 
+/** One record of the conflict ledger. */
 export interface Conflict<V = string> extends Omit<ConflictEntry, 'loser' | 'winner'> {
-  readonly loser: V | null;
-  readonly winner: V | null;
+  /** null: a delete. */
+  readonly loser: View<V> | null;
+  /** null: a delete, or nothing. */
+  readonly winner: View<V> | null;
+}
+
+export interface FollowOptions {
+  /** Begins after this cursor of an earlier one; absent: with the value as it is now. */
+  readonly cursor?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** One value of a key that is followed: `db.counter(key).watch()` and the like. */
+export interface Followed<V> {
+  /** null: no such key (any more). */
+  readonly value: V | null;
+  readonly version: string | null;
+  /** Goes on behind this one. '' within a state that is being sent. */
+  readonly cursor: string;
 }

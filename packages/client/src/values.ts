@@ -1,8 +1,9 @@
 import { isWellFormed, utf8Decode, utf8Encode } from '@skerry/base';
 import { stampFromText } from '@skerry/crdt';
-import type { KeyAnswer } from '@skerry/protocol';
+import type { KeyAnswer, ValueView } from '@skerry/protocol';
+import { readDocument } from './document-engine.ts';
 import { SkerryError } from './errors.ts';
-import type { Form, Response, ValueOf } from './types.ts';
+import type { Form, Response, ValueOf, View } from './types.ts';
 
 export function toBytes(value: string | Uint8Array): Uint8Array {
   if (typeof value !== 'string') {
@@ -32,14 +33,48 @@ export function fromBytes<F extends Form>(bytes: Uint8Array | null, form: F): Va
   return text as ValueOf<F>;
 }
 
-export function toResponse<F extends Form>(answer: Omit<KeyAnswer, 'kind'>, form: F): Response<ValueOf<F>> {
-  const { valid, timeout, version, outcome, receipt, ticket } = answer;
+/** An answer to a call on one key; `behind` is judged by this side too. */
+export type KeyResult = Omit<KeyAnswer, 'kind'>;
+
+export function toResponse<F extends Form>(answer: KeyResult, form: F): Response<ValueOf<F>> {
+  return responseOf(answer, fromBytes(answer.value, form));
+}
+
+export function responseOf<V>(answer: KeyResult, value: V | null): Response<V> {
+  const { valid, timeout, version, outcome, receipt, ticket, behind } = answer;
   return {
-    valid, timeout, version,
-    value: fromBytes(answer.value, form),
+    valid, timeout, version, value,
     stamp: version === null ? null : stampFromText(version),
     ...(outcome === undefined ? {} : { outcome }),
     ...(receipt === undefined ? {} : { receipt }),
     ...(ticket === undefined ? {} : { ticket }),
+    ...(behind === undefined ? {} : { behind }),
   };
+}
+
+export function toView<F extends Form>(view: ValueView, form: F): View<ValueOf<F>> {
+  const valueOf = (bytes: Uint8Array): ValueOf<F> => fromBytes(bytes, form) as ValueOf<F>;
+  switch (view.type) {
+    case 'register':
+      return { type: 'register', value: valueOf(view.value) };
+    case 'multiRegister':
+      return { type: 'multiRegister', values: view.values.map(valueOf), context: view.context };
+    case 'counter':
+      return { type: 'counter', total: BigInt(view.total) };
+    case 'set':
+      return { type: 'set', elements: view.elements.map(valueOf) };
+    case 'flag':
+      return view;
+    case 'document': {
+      const chunks = view.chunks.map((chunk) => chunk.slice());
+      return { type: 'document', operations: view.operations, read: () => readDocument({ chunks, operations: view.operations }) };
+    }
+  }
+}
+
+/** What a listing, a watch or a transaction says of a key, in the form asked for. */
+export function toEntry<F extends Form, E extends { readonly value: Uint8Array | null; readonly view?: ValueView }>(
+  { value, view, ...entry }: E, form: F,
+): Omit<E, 'value' | 'view'> & { readonly value: ValueOf<F> | null; readonly view?: View<ValueOf<F>> } {
+  return { ...entry, value: fromBytes(value, form), ...(view === undefined ? {} : { view: toView(view, form) }) };
 }

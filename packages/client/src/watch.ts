@@ -1,10 +1,9 @@
-import { errorEntry, type Answer, type ControlOperation } from '@skerry/protocol';
+import { errorEntry, type Answer, type ControlOperation, type ValueView, type WatchEvent } from '@skerry/protocol';
 import { backOffMs } from './call.ts';
 import type { Dispatcher, Stream } from './dispatcher.ts';
 import { SkerryError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Form, ValueOf, WatchBatch, WatchOptions } from './types.ts';
-import { fromBytes } from './values.ts';
+import type { WatchBatch, WatchOptions } from './types.ts';
 
 /** Batches that wait for the reader; at this many the watch pauses by closing its stream, to go on from its cursor. */
 const batchesWaitingMax = 256;
@@ -18,11 +17,10 @@ const eventOverheadBytes = 64;
  * repeated; where the node has to start over it says so with `reset`. The iteration rejects only for what does not pass,
  * and with SLOW_CONSUMER when more of the current state waits for its reader than `bufferBytesMax`.
  */
-export async function* watchBatches<F extends Form>(
-  { dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, options: WatchOptions<F>,
-): AsyncGenerator<WatchBatch<ValueOf<F>>, void, undefined> {
+export async function* watchBatches<E>(
+  { dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, options: Omit<WatchOptions, 'as'>, shown: (event: WatchEvent) => E,
+): AsyncGenerator<Omit<WatchBatch, 'events'> & { readonly events: readonly E[] }, void, undefined> {
   const source = new WatchSource({ dispatcher, host }, key, options);
-  const form = options.as ?? ('text' as F);
   const onAbort = (): void => { source.fail(new SkerryError({ code: 'ABORTED', definite: true })); };
   if (options.signal?.aborted === true) onAbort();
   options.signal?.addEventListener('abort', onAbort, { once: true });
@@ -30,7 +28,7 @@ export async function* watchBatches<F extends Form>(
     for (;;) {
       const batch = await source.next();
       yield {
-        events: batch.events.map((event) => ({ ...event, value: fromBytes(event.value, form) })),
+        events: batch.events.map(shown),
         cursor: batch.cursor,
         ...(batch.reset === undefined ? {} : { reset: batch.reset }),
         ...(batch.resetBegins ? { resetBegins: true as const } : {}),
@@ -148,6 +146,22 @@ class WatchSource {
 
 function batchBytes({ events }: Extract<Answer, { readonly kind: 'watch' }>): number {
   let bytes = 0;
-  for (const { key, value } of events) bytes += key.length + (value?.length ?? 0) + eventOverheadBytes;
+  for (const { key, value, view } of events) bytes += key.length + (value?.length ?? 0) + (view === undefined ? 0 : viewBytes(view)) + eventOverheadBytes;
   return bytes;
+}
+
+function viewBytes(view: ValueView): number {
+  const sum = (parts: readonly Uint8Array[]): number => parts.reduce((total, part) => total + part.length + eventOverheadBytes, 0);
+  switch (view.type) {
+    case 'register':
+      return view.value.length;
+    case 'multiRegister':
+      return sum(view.values) + view.context.length;
+    case 'set':
+      return sum(view.elements);
+    case 'document':
+      return sum(view.chunks) + view.context.length;
+    default:
+      return 0;
+  }
 }

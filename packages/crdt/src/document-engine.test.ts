@@ -91,6 +91,15 @@ describe('document engine', () => {
     }
   });
 
+  it('a change is an edit with its operations and the document after it', () => {
+    const base = engine.edit([], actor(0), (draft) => { Object.assign(draft, { title: 'abc', lines: [1] }); })!;
+    const { change, value } = engine.change([base], actor(0), (draft) => { Object.assign(draft, { title: 'a longer text', n: { m: [1, 2] } }); });
+    expect(engine.inspect(change!.bytes, [base])).toEqual({ operations: change!.operations, changes: 1 });
+    expect(change!.operations).toBeGreaterThan(10);
+    expect(value).toEqual(engine.read([base, change!.bytes]));
+    expect(engine.change([base], actor(0), () => undefined)).toEqual({ change: null, value: { title: 'abc', lines: [1] } });
+  });
+
   it('an edit that changes nothing is no change', () => {
     expect(engine.edit([], actor(0), () => undefined)).toBeNull();
   });

@@ -22,8 +22,17 @@ export interface DocumentEngine {
    * and must not be used by two editors at once.
    */
   edit(chunks: readonly Uint8Array[], actor: string, edit: (draft: Record<string, unknown>) => void): Uint8Array | null;
+  /** {@link edit} with what an editor needs besides, for one load: the operations of the change, and the document after it. */
+  change(chunks: readonly Uint8Array[], actor: string, edit: (draft: Record<string, unknown>) => void): DocumentEdit;
   /** All chunks as one saved document, and its operations: the request of a compaction. */
   compact(chunks: readonly Uint8Array[]): { readonly bytes: Uint8Array; readonly operations: number };
+}
+
+export interface DocumentEdit {
+  /** null: the edit changed nothing. */
+  readonly change: { readonly bytes: Uint8Array; readonly operations: number } | null;
+  /** As {@link DocumentEngine.read} shows it. */
+  readonly value: unknown;
 }
 
 type Draft = Record<string, unknown>;
@@ -50,6 +59,15 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
       throw new DecodeError(`not an Automerge document: ${String(error)}`);
     }
   };
+  const apply = (chunks: readonly Uint8Array[], actor: string, edit: (draft: Draft) => void): { after: Automerge.Doc<Draft>; bytes: Uint8Array | null; operations: number } => {
+    const before = load(chunks, actor);
+    const heads = automerge.getHeads(before);
+    const countBefore = automerge.stats(before).numOps;
+    // Time 0: Automerge would ask the wall clock for a time that nothing here reads.
+    const after = automerge.change(before, { time: 0 }, edit);
+    const changes = automerge.getChangesSince(after, heads);
+    return { after, bytes: changes.length === 0 ? null : joined(changes), operations: automerge.stats(after).numOps - countBefore };
+  };
   return {
     read(chunks) {
       return automerge.toJS(load(chunks));
@@ -67,12 +85,11 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
       };
     },
     edit(chunks, actor, edit) {
-      const before = load(chunks, actor);
-      const heads = automerge.getHeads(before);
-      // Time 0: Automerge would ask the wall clock for a time that nothing here reads.
-      const after = automerge.change(before, { time: 0 }, edit);
-      const changes = automerge.getChangesSince(after, heads);
-      return changes.length === 0 ? null : joined(changes);
+      return apply(chunks, actor, edit).bytes;
+    },
+    change(chunks, actor, edit) {
+      const { after, bytes, operations } = apply(chunks, actor, edit);
+      return { change: bytes === null ? null : { bytes, operations }, value: automerge.toJS(after) };
     },
     compact(chunks) {
       const doc = load(chunks);

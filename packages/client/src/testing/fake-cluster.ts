@@ -42,7 +42,7 @@ export class FakeCluster {
     return {
       kind: 'welcome', protocolVersion, cluster: 'test', region: this.region as never, node: node as never, partitionCount: 4, nowMs: 1_700_000_000_000,
       limits: { keyBytesMax: 1_024, valueBytesMax: 524_288, txnOperationsMax: 512, frameBytesMax: frameBytesMaxDefault, requestsOpenMax: 20_000, listLimitMax: 1_000 },
-      members: [], leaders: [null, null, null, null], ...change,
+      members: [], leaders: [null, null, null, null], regions: [], ...change,
     };
   }
 
