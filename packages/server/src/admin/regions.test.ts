@@ -79,7 +79,7 @@ test('metrics show lag by region and partition, and conflicts by reason and pair
   const lines = text.split('\n').filter((line) => /^skerry_(region|conflicts_rec)/.test(line));
   const values = Object.fromEntries(
     lines.map((line) => [
-      line.replace(/,?(region|node)="(region-1|fake)"/g, '').replace(/ .*/, ''),
+      line.replace(/,?\b(region|node)="(region-1|fake)"/g, '').replace(/ .*/, ''),
       Number(line.split(' ').at(-1)),
     ]),
   );
