@@ -106,6 +106,8 @@ function replicaOptions(config: ServerConfig, storage: NodeStorage, urls: Urls):
     partitionCount: config.partitions,
     bootstrap: config.bootstrap.length === 0 ? null : config.bootstrap.map(nodeId),
     urls,
+    regions: [],
+    linkHasLog: false,
     random: cryptoRandom(),
     timing: config.timing,
     limits: config.limits,
