@@ -95,5 +95,5 @@ function conflictsOf(world: World): Conflict[] {
   machine.replica.request(-2, { operation: { kind: 'conflicts', prefix: '', limit: 100_000 }, timeoutMs: null }, machine.now);
   const answer = machine.replica.flush(machine.now)?.answers.find(({ handle }) => handle === -2)?.answer;
   if (answer?.kind !== 'conflicts') return [];
-  return answer.entries.map(({ key, loser, reason }) => ({ key, loser: textOf(loser), reason }));
+  return answer.entries.map(({ key, loser, reason }) => ({ key, loser: textOf(loser?.type === 'register' ? loser.value : null), reason }));
 }

@@ -85,7 +85,7 @@ export class Machine {
     this.#monoOriginMs = queue.nowMs - [0, 3_600_000, 12.5][random.uint32() % 3]!;
     const options: ReplicaOptions = {
       node: this.name, region: regionId('r1'), replica: replicaId(this.replicaNumber), partitionCount: plan.partitionCount,
-      bootstrap: this.bootstrap,
+      bootstrap: this.bootstrap, regions: [], linkHasLog: false,
       urls: { peerUrl: `ws://${this.name}/peer`, clientUrl: `ws://${this.name}/client`, adminUrl: `http://${this.name}/admin` },
       random: random.fork(), timing: { ...defaultTiming, ...plan.timing }, limits: { ...defaultLimits, ...plan.limits },
     };

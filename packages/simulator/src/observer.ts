@@ -216,6 +216,7 @@ export class Observer {
       // A stamp that counted on from the highest may have carried into the next millisecond.
       if (stamp.wallMs > highest + 1) this.#violate('clamp', `${key} got the stamp ${stampToText(stamp)} at ${name}, ${stamp.wallMs - highest} ms beyond the leader's limit`);
       this.#highestWallMs.set(partition, Math.max(this.#highestWallMs.get(partition) ?? 0, stamp.wallMs));
+      reader.bool();
       const bytes = reader.bool() ? reader.bytes() : null;
       this.committed.push({ partition, index, key, value: bytes === null ? null : utf8Decode(bytes), version: stampToText(stamp) });
     }

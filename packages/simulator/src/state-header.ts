@@ -1,4 +1,4 @@
-import { ByteReader } from '@skerry/base';
+import { ByteReader, DecodeError } from '@skerry/base';
 import { CausalContext, decodeStamp } from '@skerry/crdt';
 import { decodeConfigState } from '@skerry/raft';
 
@@ -33,6 +33,21 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
     reader.text();
     reader.u48();
   }
+  reader.u48();
+  reader.varint();
+  for (let left = reader.count(); left > 0; left--) {
+    reader.u48();
+    reader.text();
+    for (let fields = 3; fields > 0; fields--) reader.varint();
+  }
+  // The simulated region knows of no other one yet.
+  if (reader.count() !== 0) throw new DecodeError('regions are not read here');
+  for (let left = reader.count(); left > 0; left--) {
+    reader.u48();
+    reader.text();
+  }
+  decodeStamp(reader);
+  reader.varint();
   reader.end();
   const common = new Uint8Array(before + bytes.length - after);
   common.set(bytes.subarray(0, before));

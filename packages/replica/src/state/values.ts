@@ -160,6 +160,8 @@ export class Values {
     if (changed) this.#effects.push({ key, op });
     else this.#settled.push(dot);
     const lost = discarded.some(({ loser, reason }) => reason === 'otherType' ? loser.type === op.body.type : isOwn(loser, op));
+    // Its own successor was promoted first and had seen it: no conflict, but its receipt says superseded, so it is kept.
+    if (!changed && !lost) this.#discardWrite(op, { key, reason: 'superseded', winnerStamp: valueStamp(value) });
     if (lost || !changed) return { state: 'superseded', stamp: valueStamp(value), reason: null };
     return { state: isRegister(op) ? 'promoted' : 'merged', stamp: valueStamp(value), reason: null };
   }
