@@ -58,11 +58,11 @@ export class Admin {
    */
   #incarnationInForce({ node, replica, announced }: MemberRecord): ReplicaId | null {
     const groups = this.#partitions.filter(({ config }) => membersOf(config).includes(node));
-    for (const { state } of groups) {
-      const admitted = state.admittedAs(node);
-      if (admitted !== null) return admitted;
-    }
-    return groups.length > 0 && !announced ? null : replica;
+    const admitted = groups.map(({ state }) => state.admittedAs(node));
+    // One group may have taken in the new incarnation while another one still counts on the old one's log.
+    const earlier = admitted.find((one) => one !== null && one !== replica);
+    if (earlier !== undefined) return earlier;
+    return admitted.includes(null) && !announced ? null : replica;
   }
 
   /** Nodes that the directory has no more and some group still has. */
