@@ -20,7 +20,7 @@ export interface HttpKeyResponse {
   readonly receipt?: string;
   /** Address that tells the outcome when it is known: `/v1/tickets/<ticket>`. */
   readonly ticket?: string;
-  /** The deadline came before the node had applied what `Skerry-After` asks for. */
+  /** The deadline came before the node had applied what the `Skerry-Session` of the request has seen. */
   readonly behind?: true;
 }
 

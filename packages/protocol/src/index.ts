@@ -23,3 +23,4 @@ export {
 } from './http-values.ts';
 export { openApiDocument } from './openapi.ts';
 export { parseTicket, ticketText, type Ticket } from './ticket.ts';
+export { parseReceipt, type ReceiptName } from './receipt.ts';

@@ -37,17 +37,17 @@ export function openApiDocument(options: { readonly version: string; readonly se
     paths: {
       '/v1/kv/{key}': {
         parameters: [keyParameter],
-        get: operation('getKey', 'Read a key.', [consistent, blocking, timeout, copies('r')], { 200: keyAnswer }),
+        get: operation('getKey', 'Read a key.', [consistent, blocking, timeout, copies('r'), session], { 200: keyAnswer }),
         put: {
-          ...operation('setKey', 'Write a key; with If-Match only if it has that version.', [consistent, blocking, timeout, copies('w'), ifMatch, ifNoneMatch], writeAnswers),
+          ...operation('setKey', 'Write a key; with If-Match only if it has that version.', [consistent, blocking, timeout, copies('w'), ifMatch, ifNoneMatch, session], writeAnswers),
           requestBody: { required: true, content: { 'application/octet-stream': {}, 'text/plain': {}, 'application/x-www-form-urlencoded': {} } },
         },
-        delete: operation('deleteKey', 'Delete a key of any type.', [consistent, blocking, timeout, copies('w'), ifMatch], writeAnswers),
+        delete: operation('deleteKey', 'Delete a key of any type.', [consistent, blocking, timeout, copies('w'), ifMatch, session], writeAnswers),
       },
       '/v1/kv/{key}/swap': {
         parameters: [keyParameter],
         post: {
-          ...operation('swapKey', 'Set newValue if the value is oldValue; null is "no such key".', [blocking, timeout], { 200: keyAnswer }),
+          ...operation('swapKey', 'Set newValue if the value is oldValue; null is "no such key".', [blocking, timeout, session], { 200: keyAnswer }),
           requestBody: { required: true, content: json('SwapBody') },
         },
       },
@@ -112,6 +112,10 @@ const blocking = query('blocking', { ...flag, default: true }, 'true: answers on
 const timeout = query('timeout', { type: 'integer', minimum: 0, default: 1_000 }, 'Milliseconds, when not blocking.');
 const copies = (name: 'r' | 'w'): JsonObject =>
   query(name, count, name === 'r' ? 'Local views to merge.' : 'Durable copies before the answer of a quorum-less write.');
+const session: JsonObject = {
+  name: 'Skerry-Session', in: 'header', schema: text,
+  description: 'As the last answer had it, from whichever node: reads wait until the node has applied what the session has seen.',
+};
 const ifMatch: JsonObject = { name: 'If-Match', in: 'header', schema: text, description: 'The ETag that the key must have.' };
 const ifNoneMatch: JsonObject = { name: 'If-None-Match', in: 'header', schema: { const: '*' }, description: 'Create only if absent.' };
 
@@ -120,13 +124,13 @@ function value(name: string, what: string, writes: { readonly post?: string; rea
   const write = ([method, summary]: [string, string]): [string, JsonObject] => [
     method,
     {
-      ...operation(`change${name}`, `${summary} WRONG_TYPE if the key holds another type.`, [consistent, blocking, timeout, copies('w')], writeAnswers),
+      ...operation(`change${name}`, `${summary} WRONG_TYPE if the key holds another type.`, [consistent, blocking, timeout, copies('w'), session], writeAnswers),
       requestBody: { required: true, content: json(`${name}Body`) },
     },
   ];
   return {
     parameters: [keyParameter],
-    get: operation(`get${name}`, `Read ${what}. WRONG_TYPE if the key holds another type.`, [consistent, blocking, timeout, copies('r')], { 200: keyAnswer }),
+    get: operation(`get${name}`, `Read ${what}. WRONG_TYPE if the key holds another type.`, [consistent, blocking, timeout, copies('r'), session], { 200: keyAnswer }),
     ...Object.fromEntries(Object.entries(writes).map(write)),
   };
 }
@@ -141,7 +145,10 @@ function json(name: string): JsonObject {
 
 const keyAnswer: JsonObject = {
   description: 'The result.',
-  headers: { ETag: { schema: text, description: 'The version, quoted.' } },
+  headers: {
+    ETag: { schema: text, description: 'The version, quoted.' },
+    'Skerry-Session': { schema: text, description: 'What the session has seen by now; hand it back with the next request.' },
+  },
   content: { ...json('KeyResponse'), 'application/octet-stream': {} },
 };
 

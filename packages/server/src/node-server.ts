@@ -94,6 +94,7 @@ export class NodeServer {
       limits: { ...clientLimits, valueBytesMax: config.limits.valueBytesMax },
       requests: this.#requests,
       clusterNowMs,
+      seen: () => this.#replica?.seen() ?? { version: -1, partitions: [] },
       log,
       countRequest: (operation) => this.#gateway.countRequest(operation),
       countError: (code) => this.#gateway.countError(code),

@@ -56,6 +56,7 @@ beforeEach(() => {
     limits: { ...defaultClientLimits, valueBytesMax: 1_000, httpJsonBytesMax: 4_000 },
     requests,
     clusterNowMs: () => clusterMs,
+    seen: () => ({ version: 0, partitions: [] }),
     log: silentLog(),
     countRequest: () => {},
     countError: (code) => codes.push(code),

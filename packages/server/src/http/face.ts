@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { openApiDocument, type HttpRegionsResponse } from '@skerry/protocol';
+import type { Seen } from '@skerry/replica';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { ClientLimits } from '../limits.ts';
@@ -20,6 +21,8 @@ export interface HttpFaceOptions {
   readonly requests: OpenRequests;
   /** Births of the sessions of this face are taken from it. */
   readonly clusterNowMs: () => number;
+  /** What this node has applied. */
+  readonly seen: () => Seen;
   readonly log: Logger;
   readonly countRequest: (operation: string) => void;
   readonly countError: (code: HttpError['problem']['code']) => void;
@@ -44,13 +47,14 @@ export class HttpFace {
   #refusing = true;
 
   constructor(options: HttpFaceOptions) {
-    const { requests, limits, partitionCount, countRequest, clusterNowMs } = options;
+    const { requests, limits, partitionCount, countRequest, clusterNowMs, seen } = options;
     this.#watches = new WatchStreams(requests, limits, options.countError);
     const asking = new Asking({
       requests,
       sessions: new HttpSessions(partitionCount, clusterNowMs),
       partitionCount,
       countRequest,
+      seen,
     });
     this.app = makeApp(options.log, (error) => options.countError(error.problem.code));
     this.app.addHook('onRequest', async (request, reply) => this.#begin(request, reply));

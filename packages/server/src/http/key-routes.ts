@@ -35,7 +35,7 @@ async function getKey(asking: Asking, request: FastifyRequest, reply: FastifyRep
   const parameters = readParameters(request.query, ['consistent', 'blocking', 'timeout', 'r']);
   const { consistent = true, r } = parameters;
   const operation = { kind: 'get', key, consistent, ...(r === undefined ? {} : { r }) } as const;
-  const answer = expectAnswer(await asking.read(reply, operation, timeoutMsOf(parameters)), 'key');
+  const answer = expectAnswer(await asking.readKey(reply, operation, timeoutMsOf(parameters)), 'key');
   requireInTime(answer);
   tagVersion(reply, answer);
   if (isKnown(request, answer)) return reply.code(304).send();

@@ -111,7 +111,7 @@ async function readValue(asking: Asking, { prefix, type }: ValueFace, { request,
   const parameters = readParameters(request.query, ['consistent', 'blocking', 'timeout', 'r']);
   const { consistent = true, r } = parameters;
   const operation = { kind: 'read', key, type, consistent, ...(r === undefined ? {} : { r }) } as const;
-  const answer = expectAnswer(await asking.read(reply, operation, timeoutMsOf(parameters)), 'key');
+  const answer = expectAnswer(await asking.readKey(reply, operation, timeoutMsOf(parameters)), 'key');
   requireInTime(answer);
   tagVersion(reply, answer);
   return isKnown(request, answer) ? reply.code(304).send() : keyBody(answer);

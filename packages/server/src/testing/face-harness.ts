@@ -1,4 +1,4 @@
-import type { Answer, ClientRequest } from '@skerry/replica';
+import type { Answer, ClientRequest, Seen } from '@skerry/replica';
 import { HttpFace } from '../http/face.ts';
 import { defaultClientLimits } from '../limits.ts';
 import { OpenRequests } from '../requests.ts';
@@ -10,6 +10,7 @@ export class FaceHarness {
   /** Error codes that were counted. */
   readonly codes: string[] = [];
   reply: (request: ClientRequest) => Answer;
+  seen: Seen = { version: 0, partitions: [] };
   readonly face: HttpFace;
 
   constructor(reply: (request: ClientRequest) => Answer) {
@@ -28,6 +29,7 @@ export class FaceHarness {
       limits: { ...defaultClientLimits, valueBytesMax: 1_000, httpJsonBytesMax: 4_000 },
       requests,
       clusterNowMs: () => 1_700_000_000_000,
+      seen: () => this.seen,
       log: silentLog(),
       countRequest: () => {},
       countError: (code) => this.codes.push(code),
