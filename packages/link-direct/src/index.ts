@@ -1,3 +1,3 @@
 export { DirectLink, type DirectLinkOptions } from './direct-link.ts';
 export { linkPath, linkProtocolVersion } from './hello.ts';
-export { defaultDirectLinkLimits, type DirectLinkLimits } from './limits.ts';
+export { defaultDirectLinkLimits, directLinkLimits, type DirectLinkLimits } from './limits.ts';

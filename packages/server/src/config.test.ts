@@ -53,6 +53,21 @@ describe('loadConfig', () => {
     expect(config.unsafeFaultInjection).toBe(true);
   });
 
+  test('reads regions from text, with and without addresses', () => {
+    const config = loadConfig({ file: single, flags: { regions: 'r2=ws://b:1|wss://c:2, r3' } });
+    expect(config.regions).toEqual([
+      { region: 'r2', urls: ['ws://b:1', 'wss://c:2'] },
+      { region: 'r3', urls: [] },
+    ]);
+    expect(config).toMatchObject({
+      link: 'direct',
+      natsServers: [],
+      linkLimits: { unsentBytesMax: 16 * 1_024 * 1_024 },
+    });
+    const nats = loadConfig({ file: single, flags: { link: 'nats', natsServers: 'nats://a:4222,tls://b:4222' } });
+    expect(nats.natsServers).toEqual(['nats://a:4222', 'tls://b:4222']);
+  });
+
   test.each([
     ['an unknown field', { colour: 'red' }, /^colour: unknown field$/],
     ['an unknown limit', { limits: { keys: 3 } }, /^limits\.keys: unknown field$/],
@@ -82,6 +97,14 @@ describe('loadConfig', () => {
       { clientLimits: { frameBytesMax: 600_000 } },
       /^clientLimits: frameBytesMax/,
     ],
+    ['its own region among the others', { regions: 'r=ws://b:1' }, /^regions: names this node's own region, r$/],
+    ['a region named twice', { regions: 'x=ws://b:1,x=ws://c:1' }, /^regions: names a region twice$/],
+    ['a region with an address of the web', { regions: 'x=http://b:1' }, /^regions\.0\.urls\.0: must be a ws:/],
+    ['a region that is no pair', { regions: 'x=ws://b:1=2' }, /^regions: must be region=ws:/],
+    ['a link that there is not', { link: 'pigeon' }, /^link: /],
+    ['nats without a server', { link: 'nats' }, /^natsServers: must be given where link is nats$/],
+    ['an address that is none of NATS', { natsServers: 'ws://b:1' }, /^natsServers\.0: must be a nats:/],
+    ['a link limit below two frames', { linkLimits: { unsentBytesMax: 9 } }, /^linkLimits: two frames must have room/],
     ['peer frames too small for the log', { peerLimits: { frameBytesMax: 1_000 } }, /^peerLimits: frameBytesMax/],
   ])('refuses %s', (_, change, problem) => {
     const problems = problemsOf(() => loadConfig({ file: single, flags: change }));

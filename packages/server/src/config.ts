@@ -1,4 +1,5 @@
 import { isName } from '@skerry/base';
+import { defaultDirectLinkLimits, directLinkLimits, type DirectLinkLimits } from '@skerry/link-direct';
 import { defaultLimits, defaultTiming, type ReplicaLimits, type ReplicaTiming } from '@skerry/replica';
 import { z } from 'zod';
 import { defaultClientLimits, defaultPeerLimits, type ClientLimits, type PeerLimits } from './limits.ts';
@@ -9,6 +10,15 @@ export interface PeerAddress {
   /** `ws://host:port` */
   readonly peerUrl: string;
 }
+
+/** Another region and where some of its nodes listen for their peers. */
+export interface RegionAddress {
+  readonly region: string;
+  /** `ws://host:port`; none: its nodes dial this one. */
+  readonly urls: readonly string[];
+}
+
+export type LinkKind = 'direct' | 'nats';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -26,6 +36,9 @@ export interface ServerConfig {
   readonly peers: readonly PeerAddress[];
   readonly bootstrap: readonly string[];
   readonly join: boolean;
+  readonly regions: readonly RegionAddress[];
+  readonly link: LinkKind;
+  readonly natsServers: readonly string[];
   readonly advertiseClientUrl: string | null;
   readonly advertisePeerUrl: string | null;
   readonly advertiseAdminUrl: string | null;
@@ -34,13 +47,14 @@ export interface ServerConfig {
   readonly limits: ReplicaLimits;
   readonly clientLimits: ClientLimits;
   readonly peerLimits: PeerLimits;
+  readonly linkLimits: DirectLinkLimits;
   readonly scrubIntervalMs: number;
   readonly stopMsMax: number;
   readonly unsafeFaultInjection: boolean;
 }
 
 /** How the text of a flag or an environment variable becomes a value. */
-export type ConfigFieldKind = 'text' | 'number' | 'boolean' | 'list' | 'peers' | 'overrides';
+export type ConfigFieldKind = 'text' | 'number' | 'boolean' | 'list' | 'peers' | 'regions' | 'overrides';
 
 interface ConfigField {
   readonly kind: ConfigFieldKind;
@@ -53,6 +67,7 @@ interface ConfigField {
 const name = z.string().refine(isName, 'must be 1 to 64 of A-Z a-z 0-9 . _ - with a letter or digit at both ends');
 const port = z.int().min(0).max(65_535);
 const webSocketUrl = z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// address' });
+const natsUrl = z.url({ protocol: /^(nats|tls)$/, error: 'must be a nats:// or tls:// address' });
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -72,7 +87,14 @@ function required(kind: ConfigFieldKind, schema: z.ZodType, description: string)
 }
 
 function optional(kind: ConfigFieldKind, schema: z.ZodType, value: unknown, description: string): ConfigField {
-  const shown = value === null ? null : Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value);
+  const shown =
+    value === null
+      ? null
+      : Array.isArray(value)
+        ? value.join(',')
+        : typeof value === 'string'
+          ? value
+          : JSON.stringify(value);
   return { kind, schema: schema.default(value), description, default: shown };
 }
 
@@ -114,6 +136,24 @@ const fields: { readonly [Name in keyof ServerConfig]: ConfigField } = {
     false,
     'The node joins an existing cluster, whose operator adds it as a member.',
   ),
+  regions: optional(
+    'regions',
+    z.array(z.strictObject({ region: name, urls: z.array(webSocketUrl).max(64) })),
+    [],
+    'The other regions, as region=ws://host:port|ws://host:port with peer addresses of some nodes of each.',
+  ),
+  link: optional(
+    'text',
+    z.enum(['direct', 'nats']),
+    'direct',
+    'What carries changes between regions: direct (WebSockets) or nats (JetStream).',
+  ),
+  natsServers: optional(
+    'list',
+    z.array(natsUrl),
+    [],
+    'Addresses of NATS servers, nats://host:port, where link is nats; one is used at a time.',
+  ),
   advertiseClientUrl: optional(
     'text',
     webSocketUrl.nullable(),
@@ -145,6 +185,12 @@ const fields: { readonly [Name in keyof ServerConfig]: ConfigField } = {
     kind: 'overrides',
     schema: overrides(defaultPeerLimits),
     description: 'Limits of connections between nodes, by field name.',
+    default: null,
+  },
+  linkLimits: {
+    kind: 'overrides',
+    schema: overrides(defaultDirectLinkLimits),
+    description: 'Limits of direct links to other regions, by field name.',
     default: null,
   },
   scrubIntervalMs: optional(
@@ -212,6 +258,27 @@ function relationProblems(config: ServerConfig): [keyof ServerConfig, string][] 
     ]);
   if (config.peerLimits.frameBytesMax < 2 * config.limits.uncommittedBytesMax)
     problems.push(['peerLimits', 'frameBytesMax must be at least twice limits.uncommittedBytesMax']);
+  problems.push(...linkProblems(config));
+  return problems;
+}
+
+function linkProblems({
+  region,
+  regions,
+  link,
+  natsServers,
+  linkLimits,
+}: ServerConfig): [keyof ServerConfig, string][] {
+  const problems: [keyof ServerConfig, string][] = [];
+  const names = regions.map((other) => other.region);
+  if (names.includes(region)) problems.push(['regions', `names this node's own region, ${region}`]);
+  if (new Set(names).size !== names.length) problems.push(['regions', 'names a region twice']);
+  if (link === 'nats' && natsServers.length === 0) problems.push(['natsServers', 'must be given where link is nats']);
+  try {
+    directLinkLimits(linkLimits);
+  } catch (error) {
+    problems.push(['linkLimits', (error as Error).message]);
+  }
   return problems;
 }
 
@@ -291,6 +358,13 @@ function parseText(kind: ConfigFieldKind, text: string): unknown {
         if (at < 1) throw new Error(`must be node=ws://host:port, not ${JSON.stringify(peer)}`);
         return { node: peer.slice(0, at), peerUrl: peer.slice(at + 1) };
       });
+    case 'regions':
+      return splitList(text).map((region) => {
+        const [name = '', urls = '', ...more] = region.split('=');
+        if (name === '' || more.length > 0)
+          throw new Error(`must be region=ws://host:port|ws://host:port, not ${JSON.stringify(region)}`);
+        return { region: name, urls: splitList(urls, '|') };
+      });
     case 'overrides':
       return Object.fromEntries(
         splitList(text).map((override) => {
@@ -302,9 +376,9 @@ function parseText(kind: ConfigFieldKind, text: string): unknown {
   }
 }
 
-function splitList(text: string): string[] {
+function splitList(text: string, separator = ','): string[] {
   return text
-    .split(',')
+    .split(separator)
     .map((part) => part.trim())
     .filter((part) => part !== '');
 }

@@ -6,8 +6,10 @@ export {
   type ConfigDescription,
   type ConfigFieldKind,
   type ConfigSources,
+  type LinkKind,
   type LogLevel,
   type PeerAddress,
+  type RegionAddress,
   type ServerConfig,
 } from './config.ts';
 export { exitCodes, type Fatal } from './fatal.ts';

@@ -1,4 +1,4 @@
-import { InvariantError, nodeId } from '@skerry/base';
+import { InvariantError, nodeId, partitionId, regionId, replicaId } from '@skerry/base';
 import { StorageCorruptError, StorageFailedError, type PeerMessage, type StorageWrite } from '@skerry/replica';
 import { afterEach, expect, test } from 'vitest';
 import type { Fatal } from './fatal.ts';
@@ -38,6 +38,7 @@ function setUp({ tickMs = 1_000_000 } = {}) {
     send: (to, messages) => carriedOut.push(`send ${to} ${messages.length}`),
     answer: (answers) => carriedOut.push(`answer ${answers.map(({ handle }) => handle).join(' ')}`),
     onDirectory: (entries) => carriedOut.push(`directory ${entries.length}`),
+    link: ({ frames, batches }) => carriedOut.push(`link ${frames.length} ${batches.length}`),
     onRegions: (entries) => carriedOut.push(`regions ${entries.length}`),
     onFatal: (fatal) => fatals.push(fatal),
   });
@@ -69,9 +70,10 @@ test('the batch goes to the disk before anything is sent, and durable is reporte
   replica.sendTo(b, message);
   replica.announce([]);
   replica.announceRegions([]);
+  replica.carry({ frames: [{ region: regionId('r2'), frame: Uint8Array.of(1) }], batches: [], subscriptions: [] });
   loop.request(1, status);
   await turn();
-  expect(carriedOut).toEqual(['submit', 'send b 1', 'directory 0', 'regions 0']);
+  expect(carriedOut).toEqual(['submit', 'send b 1', 'directory 0', 'regions 0', 'link 1 0']);
   expect(replica.of('durable')).toEqual([]);
   replica.answer(1, { kind: 'done' });
   submitted[0]?.resolve();
@@ -140,4 +142,25 @@ test('a full disk is passed on', () => {
   loop.setStorageFull(true);
   loop.setStorageFull(false);
   expect(replica.of('storageFull').map(({ full }) => full)).toEqual([true, false]);
+});
+
+test('what the link tells reaches the replica, in one turn with everything else', async () => {
+  const { replica, loop } = setUp();
+  const region = regionId('region-2');
+  const [partition, origin] = [partitionId(0), replicaId(7)];
+  const batch = { partition, origin, region, first: 1, last: 2, bytes: Uint8Array.of(1) };
+  loop.linkEvents.regionUp(region);
+  loop.linkEvents.receive(region, Uint8Array.of(5));
+  loop.linkEvents.entries(batch);
+  loop.linkEvents.published(partition, origin, 9);
+  loop.linkEvents.regionDown(region);
+  await turn();
+  expect(replica.flushes).toBe(1);
+  expect(replica.events).toEqual([
+    { kind: 'regionUp', region },
+    { kind: 'receiveFrame', from: region, frame: Uint8Array.of(5) },
+    { kind: 'receiveEntries', batch },
+    { kind: 'published', partition, origin, last: 9 },
+    { kind: 'regionDown', region },
+  ]);
 });

@@ -3,6 +3,8 @@ import type {
   ClientRequest,
   DirectoryEntry,
   Effects,
+  LinkEffects,
+  LinkEvents,
   Now,
   PeerMessage,
   RegionDirectoryEntry,
@@ -21,6 +23,8 @@ export interface TurnLoopOptions {
   readonly send: (to: NodeId, messages: readonly PeerMessage[]) => void;
   /** All answers of a turn. */
   readonly answer: (answers: Effects['answers']) => void;
+  /** What the link to other regions is to carry. */
+  readonly link: (effects: LinkEffects) => void;
   readonly onDirectory: (entries: readonly DirectoryEntry[]) => void;
   readonly onRegions: (entries: readonly RegionDirectoryEntry[]) => void;
   /** Called once; the loop has stopped by then. */
@@ -37,6 +41,14 @@ export interface TurnLoopOptions {
 export class TurnLoop {
   readonly #options: TurnLoopOptions;
   readonly #replica: ReplicaLike;
+  /** Where the link to other regions tells what happens. */
+  readonly linkEvents: LinkEvents = {
+    receive: (from, frame) => this.#event((now) => this.#replica.receiveFrame(from, frame, now)),
+    entries: (batch) => this.#event((now) => this.#replica.receiveEntries(batch, now)),
+    published: (partition, origin, last) => this.#event((now) => this.#replica.published(partition, origin, last, now)),
+    regionUp: (region) => this.#event((now) => this.#replica.regionUp(region, now)),
+    regionDown: (region) => this.#event((now) => this.#replica.regionDown(region, now)),
+  };
   /** The clocks as read by the first event of this turn; null between turns. */
   #now: Now | null = null;
   #flushScheduled = false;
@@ -167,12 +179,14 @@ export class TurnLoop {
     if (effects !== null) this.#carryOut(effects);
   }
 
-  #carryOut({ batch, messages, answers, directory, regions }: Effects): void {
+  #carryOut({ batch, messages, answers, directory, regions, link }: Effects): void {
     // The disk first: it takes longest. The replica holds back whatever must not be sent before the disk is done.
     if (batch !== null) this.#submit(batch.id, batch.writes);
     for (const [to, list] of messages) this.#options.send(to, list);
     if (directory !== null) this.#options.onDirectory(directory);
+    // A region is known to the link before something is sent to it.
     if (regions !== null) this.#options.onRegions(regions);
+    if (link !== null) this.#options.link(link);
     if (answers.length > 0) this.#options.answer(answers);
   }
 

@@ -16,9 +16,10 @@ import { HttpFace } from './http/face.ts';
 import { TurnLoop } from './loop.ts';
 import { peerProtocolVersion } from './peers/handshake.ts';
 import { Incarnations } from './peers/incarnations.ts';
-import type { PeerListener } from './peers/listener.ts';
+import type { PeerListener, Upgrade } from './peers/listener.ts';
 import { PeerMesh } from './peers/mesh.ts';
 import { cryptoRandom, randomProcessId } from './random.ts';
+import { RegionLinks, type MakeLink } from './region-link.ts';
 import { readClocks, type ReplicaLike } from './replica-like.ts';
 import { OpenRequests } from './requests.ts';
 
@@ -36,6 +37,7 @@ export interface NodeServerParts {
   readonly version: string;
   readonly storage: NodeStorage;
   readonly log: Logger;
+  readonly makeLink: MakeLink;
   readonly onFatal: (fatal: Fatal) => void;
 }
 
@@ -58,6 +60,7 @@ export class NodeServer {
   #replica: ReplicaLike | null = null;
   #loop: TurnLoop | null = null;
   #mesh: PeerMesh | null = null;
+  #links: RegionLinks | null = null;
   #peerListener: PeerListener | null = null;
   #directory: readonly DirectoryEntry[] = [];
   #urls: Urls = { clientUrl: '', peerUrl: '', adminUrl: '' };
@@ -116,6 +119,9 @@ export class NodeServer {
             cut: (node) => this.#mesh?.cut(node),
             heal: (node) => this.#mesh?.heal(node),
             cutNodes: () => this.#mesh?.cutNodes() ?? [],
+            cutRegion: (region) => this.#links?.cut(region),
+            healRegion: (region) => this.#links?.heal(region),
+            cutRegions: () => this.#links?.cutRegions() ?? [],
           }
         : null,
     });
@@ -132,6 +138,11 @@ export class NodeServer {
 
   get mesh(): PeerMesh | null {
     return this.#mesh;
+  }
+
+  /** Takes connections from other regions; null: none are taken, or not yet. */
+  get linkUpgrade(): Upgrade | null {
+    return this.#links?.upgrade ?? null;
   }
 
   /** Opens the ports; returns what the replica is to announce. */
@@ -164,8 +175,12 @@ export class NodeServer {
         this.#requests.deliver(answers);
         this.#gateway.endTurn();
       },
+      link: (effects) => this.#links?.carryOut(effects),
       onDirectory: (entries) => this.#setDirectory(entries),
-      onRegions: (entries) => this.#gateway.setRegions(entries),
+      onRegions: (entries) => {
+        this.#links?.setRegions(entries);
+        this.#gateway.setRegions(entries);
+      },
       onFatal: (fatal) => this.#die(fatal),
     });
     this.#loop = loop;
@@ -188,6 +203,7 @@ export class NodeServer {
       random: cryptoRandom(),
       log,
     });
+    this.#links = new RegionLinks((events) => this.#parts.makeLink(config, events, log), loop.linkEvents);
     loop.start();
     this.#mesh.start();
     this.#scrub.start();
@@ -239,7 +255,7 @@ export class NodeServer {
     this.#loop?.prepareStop();
     this.#mesh?.stop();
     this.#loop?.stop();
-    await Promise.all([this.#admin.close(), this.#parts.storage.close()]);
+    await Promise.all([this.#links?.close(), this.#admin.close(), this.#parts.storage.close()]);
     log.info({ tookMs: Math.round(performance.now() - startedMs) }, 'stopped');
   }
 
@@ -272,6 +288,7 @@ export class NodeServer {
     this.#gateway.terminate();
     this.#peerListener?.close();
     this.#mesh?.terminate();
+    this.#links?.terminate();
     void this.#http.terminate();
     void this.#admin.close();
     this.#admin.server.closeAllConnections();
@@ -298,6 +315,9 @@ export class NodeServer {
       clients: this.#gateway.connectionCount,
       connectedPeers: this.#mesh?.connected() ?? [],
       cut: this.#mesh?.cutNodes() ?? [],
+      link: config.link,
+      links: this.#links?.describe() ?? [],
+      cutRegions: this.#links?.cutRegions() ?? [],
       storagePendingMs: Math.round(storage.pendingForMs()),
     };
   }
@@ -314,6 +334,7 @@ export class NodeServer {
       numbers: () => ({
         ...this.#replica?.metrics(),
         ...this.#mesh?.metrics(),
+        ...this.#links?.metrics(),
         client_connections: gateway.connectionCount,
         http_watches: this.#http.watchCount,
         client_requests_open: this.#requests.count,
@@ -352,6 +373,12 @@ export class NodeServer {
           label: 'code',
           help: 'Handshakes between nodes that failed, by code.',
           counts: this.#mesh?.refusals() ?? new Map(),
+        },
+        {
+          name: 'link_refusals_total',
+          label: 'code',
+          help: 'Connections refused to nodes of other regions, by code.',
+          counts: this.#links?.refusals() ?? new Map(),
         },
       ],
     });

@@ -8,6 +8,7 @@ import { NodeServer, type NodeStorage, type Urls } from './node-server.ts';
 import { listenForPeers } from './peers/listener.ts';
 import type { PeerMesh } from './peers/mesh.ts';
 import { cryptoRandom } from './random.ts';
+import { linkHasLog, makeLink, type MakeLink } from './region-link.ts';
 import { readClocks, type ReplicaLike } from './replica-like.ts';
 
 /** A node that takes part. */
@@ -24,6 +25,7 @@ export interface ServerParts {
   readonly version?: string;
   readonly log?: Logger;
   readonly openStorage?: (events: StorageEvents) => Promise<NodeStorage>;
+  readonly makeLink?: MakeLink;
   readonly makeReplica?: (options: ReplicaOptions, storage: Storage) => ReplicaLike;
 }
 
@@ -53,7 +55,14 @@ export async function startServer(
       early.server?.fail(problem);
     },
   });
-  const server = new NodeServer({ config, version: parts.version ?? '0.1.0', storage, log, onFatal });
+  const server = new NodeServer({
+    config,
+    version: parts.version ?? '0.1.0',
+    storage,
+    log,
+    makeLink: parts.makeLink ?? makeLink,
+    onFatal,
+  });
   try {
     const mesh = (): PeerMesh | null => server.mesh;
     const peerListener = await listenForPeers({
@@ -61,6 +70,7 @@ export async function startServer(
       port: config.peerPort,
       limits: config.peerLimits,
       mesh,
+      link: () => server.linkUpgrade,
     });
     const urls = await server.listen(peerListener);
     const joined = await hasJoined(config, storage);
@@ -106,8 +116,8 @@ function replicaOptions(config: ServerConfig, storage: NodeStorage, urls: Urls):
     partitionCount: config.partitions,
     bootstrap: config.bootstrap.length === 0 ? null : config.bootstrap.map(nodeId),
     urls,
-    regions: [],
-    linkHasLog: false,
+    regions: config.regions.map(({ region, urls: contacts }) => ({ region: regionId(region), urls: contacts })),
+    linkHasLog: linkHasLog(config),
     random: cryptoRandom(),
     timing: config.timing,
     limits: config.limits,

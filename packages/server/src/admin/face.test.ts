@@ -120,6 +120,7 @@ describe('orders', () => {
     ['/admin/members', { remove: ['b'], now: true }, 'UNKNOWN_FIELD'],
     ['/chaos/cut', { peers: ['b'] }, 'FAULT_INJECTION_OFF'],
     ['/chaos/heal', {}, 'FAULT_INJECTION_OFF'],
+    ['/chaos/cut', { regions: ['region-2'] }, 'FAULT_INJECTION_OFF'],
   ])('%s %j is refused with %s', async (path, body, code) => {
     const server = await start();
     expect((await call(server, path, body)).body).toMatchObject({ code });
@@ -128,10 +129,15 @@ describe('orders', () => {
 
   test('cuts are listed and healed, all of them if none is named', async () => {
     const server = await start({ unsafeFaultInjection: true });
-    expect((await call(server, '/chaos/cut', { peers: ['b', 'c'] })).body).toEqual({ cut: ['b', 'c'] });
-    expect((await call(server, '/chaos/heal', { peers: ['b'] })).body).toEqual({ cut: ['c'] });
-    expect((await call(server, '/chaos/heal', {})).body).toEqual({ cut: [] });
+    const order = async (action: string, body: object): Promise<unknown> =>
+      (await call(server, `/chaos/${action}`, body)).body;
+    expect(await order('cut', { peers: ['b', 'c'] })).toEqual({ cut: ['b', 'c'], cutRegions: [] });
+    expect(await order('cut', { regions: ['r2', 'r3'] })).toEqual({ cut: ['b', 'c'], cutRegions: ['r2', 'r3'] });
+    expect(await order('heal', { peers: ['b'] })).toEqual({ cut: ['c'], cutRegions: ['r2', 'r3'] });
+    expect(await order('heal', { regions: ['r2'] })).toEqual({ cut: ['c'], cutRegions: ['r3'] });
+    expect(await order('heal', {})).toEqual({ cut: [], cutRegions: [] });
     expect(await call(server, '/chaos/cut', {})).toMatchObject({ status: 400 });
+    expect(await call(server, '/chaos/cut', { regions: ['a/b'] })).toMatchObject({ status: 400 });
   });
 });
 

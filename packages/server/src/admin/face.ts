@@ -34,6 +34,9 @@ export interface FaultInjection {
   cut(node: NodeId): void;
   heal(node: NodeId): void;
   cutNodes(): readonly NodeId[];
+  cutRegion(region: RegionId): void;
+  healRegion(region: RegionId): void;
+  cutRegions(): readonly RegionId[];
 }
 
 /** How long a change of members or a transfer may take when the caller does not say. */
@@ -79,7 +82,10 @@ const regionSchema = z.union(
   ],
   { error: 'must be {"add": {"region": name, "urls": [peer addresses]}} or {"evict": name}' },
 );
-const peersSchema = z.strictObject({ peers: z.array(name).max(64).optional() });
+const cutSchema = z.strictObject({
+  peers: z.array(name).max(64).optional(),
+  regions: z.array(regionName).max(64).optional(),
+});
 
 /** Health, metrics and administration, on a port of their own. */
 export function makeAdminFace(options: AdminFaceOptions): FastifyInstance {
@@ -160,10 +166,12 @@ function addChaosRoutes(app: FastifyInstance, faults: FaultInjection | null): vo
   for (const action of ['cut', 'heal'] as const) {
     app.post(`/chaos/${action}`, async (request) => {
       if (faults === null) throw new HttpError('FAULT_INJECTION_OFF', `/chaos/${action}`);
-      const { peers } = readJson(request.headers['content-type'], request.body, peersSchema);
-      if (action === 'cut' && peers === undefined) throw new HttpError('BAD_REQUEST', 'peers: name whom to cut off');
-      for (const node of peers ?? faults.cutNodes()) faults[action](node);
-      return { cut: faults.cutNodes() };
+      const { peers, regions } = readJson(request.headers['content-type'], request.body, cutSchema);
+      const namesNobody = peers === undefined && regions === undefined;
+      if (action === 'cut' && namesNobody) throw new HttpError('BAD_REQUEST', 'peers or regions: name whom to cut off');
+      for (const node of peers ?? (namesNobody ? faults.cutNodes() : [])) faults[action](node);
+      for (const region of regions ?? (namesNobody ? faults.cutRegions() : [])) faults[`${action}Region`](region);
+      return { cut: faults.cutNodes(), cutRegions: faults.cutRegions() };
     });
   }
 }

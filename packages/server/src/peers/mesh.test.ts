@@ -243,7 +243,12 @@ describe('faults', () => {
     const [a, b] = [await start('a', { limits: { unsentBytesMax: 1 } }), await start('b')];
     await connect(a, b);
     // All in one turn, and more than the system's buffers take.
-    const large: PeerMessage = { kind: 'forward', partition: partitionId(0), number: 0, commands: [new Uint8Array(4_000_000)] };
+    const large: PeerMessage = {
+      kind: 'forward',
+      partition: partitionId(0),
+      number: 0,
+      commands: [new Uint8Array(4_000_000)],
+    };
     for (let i = 0; i < 10; i++) a.mesh.send(b.node, [large]);
     const { peer_messages_dropped_total: dropped = 0 } = a.mesh.metrics();
     expect(dropped).toBeGreaterThan(0);

@@ -1,9 +1,11 @@
-import type { NodeId } from '@skerry/base';
+import type { NodeId, PartitionId, RegionId, ReplicaId } from '@skerry/base';
 import type {
   Answer,
   ClientRequest,
   DirectoryEntry,
   Effects,
+  LinkEffects,
+  LogBatch,
   NodeStatus,
   Now,
   PeerMessage,
@@ -22,6 +24,16 @@ export type FakeEvent =
   | { readonly kind: 'receive'; readonly from: NodeId; readonly message: PeerMessage }
   | { readonly kind: 'peerUp'; readonly node: NodeId }
   | { readonly kind: 'peerDown'; readonly node: NodeId; readonly reset: boolean }
+  | { readonly kind: 'receiveFrame'; readonly from: RegionId; readonly frame: Uint8Array }
+  | { readonly kind: 'receiveEntries'; readonly batch: LogBatch }
+  | {
+      readonly kind: 'published';
+      readonly partition: PartitionId;
+      readonly origin: ReplicaId;
+      readonly last: number;
+    }
+  | { readonly kind: 'regionUp'; readonly region: RegionId }
+  | { readonly kind: 'regionDown'; readonly region: RegionId }
   | { readonly kind: 'tick' }
   | { readonly kind: 'durable'; readonly id: number }
   | { readonly kind: 'storageFull'; readonly full: boolean }
@@ -49,6 +61,7 @@ export class FakeReplica implements ReplicaLike {
   #answers: { handle: RequestHandle; answer: Answer }[] = [];
   #directory: readonly DirectoryEntry[] | null = null;
   #regions: readonly RegionDirectoryEntry[] | null = null;
+  #link: LinkEffects | null = null;
   #lastBatch = 0;
 
   request(handle: RequestHandle, request: ClientRequest): void {
@@ -79,6 +92,26 @@ export class FakeReplica implements ReplicaLike {
     this.#note({ kind: 'peerDown', node, reset });
   }
 
+  receiveFrame(from: RegionId, frame: Uint8Array): void {
+    this.#note({ kind: 'receiveFrame', from, frame });
+  }
+
+  receiveEntries(batch: LogBatch): void {
+    this.#note({ kind: 'receiveEntries', batch });
+  }
+
+  published(partition: PartitionId, origin: ReplicaId, last: number): void {
+    this.#note({ kind: 'published', partition, origin, last });
+  }
+
+  regionUp(region: RegionId): void {
+    this.#note({ kind: 'regionUp', region });
+  }
+
+  regionDown(region: RegionId): void {
+    this.#note({ kind: 'regionDown', region });
+  }
+
   tick(): void {
     this.#throwIfTold();
     this.ticks++;
@@ -101,13 +134,15 @@ export class FakeReplica implements ReplicaLike {
     this.flushes++;
     const batch = this.#batches.shift() ?? null;
     const [messages, answers, directory, regions] = [this.#messages, this.#answers, this.#directory, this.#regions];
-    const told = directory !== null || regions !== null;
+    const link = this.#link;
+    const told = directory !== null || regions !== null || link !== null;
     const idle = batch === null && messages.size === 0 && answers.length === 0 && !told;
     this.#messages = new Map();
     this.#answers = [];
     this.#directory = null;
     this.#regions = null;
-    return idle ? null : { batch, messages, answers, directory, link: null, regions };
+    this.#link = null;
+    return idle ? null : { batch, messages, answers, directory, link, regions };
   }
 
   clusterNowMs(): number {
@@ -157,6 +192,10 @@ export class FakeReplica implements ReplicaLike {
 
   announceRegions(regions: readonly RegionDirectoryEntry[]): void {
     this.#regions = regions;
+  }
+
+  carry(link: LinkEffects): void {
+    this.#link = link;
   }
 
   /** Events of one kind, in order. */

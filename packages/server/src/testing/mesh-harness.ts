@@ -49,7 +49,7 @@ export async function startMeshNode(
   const received: TestNode['received'] = [];
   const limits = { ...defaultPeerLimits, ...options.limits };
   let mesh: PeerMesh | null = null;
-  const listener = await listenForPeers({ host: '127.0.0.1', port: 0, limits, mesh: () => mesh });
+  const listener = await listenForPeers({ host: '127.0.0.1', port: 0, limits, mesh: () => mesh, link: () => null });
   const made = new PeerMesh({
     own: {
       peerProtocolVersion,
