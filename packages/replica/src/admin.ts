@@ -57,6 +57,8 @@ export class Admin {
    * that remembers. null: the one that does is not known.
    */
   #incarnationInForce({ node, replica, announced }: MemberRecord): ReplicaId | null {
+    // A group that this node is not yet told of may count on anybody.
+    if (this.#partitions.some(({ config }) => config.voters.some((voter) => joiningConfig.voters.includes(voter)))) return null;
     const groups = this.#partitions.filter(({ config }) => membersOf(config).includes(node));
     const admitted = groups.map(({ state }) => state.admittedAs(node));
     // One group may have taken in the new incarnation while another one still counts on the old one's log.

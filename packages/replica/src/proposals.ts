@@ -1,7 +1,7 @@
 import { ByteReader, type NodeId } from '@skerry/base';
 import type { Partition } from './partition.ts';
 import { encodeBatch, type BatchHeader } from './state/batch.ts';
-import { commandBytes, commandHead, decodeCommand, type Command } from './state/command.ts';
+import { commandBytes, commandHead, decodeCommand, promotedDot, type Command } from './state/command.ts';
 import type { WaitingWrite } from './waiting-writes.ts';
 
 interface Item {
@@ -39,7 +39,9 @@ export class Proposals {
   receive(from: NodeId, { number, commands }: { readonly number: number; readonly commands: readonly Uint8Array[] }): void {
     const partition = this.#partition;
     const takes = partition.isLeader && partition.raft.quorumActive();
-    const refused = commands.filter((command) => !takes || !this.#put({ command, name: commandName(command), forward: number, from, write: null }));
+    // A node that left the group, or lags, hands in over and over what is settled: the log need not hear of it again.
+    const news = commands.filter((command) => !this.#isSettled(command));
+    const refused = news.filter((command) => !takes || !this.#put({ command, name: commandName(command), forward: number, from, write: null }));
     if (refused.length > 0) this.#refuse(from, number, refused);
   }
 
@@ -146,6 +148,11 @@ export class Proposals {
     this.#outbox.push(item);
     this.#outboxBytes += item.command.length;
     return true;
+  }
+
+  #isSettled(command: Uint8Array): boolean {
+    const dot = promotedDot(command);
+    return dot !== null && this.#partition.context.has(dot);
   }
 
   #refuse(from: NodeId, number: number, commands: readonly Uint8Array[]): void {

@@ -197,7 +197,7 @@ describe('large values', () => {
     expect(term).toBeLessThan(6);
     expect(lastIndex).toBeLessThan(260);
     expect(world.replica('n1').metrics()['receipts_settled_total']).toBe(200);
-  });
+  }, 60_000);
 
   it('takes 100 consistent writes of 512 KiB at once through a follower', () => {
     const world = new World();
@@ -207,7 +207,7 @@ describe('large values', () => {
     world.until(() => calls.every((call) => call.answer !== undefined), 20_000, 'all answers');
     for (const call of calls) expect(call.answer).toMatchObject({ outcome: 'applied' });
     expect(world.replica(leader).metrics()['raft_log_bytes']).toBeLessThan(60 * 1_024 * 1_024);
-  });
+  }, 60_000);
 
   it('refuses with PENDING_FULL when the pending writes take too many bytes', () => {
     const world = new World({ limits: { pendingBytesMax: 2 * 1_024 * 1_024 } });

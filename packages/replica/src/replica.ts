@@ -244,6 +244,11 @@ export class Replica {
     }));
   }
 
+  /** Tests reach in here to break what no operation breaks. */
+  get partitionsForTests(): readonly Partition[] {
+    return this.#partitions;
+  }
+
   /** Once per `timing.tickMs`; after a pause of the process, once, not once per missed tick. */
   tick(now: Now): void {
     this.#turn.now = now;

@@ -19,8 +19,8 @@ export class Incarnations {
   learn(entries: readonly DirectoryEntry[]): void {
     const directory = new Map(entries.map(({ node, replica }): [NodeId, number | null] => [node, replica]));
     for (const [node, replica] of directory) {
+      // null: some group still counts on a member that nobody can name. Whoever is known stays, and nobody else comes.
       if (replica !== null) this.#known.set(node, replica);
-      else if ((this.#directory.get(node) ?? null) !== null) this.#known.delete(node);
     }
     for (const node of this.#directory.keys()) if (!directory.has(node)) this.#known.delete(node);
     this.#directory = directory;

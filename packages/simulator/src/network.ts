@@ -231,7 +231,7 @@ export class Network {
    */
   #admits(machine: Machine, peer: Machine): boolean {
     if (machine.incarnations.admit(peer.name, peer.replicaNumber)) return true;
-    const isVouchedFor = [...this.#options.machines.values()].some(({ isUp, incarnations }) => isUp && incarnations.names(peer.name, peer.replicaNumber));
+    const isVouchedFor = [...this.#options.machines.values()].some(({ name, isUp, incarnations }) => isUp && name !== peer.name && incarnations.names(peer.name, peer.replicaNumber));
     if (isVouchedFor) machine.incarnations.replaced(peer.name, peer.replicaNumber);
     return isVouchedFor;
   }

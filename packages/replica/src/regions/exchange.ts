@@ -45,6 +45,7 @@ export class Exchange {
   readonly #onAdopted: () => void;
   #running: Running | null = null;
   #count = 0;
+  #finishedMs = Number.NEGATIVE_INFINITY;
   #done = 0;
   #merged = 0;
 
@@ -66,10 +67,10 @@ export class Exchange {
     return this.#merged;
   }
 
-  /** Nothing happens if one is under way. */
+  /** Nothing happens if one is under way, or what the last one merged may not have been applied yet. */
   begin(region: RegionId): void {
-    if (this.#running !== null) return;
-    const { monoMs } = this.#partition.turn.now;
+    const { now: { monoMs }, options } = this.#partition.turn;
+    if (this.#running !== null || monoMs - this.#finishedMs < options.timing.linkRetryMs) return;
     // Answers to an exchange of an earlier leader, or of this one before a restart, must not be taken for this one's.
     const number = this.#partition.currentTerm * 1_000 + (++this.#count % 1_000);
     this.#running = {
@@ -221,6 +222,7 @@ export class Exchange {
     const adopt = commandBytes({ kind: 'adopt', origins: digests.positions, context: digests.context });
     if (!this.#partition.proposals.add(adopt, null)) return;
     this.#done++;
+    this.#finishedMs = this.#partition.turn.now.monoMs;
     this.#merged += running.merged;
     this.#onAdopted();
   }

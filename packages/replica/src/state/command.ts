@@ -14,7 +14,10 @@ import {
   type RegionId,
   type ReplicaId,
 } from '@skerry/base';
-import { CausalContext, decodeOperation, decodeStamp, encodeOperation, encodeStamp, stampFromText, type Operation, type Stamp } from '@skerry/crdt';
+import {
+  CausalContext, decodeDot, decodeOperation, decodeStamp, encodeOperation, encodeStamp, stampFromText,
+  type Dot, type Operation, type Stamp,
+} from '@skerry/crdt';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { Compare, TxnOperation } from '../requests.ts';
 import {
@@ -321,6 +324,16 @@ export function commandHead(bytes: Uint8Array): { readonly kind: Command['kind']
   if (kind === undefined) throw new DecodeError('unknown command');
   if (codes[kind] >= codes.expire && kind !== 'update') return null;
   return { kind, client: readClient(reader), sequence: reader.varint() };
+}
+
+/** The dot of an encoded promotion, without decoding the rest; null for any other command. */
+export function promotedDot(bytes: Uint8Array): Dot | null {
+  if (bytes[0] !== codes.promote) return null;
+  const reader = new ByteReader(bytes);
+  reader.u8();
+  readId(reader);
+  reader.text();
+  return decodeDot(reader);
 }
 
 export function commandBytes(command: Command): Uint8Array {

@@ -33,7 +33,10 @@ export class Members {
   announce(member: MemberRecord): boolean {
     const known = this.find(member.node);
     if (known === null || (known.replica !== null && known.replica !== member.replica)) return false;
-    return this.#put(known, { ...member, learner: known.learner });
+    // The operator named this incarnation in place of one that may never have told its own: that one still has to leave
+    // every group, however soon the new one is heard of.
+    const announced = known.replica === null || known.announced;
+    return this.#put(known, { ...member, learner: known.learner, announced });
   }
 
   set(member: MemberRecord): boolean {

@@ -4,7 +4,7 @@ import { MemoryStorage } from '../ports/memory-storage.ts';
 import type { RegionContacts } from '../ports/link.ts';
 import { defaultLimits, defaultTiming, type Effects, type LinkEffects, type Now, type ReplicaLimits, type ReplicaTiming } from '../replica-api.ts';
 import { Replica } from '../replica.ts';
-import type { Answer, ControlOperation, Operation } from '../requests.ts';
+import type { Answer, Causality, ControlOperation, Operation } from '../requests.ts';
 
 interface Machine {
   readonly name: NodeId;
@@ -181,6 +181,15 @@ export class World {
     this.#sequences.set(client, Math.max(next, this.#sequences.get(client) ?? 0));
     const machine = this.#machine(name);
     this.replica(name).request(handle, { operation, id: { client: id, sequence: next, answeredBelow, retry }, timeoutMs }, this.#now(machine));
+    return call;
+  }
+
+  /** A read of a session that has seen something elsewhere. */
+  callAfter(name: string, operation: Operation, { after, timeoutMs }: { after: Causality; timeoutMs: number | null }): Call {
+    const call = new Call();
+    const handle = this.#nextHandle++;
+    this.#calls.set(handle, call);
+    this.replica(name).request(handle, { operation, timeoutMs, after }, this.#now(this.#machine(name)));
     return call;
   }
 

@@ -40,9 +40,8 @@ export class Incarnations {
     const directory = new Map(entries.map((entry) => [entry.node, entry]));
     const saved: Promise<void>[] = [];
     for (const [node, entry] of directory) {
+      // null: some group still counts on a member that nobody can name. Whoever is known stays, and nobody else comes.
       if (entry.replica !== null) saved.push(this.#remember(node, entry.replica));
-      // The member was replaced by one whose incarnation is not known yet: trust the first that comes.
-      else if ((this.#directory.get(node)?.replica ?? null) !== null) saved.push(this.#remember(node, null));
     }
     for (const node of this.#directory.keys()) {
       if (!directory.has(node)) saved.push(this.#remember(node, null));
