@@ -146,12 +146,12 @@ export const byConnection: Partial<Record<ErrorCode, readonly Provocation[]>> = 
   UNKNOWN_FIELD: [
     {
       what: 'a request with one element more',
-      provoke: (node) => refusalOf(node, [1, 1, null, null, [13], 'more']),
+      provoke: (node) => refusalOf(node, [1, 1, null, null, [13], null, 'more']),
       counted: 'client_request_errors_total',
     },
     {
       what: 'an operation with one field more',
-      provoke: (node) => refusalOf(node, [1, 1, null, null, [0, 'k', true, null, 'more']]),
+      provoke: (node) => refusalOf(node, [1, 1, null, null, [0, 'k', true, null, 'more'], null]),
       counted: 'client_request_errors_total',
     },
     {

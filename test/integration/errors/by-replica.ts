@@ -11,6 +11,12 @@ const byte = Uint8Array.of(1);
 const alone: NodeOptions = { alone: true };
 const get = { kind: 'get', key: 'k', consistent: true } as const;
 const set = { kind: 'set', key: 'k', value: byte, consistent: true } as const;
+const add = {
+  kind: 'update',
+  key: 'k',
+  change: { type: 'counter', action: 'add', amount: 1 },
+  consistent: true,
+} as const;
 const local = { ...set, consistent: false } as const;
 const grant = { kind: 'leaseGrant', lease: 'taken', ttlMs: 60_000, key: 'k' } as const;
 const addressless = { peerUrl: 'ws://127.0.0.1:9', clientUrl: '', adminUrl: '', learner: false, replica: null };
@@ -118,6 +124,64 @@ export const byReplica: Partial<Record<ErrorCode, readonly Provocation[]>> = {
           otherwise: [],
         }),
       counted,
+    },
+  ],
+  WRONG_TYPE: [
+    {
+      what: 'adding to a counter that is a register',
+      provoke: async (node) => {
+        await ask(node, { ...set, key: 'register' });
+        return codeOf(node, { ...add, key: 'register' });
+      },
+      counted,
+    },
+    {
+      what: 'a get of a counter',
+      provoke: async (node) => {
+        await ask(node, { ...add, key: 'counter' });
+        return codeOf(node, { ...get, key: 'counter' });
+      },
+      counted,
+    },
+    {
+      what: 'a quorum-less write of a set that is a counter, by HTTP',
+      provoke: async (node) => {
+        await ask(node, { ...add, key: 'counter' });
+        return problemOf(`${node.httpUrl}/v1/set/counter?consistent=false`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: '{"add":"x"}',
+        });
+      },
+      counted,
+    },
+  ],
+  LIMIT_EXCEEDED: [true, false].map((consistent): Provocation => ({
+    what: `more operations than a document may have, ${consistent ? 'consistent' : 'quorum-less'}`,
+    provoke: (node) =>
+      codeOf(node, {
+        kind: 'update',
+        key: 'document',
+        change: { type: 'document', action: 'change', bytes: byte, operations: 1_000_000 },
+        consistent,
+      }),
+    counted,
+  })),
+  REGION_UNKNOWN: [
+    {
+      what: 'evicting a region that there is not',
+      provoke: (node) => codeOf(node, { kind: 'evictRegion', region: 'region-9' as never }),
+      counted,
+    },
+    {
+      what: 'the same at the admin port',
+      provoke: (node) =>
+        problemOf(`${node.server.adminUrl}/admin/regions`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: '{"evict":"region-9"}',
+        }),
+      counted: 'admin_request_errors_total',
     },
   ],
   LEASE_NOT_FOUND: [

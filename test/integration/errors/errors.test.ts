@@ -1,6 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { errorCodes, type ErrorCode } from '../../../packages/protocol/src/index.ts';
 import { byConnection } from './by-connection.ts';
@@ -14,11 +11,6 @@ const provocations: Partial<Record<ErrorCode, readonly Provocation[]>> = {
   ...byConnection,
   ...byHttp,
   ...byClient,
-};
-
-/** In the table for what is still to come. Each is tested to be raised nowhere, so that it cannot stay here once it is. */
-const notYet: Partial<Record<ErrorCode, string>> = {
-  WRONG_TYPE: 'the register is the only type of a key so far',
 };
 
 /** Nodes of equal options are one. */
@@ -37,13 +29,9 @@ afterAll(async () => {
 
 describe('the table of errors', () => {
   test('has no code that nothing here provokes', () => {
-    const missing = errorCodes.filter((code) => (provocations[code]?.length ?? 0) === 0 && notYet[code] === undefined);
+    const missing = errorCodes.filter((code) => (provocations[code]?.length ?? 0) === 0);
     expect(missing).toEqual([]);
     expect(Object.keys(provocations).filter((code) => !errorCodes.includes(code as ErrorCode))).toEqual([]);
-  });
-
-  test.each(Object.entries(notYet))('%s is raised nowhere yet: %s', (code) => {
-    expect(filesThatRaise(code)).toEqual([]);
   });
 });
 
@@ -56,21 +44,5 @@ for (const [code, list] of Object.entries(provocations) as [ErrorCode, readonly 
       if (counted !== null) expect(await node.count(counted, code)).toBeGreaterThan(before);
       if (after !== 'nothing') await node.mustGoOn({ writes: after !== 'reads only' });
     });
-  });
-}
-
-/** Shipped files of the replica's state machine and of the server that make this error. */
-function filesThatRaise(code: string): string[] {
-  const packages = fileURLToPath(new URL('../../../packages/', import.meta.url));
-  return ['replica', 'server'].flatMap((name) => {
-    const folder = join(packages, name, 'src');
-    return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-      (file) =>
-        file.endsWith('.ts') &&
-        !file.endsWith('.test.ts') &&
-        new RegExp(`code: '${code}'|Error\\('${code}'|errorAnswer\\('${code}'`).test(
-          readFileSync(join(folder, file), 'utf8'),
-        ),
-    );
   });
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, connect as connectTcp, type AddressInfo, type Socket } from 'node:net';
-import type { RequestMessage } from '../../../packages/protocol/src/index.ts';
+import { isWrite, type RequestMessage } from '../../../packages/protocol/src/index.ts';
 import { until } from '../../../packages/server/src/testing/until.ts';
 import { newClientId, type ErrorMetric, type ErrorNode, type NodeOptions } from './node.ts';
 
@@ -107,8 +107,4 @@ export class Relay {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
   }
-}
-
-function isWrite({ kind }: Operation): boolean {
-  return ['set', 'delete', 'swap', 'txn', 'leaseGrant', 'leaseKeepAlive', 'leaseRevoke'].includes(kind);
 }
