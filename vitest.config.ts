@@ -17,7 +17,7 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { ...common, name: 'unit', include: ['packages/*/src/**/*.test.ts', 'test/tidy/**/*.test.ts'] },
+        test: { ...common, name: 'unit', testTimeout: 30_000, include: ['packages/*/src/**/*.test.ts', 'test/tidy/**/*.test.ts'] },
       },
       {
         ...shared,

@@ -59,10 +59,13 @@ export type PeerMessage =
       readonly frame: Uint8Array;
       readonly note: boolean;
     }
+  /** Asks for the wall clock; `sentMs` is the asker's own and comes back. */
+  | { readonly kind: 'clockAsk'; readonly sentMs: number }
+  | { readonly kind: 'clock'; readonly sentMs: number; readonly wallMs: number }
   | { readonly kind: 'peerState'; readonly storageFull: boolean };
 
 const kinds = [
-  'raft', 'forward', 'forwardRefused', 'push', 'pushed', 'viewAsk', 'view', 'chunk', 'chunked', 'transfer', 'peerState', 'relay',
+  'raft', 'forward', 'forwardRefused', 'push', 'pushed', 'viewAsk', 'view', 'chunk', 'chunked', 'transfer', 'peerState', 'relay', 'clockAsk', 'clock',
 ] as const satisfies readonly PeerMessage['kind'][];
 
 /** All messages of a turn for one peer. */
@@ -85,6 +88,11 @@ function encodePeerMessage(writer: ByteWriter, message: PeerMessage): void {
   writer.u8(kinds.indexOf(message.kind));
   if (message.kind === 'peerState') {
     writer.bool(message.storageFull);
+    return;
+  }
+  if (message.kind === 'clockAsk' || message.kind === 'clock') {
+    writer.varint(message.sentMs);
+    if (message.kind === 'clock') writer.varint(message.wallMs);
     return;
   }
   writer.u16(message.partition);
@@ -141,6 +149,8 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
   const kind = kinds[reader.u8()];
   if (kind === undefined) throw new DecodeError('unknown kind of peer message');
   if (kind === 'peerState') return { kind, storageFull: reader.bool() };
+  if (kind === 'clockAsk') return { kind, sentMs: reader.varint() };
+  if (kind === 'clock') return { kind, sentMs: reader.varint(), wallMs: reader.varint() };
   const partition = partitionId(reader.u16());
   switch (kind) {
     case 'raft':

@@ -99,7 +99,7 @@ export class Proposals {
   }
 
   #header(): BatchHeader {
-    const { wallMs } = this.#partition.turn.now;
+    const wallMs = Math.max(0, Math.floor(this.#partition.turn.clocks.wallMs()));
     const { timing, replica, limits } = this.#partition.turn.options;
     return { wallMs, clampMs: wallMs + timing.maxClockSkewMs, clusterMs: this.clusterMs(), replica, valueBytesMax: limits.valueBytesMax };
   }

@@ -87,7 +87,7 @@ export class Quorumless {
     const seen = partition.localView(operation.key);
     const request = requestOf(operation);
     if (request === null) return { kind: 'error', code: 'BAD_REQUEST', detail: 'not a context' };
-    const stamp = this.#clock.next(this.#turn.now.wallMs);
+    const stamp = this.#clock.next(this.#turn.clocks.wallMs());
     const dot: Dot = { replica, sequence: (this.#lastSequences[partition.id] ?? 0) + 1 };
     let op: Operation | null;
     try {

@@ -173,6 +173,8 @@ export class Replica {
 
   receive(from: NodeId, message: PeerMessage, now: Now): void {
     this.#turn.now = now;
+    if (message.kind === 'clockAsk') return this.#turn.clocks.asked(from, message.sentMs);
+    if (message.kind === 'clock') return this.#turn.clocks.told(from, message);
     if (message.kind === 'peerState') {
       if (message.storageFull) this.#turn.peersFull.add(from);
       else this.#turn.peersFull.delete(from);
@@ -258,6 +260,7 @@ export class Replica {
       partition.setStorageHealthy(!isStalled || this.#turn.storageFull);
       partition.tick();
     }
+    this.#turn.clocks.tick();
     this.#turn.runDeadlines();
     this.#admin.tick();
   }
@@ -348,6 +351,8 @@ export class Replica {
       region_exchanged_values_total: sum(({ links }) => links.exchange.mergedCount),
       region_frames_malformed_total: this.#regions.malformedCount + sum(({ links }) => links.malformedCount),
       region_stamps_ahead_total: this.#stampsAhead,
+      clock_offset_seconds: this.#turn.clocks.offsetMs() / 1_000,
+      clock_skewed: this.#turn.clocks.isSkewed ? 1 : 0,
       session_reads_waiting: sum(({ causality }) => causality.count),
       storage_full: this.#turn.storageFull ? 1 : 0,
       peers_connected: this.#turn.connected.size,

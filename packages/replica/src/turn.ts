@@ -1,4 +1,5 @@
 import { assert, type NodeId, type RegionId } from '@skerry/base';
+import { Clocks } from './clocks.ts';
 import type { PeerMessage } from './peer-message.ts';
 import type { Now, ReplicaOptions, RequestHandle } from './replica-api.ts';
 import type { Answer } from './requests.ts';
@@ -18,6 +19,7 @@ export class Turn {
   /** Peers that said their disk is full. */
   readonly peersFull: Set<NodeId> = new Set();
   storageFull = false;
+  readonly clocks: Clocks = new Clocks(this);
   readonly link: LinkOutbox = new LinkOutbox();
   /** Regions that said they evicted this one, and the last entry of its log that they took. */
   readonly evictedBy: Map<RegionId, number> = new Map();

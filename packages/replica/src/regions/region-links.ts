@@ -210,7 +210,7 @@ export class RegionLinks {
     this.#send(to, {
       kind: 'heartbeat', origin: header.origin,
       positions: Array.from(header.origins, ([origin, { region, applied }]) => ({ origin, region, applied })),
-      digest: state.values.digests.root, wallMs: turn.now.wallMs, nodes: id === 0 ? this.#nodes : [],
+      digest: state.values.digests.root, wallMs: Math.max(0, Math.floor(turn.clocks.wallMs())), nodes: id === 0 ? this.#nodes : [],
       regions: id === 0 ? Array.from(header.regions.values(), ({ region, urls, evicted, changedAt }) => ({ region, urls, evicted, changedAt })) : [],
     });
   }
