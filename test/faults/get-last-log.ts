@@ -2,9 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { besideSources } from './lib/beside-sources.ts';
 import { withRegion, type Region } from './lib/region.ts';
-import { journalsIn, type CallersSpec, type Journal } from './lib/log-journals.ts';
+import { judgeClaims } from './lib/judge-claims.ts';
+import { journalsIn, totalOf, type CallersSpec, type Claim, type Journal } from './lib/log-journals.ts';
 import { report, type Report, type Scenario, type ScenarioContext } from './lib/scenario.ts';
 import { pause, until } from './lib/until.ts';
 
@@ -13,10 +14,7 @@ const callersPerProcess = 8;
 const server = 'this-machine';
 const realLog = '/var/log/dpkg.log';
 const growMs = 20;
-/** Beside the sources; this file may run from the sources or from their build. */
-const callersProgram = ['./lib/log-callers.mjs', '../lib/log-callers.mjs']
-  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-  .find((path) => existsSync(path)) as string;
+const callersProgram = besideSources('log-callers.mjs');
 /** About this far apart; a trial kills a process of callers and, every other time, a node. */
 const killEveryMs = 300;
 
@@ -116,7 +114,7 @@ class GrowingLog {
 
 /** What the position in the cluster says: each of its changes gave one caller the records from one total to the next. */
 class Claims {
-  readonly ranges: { readonly from: number; readonly to: number }[] = [];
+  readonly ranges: Claim[] = [];
   readonly problems: string[] = [];
   returned = 0;
 
@@ -141,16 +139,6 @@ class Claims {
     if (total <= this.returned) this.problems.push(`the position went from ${this.returned} to ${total}`);
     this.ranges.push({ from: this.returned, to: total });
     this.returned = total;
-  }
-}
-
-/** The number of records returned so far: a varint behind the format's byte. */
-function totalOf(position: Uint8Array): number {
-  let total = 0;
-  for (let at = 1, scale = 1; ; at++, scale *= 128) {
-    const byte = position[at] ?? 0;
-    total += (byte & 0x7f) * scale;
-    if (byte < 0x80) return total;
   }
 }
 
@@ -201,41 +189,8 @@ class CallerProcess {
 }
 
 function judge(log: GrowingLog, claims: Claims, journals: readonly Journal[], kills: number): Report {
-  const violations = [...claims.problems];
-  const lines = log.lines;
-  const owner: (string | undefined)[] = lines.map(() => undefined);
-  let calls = 0;
-  for (const { name, lines: journal } of journals) {
-    for (const line of journal) {
-      if (line.kind === 'failed') violations.push(`${name}: a call failed: ${line.message}`);
-      if (line.kind !== 'given') continue;
-      calls++;
-      if (
-        line.text !==
-        lines
-          .slice(line.from, line.to)
-          .map((record) => `${record}\n`)
-          .join('')
-      )
-        violations.push(`${name} was given other records than ${line.from} to ${line.to} of the log`);
-      for (let index = line.from; index < line.to; index++) {
-        if (owner[index] !== undefined)
-          violations.push(`record ${index} was returned to ${owner[index]} and to ${name}`);
-        owner[index] = name;
-      }
-    }
-  }
-  // A record that nobody has written down was in an answer that its caller did not live to write down: all records of
-  // one change of the position, at most one change for each caller that was killed in between.
-  const lost = claims.ranges.filter(({ from, to }) => owner.slice(from, to).some((name) => name === undefined));
-  for (const { from, to } of lost) {
-    if (owner.slice(from, to).some((name) => name !== undefined))
-      violations.push(`records ${from} to ${to} were returned in part`);
-  }
-  const cutShort = journals.filter((journal) => journal.cutShort).length;
-  if (lost.length > cutShort)
-    violations.push(`${lost.length} answers are nowhere, but only ${cutShort} callers were killed in a call`);
-  if (claims.returned !== lines.length) violations.push(`${claims.returned} records of ${lines.length} were returned`);
+  const { lines } = log;
+  const { violations, calls, cutShort, lost } = judgeClaims({ lines, ranges: claims.ranges, journals });
   return report(
     [
       { name: 'callers at once', value: processCount * callersPerProcess, unit: 'count' },
@@ -245,8 +200,8 @@ function judge(log: GrowingLog, claims: Claims, journals: readonly Journal[], ki
       { name: 'calls answered', value: calls, unit: 'count' },
       { name: 'answers with records', value: claims.ranges.length, unit: 'count' },
       { name: 'callers killed in a call', value: cutShort, unit: 'count' },
-      { name: 'answers that died with their caller', value: lost.length, unit: 'count' },
+      { name: 'answers that died with their caller', value: lost, unit: 'count' },
     ],
-    violations.slice(0, 20),
+    [...claims.problems, ...violations].slice(0, 20),
   );
 }

@@ -121,6 +121,60 @@ describe('watch', () => {
     expect(eventsOf(second.answers)).toEqual(['w/k=']);
   });
 
+  it('tells one that goes on by cursor every change that it missed, also several of one key', () => {
+    const world = new World();
+    world.awaitLeader();
+    const first = world.call('n1', watch('w', false));
+    const cursor = cursorOf(world.settle(first));
+    for (let i = 0; i < 5; i++) world.settle(world.call('n2', set('w', String(i))));
+    const late = world.call('n1', watch('w', false, cursor));
+    world.settle(world.call('n2', set('w', '5')));
+    world.until(() => eventsOf(late.answers).includes('w=5'));
+    expect(eventsOf(late.answers)).toEqual(['w=0', 'w=1', 'w=2', 'w=3', 'w=4', 'w=5']);
+  });
+
+  it('tells one that goes on by cursor a value of another type as it is by now, in order with the others', () => {
+    const world = new World();
+    world.awaitLeader();
+    const first = world.call('n1', watch('w/', true));
+    const cursor = cursorOf(world.settle(first));
+    const add = { kind: 'update', key: 'w/c', change: { type: 'counter', action: 'add', amount: 2 }, consistent: true } as const;
+    world.settle(world.call('n2', add));
+    world.settle(world.call('n2', set('w/k', '1')));
+    world.settle(world.call('n2', add));
+    world.settle(world.call('n2', set('w/k', '2')));
+    const late = world.call('n1', watch('w/', true, cursor));
+    world.until(() => eventsOf(late.answers).includes('w/k=2'));
+    expect(eventsOf(late.answers)).toEqual(['w/c=', 'w/k=1', 'w/k=2']);
+    const events = late.answers.flatMap((answer) => (answer.kind === 'watch' ? answer.events : []));
+    expect(events[0]?.view).toEqual({ type: 'counter', total: '4' });
+  });
+
+  it('tells of much that was missed page by page, and of what comes meanwhile behind it', () => {
+    const world = new World();
+    world.awaitLeader();
+    const first = world.call('n1', watch('', true));
+    const cursor = cursorOf(world.settle(first));
+    const written: string[] = [];
+    const write = (i: number): void => {
+      written.push(`k${i % 3}=${i}`);
+      world.settle(world.call('n1', set(`k${i % 3}`, `${i} ${'x'.repeat(100_000)}`)));
+    };
+    const told = (answers: readonly Answer[]): string[] => eventsOf(answers).map((event) => event.replace(/ x*$/, ''));
+    for (let i = 0; i < 20; i++) write(i);
+    const late = world.call('n1', watch('', true, cursor));
+    for (let i = 20; i < 23; i++) write(i);
+    world.until(() => told(late.answers).includes('k1=22'));
+    expect(told(late.answers)).toEqual(written);
+    const pages = late.answers.filter((answer) => answer.kind === 'watch' && answer.more === true);
+    expect(pages.length).toBeGreaterThan(4);
+    // Whoever reads no further than a page goes on from its cursor.
+    const page = pages[2] as Answer;
+    const again = world.call('n1', watch('', true, cursorOf(page)));
+    world.until(() => told(again.answers).includes('k1=22'));
+    expect(told(again.answers)).toEqual(written.slice(told(late.answers.slice(0, late.answers.indexOf(page) + 1)).length));
+  });
+
   it('sends the current state with a marker when the cursor is older than the feed', () => {
     const world = new World({ limits: { logKeepEntries: 10 } });
     world.awaitLeader();

@@ -212,6 +212,8 @@ export type WatchAnswer = {
   readonly cursor: string;
   /** The cursor was too old (or ''): these events are the current state; keys not among them are gone. `last`: the state ends here. */
   readonly reset?: 'more' | 'last';
+  /** Of what the watcher missed there is more, which waits for `watchReady`. For the node alone; not on the wire. */
+  readonly more?: true;
 };
 
 export interface WatchEvent {

@@ -6,9 +6,9 @@ import type { RequestHandle } from './replica-api.ts';
 import type { WatchAnswer, WatchEvent } from './requests.ts';
 import { decodeChanges, type Change } from './state/feed.ts';
 import { decodeKeyRecord } from './state/key-record.ts';
-import type { AppliedBatch } from './state/state-machine.ts';
+import type { AppliedBatch, StateMachine } from './state/state-machine.ts';
 import type { Turn } from './turn.ts';
-import { split, viewOf } from './view.ts';
+import { split, viewBytes, viewOf } from './view.ts';
 
 interface Watcher {
   readonly handle: RequestHandle;
@@ -17,17 +17,20 @@ interface Watcher {
   /** By partition: changes of entries up to here were sent, or are in `events`. */
   readonly positions: number[];
   events: WatchEvent[];
+  /** The feed has changes after `positions` that are not in `events`; new ones join them there. */
+  behind: boolean;
   /** Sending the current state: where in it, as (partition, key); null: following the changes. */
   reset: { partition: number; after: string; readonly startedAt: readonly number[] } | null;
 }
 
-/** A page of the current state. */
+/** A page of the current state, or of the changes that a watcher missed. */
 const pageCount = 500;
 const pageBytes = 256 * 1_024;
 
 /**
  * Watches of committed values. A cursor is the applied index per partition, so any node of the region can go on from
- * it. A watcher whose cursor lies before the feed gets the current state, marked `reset`, and then the changes.
+ * it, with every change since. A watcher whose cursor lies before the feed gets the current state, marked `reset`, and
+ * then the changes.
  */
 export class Watches {
   readonly #turn: Turn;
@@ -51,9 +54,8 @@ export class Watches {
     const applied = this.#partitions.map((partition) => partition.state.applied);
     const positions = cursor === null || cursor === '' ? [...applied] : parseCursor(cursor, this.#turn.options.region, this.#partitions.length);
     if (positions === null) return false;
-    const watcher: Watcher = { handle, key, prefix, positions, events: [], reset: null };
+    const watcher: Watcher = { handle, key, prefix, positions, events: [], behind: true, reset: null };
     if (cursor === '') this.#beginReset(watcher);
-    else if (cursor !== null) this.#catchUp(watcher);
     this.#byHandle.set(handle, watcher);
     if (prefix) this.#prefixes.add(watcher);
     else {
@@ -98,7 +100,7 @@ export class Watches {
   /** The page before was taken by the watcher's connection: the next one may follow. */
   ready(handle: RequestHandle): void {
     const watcher = this.#byHandle.get(handle);
-    if (watcher !== undefined && watcher.reset !== null) this.#due.add(watcher);
+    if (watcher !== undefined && (watcher.reset !== null || watcher.behind)) this.#due.add(watcher);
   }
 
   /** Answers watchers that have something to hear. */
@@ -106,30 +108,37 @@ export class Watches {
     const due = [...this.#due];
     this.#due.clear();
     for (const watcher of due) {
+      if (watcher.reset === null && watcher.behind) this.#sendMissed(watcher);
+      // What it missed may have left the feed meanwhile.
+      else if (watcher.reset === null) this.#send(watcher, watcher.events);
       if (watcher.reset !== null) this.#sendPage(watcher);
-      else this.#send(watcher, watcher.events);
     }
   }
 
   #offer(watcher: Watcher, partition: Partition, index: number, change: Change): void {
-    if (watcher.reset !== null || index <= (watcher.positions[partition.id] as number)) return;
+    if (watcher.reset !== null || watcher.behind || index <= (watcher.positions[partition.id] as number)) return;
     watcher.events.push(toEvent(partition, change));
     this.#due.add(watcher);
   }
 
   #send(watcher: Watcher, events: readonly WatchEvent[], reset?: 'more' | 'last'): void {
     watcher.events = [];
-    if (reset === undefined) {
-      this.#partitions.forEach((partition) => {
-        watcher.positions[partition.id] = Math.max(watcher.positions[partition.id] as number, partition.state.applied);
-      });
-    }
-    const answer: WatchAnswer = { kind: 'watch', events, cursor: watcher.reset === null ? formatCursor(this.#turn.options.region, watcher.positions) : '', ...(reset === undefined ? {} : { reset }) };
+    if (reset === undefined && !watcher.behind) this.#passApplied(watcher);
+    const answer: WatchAnswer = {
+      kind: 'watch', events, cursor: watcher.reset === null ? formatCursor(this.#turn.options.region, watcher.positions) : '',
+      ...(reset === undefined ? {} : { reset }),
+      ...(watcher.behind && reset === undefined ? { more: true as const } : {}),
+    };
     this.#turn.answer(watcher.handle, answer);
+  }
+
+  #passApplied({ positions }: Watcher): void {
+    for (const { id, state } of this.#partitions) positions[id] = Math.max(positions[id] as number, state.applied);
   }
 
   #beginReset(watcher: Watcher): void {
     watcher.events = [];
+    watcher.behind = false;
     watcher.reset = { partition: 0, after: '', startedAt: this.#partitions.map((partition) => partition.state.applied) };
     this.#due.add(watcher);
   }
@@ -163,28 +172,67 @@ export class Watches {
     if (watcher.events.length > 0) this.#due.add(watcher);
   }
 
-  /** Collects the changes after the watcher's positions from the feed; only the last of each key, so none goes back. */
+  /** The next page of what the watcher missed, each change in order; the one after it waits for {@link ready}. */
+  #sendMissed(watcher: Watcher): void {
+    const events: WatchEvent[] = [];
+    /** Told as they are by now, so that once is enough. */
+    const typed: Set<string> = new Set();
+    let bytes = 0;
+    for (const partition of this.#partitions) {
+      for (const { index, changes } of this.#feedAfter(partition, watcher) ?? []) {
+        if (events.length >= pageCount || bytes >= pageBytes) {
+          this.#send(watcher, events);
+          return;
+        }
+        for (const change of changes) {
+          if (change.typed && typed.has(change.key)) continue;
+          if (change.typed) typed.add(change.key);
+          const event = toEvent(partition, change);
+          // Deleted since, and a register by now: a later change tells of it.
+          if (change.typed && event.value !== null) continue;
+          events.push(event);
+          bytes += change.key.length + (event.value?.length ?? 0) + viewBytes(event.view ?? null);
+        }
+        watcher.positions[partition.id] = index;
+      }
+      if (watcher.reset !== null) return;
+    }
+    watcher.behind = false;
+    this.#send(watcher, events);
+  }
+
+  /** After a state that was sent: the changes since it was begun; only the last of each key, so that none goes back. */
   #catchUp(watcher: Watcher): void {
     const newest: Map<string, WatchEvent> = new Map();
     for (const partition of this.#partitions) {
-      const { state } = partition;
-      const from = (watcher.positions[partition.id] as number) + 1;
-      if (from < state.header.feedFirst) {
-        this.#beginReset(watcher);
-        return;
-      }
-      for (const { value } of this.#turn.store.scan({ from: state.keys.feed(from), to: state.keys.feed(Math.max(from, state.applied + 1)) })) {
-        for (const change of decodeChanges(value)) {
-          if (!(watcher.prefix ? change.key.startsWith(watcher.key) : change.key === watcher.key)) continue;
+      for (const { changes } of this.#feedAfter(partition, watcher) ?? []) {
+        for (const change of changes) {
           newest.delete(change.key);
           newest.set(change.key, toEvent(partition, change));
         }
       }
+      if (watcher.reset !== null) return;
     }
     watcher.events.push(...newest.values());
-    this.#partitions.forEach((partition) => {
-      watcher.positions[partition.id] = Math.max(watcher.positions[partition.id] as number, partition.state.applied);
-    });
+    this.#passApplied(watcher);
+  }
+
+  /** What the watcher is to hear of a partition after its position; null, and the watcher starts over, if that is gone. */
+  #feedAfter({ id, state }: Partition, watcher: Watcher): Iterable<{ readonly index: number; readonly changes: readonly Change[] }> | null {
+    const from = (watcher.positions[id] as number) + 1;
+    if (from < state.header.feedFirst) {
+      this.#beginReset(watcher);
+      return null;
+    }
+    return this.#feed(state, from, watcher);
+  }
+
+  *#feed({ keys, applied }: StateMachine, from: number, { key, prefix }: Watcher): Iterable<{ readonly index: number; readonly changes: readonly Change[] }> {
+    const range = { from: keys.feed(from), to: keys.feed(Math.max(from, applied + 1)) };
+    for (const record of this.#turn.store.scan(range)) {
+      const changes = decodeChanges(record.value).filter((change) => (prefix ? change.key.startsWith(key) : change.key === key));
+      if (changes.length > 0) yield { index: Number.parseInt(record.key.slice(-12), 16), changes };
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 // @ts-check
 /**
  * A process of callers of getLastLog: `node log-callers.mjs SPEC`, where SPEC is a `CallersSpec` as JSON. Each caller asks
- * again and again and writes down, synced, when it asks and what it was given; it may be killed at any moment. Plain
- * JavaScript, so that checks start it from the sources and from a build alike.
+ * again and again and writes down, synced, when it asks, what it is about to claim and what it was given; it may be
+ * killed at any moment. Plain JavaScript, so that checks start it from the sources and from a build alike.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -16,18 +16,28 @@ const pauseMsMax = 50;
 
 /** @param {CallersSpec} spec @param {number} caller @param {AbortSignal} ending */
 async function call(spec, caller, ending) {
-  const db = await connect({ endpoints: spec.endpoints });
+  // On a busy machine a node may take long to come back.
+  const db = await connect({ endpoints: spec.endpoints, connectTimeoutMs: 60_000 });
   const journal = openSync(`${spec.journalPrefix}-${caller}`, 'a');
   /** @param {JournalLine} line */
   const write = (line) => {
     writeSync(journal, `${JSON.stringify(line)}\n`);
     fsyncSync(journal);
   };
+  /** The client, with each move of the position written down before it is asked for. */
+  const witnessed = {
+    get: db.get.bind(db),
+    /** @type {typeof db.swap} */
+    swap: (key, newValue, oldValue, options) => {
+      write({ kind: 'claim', before: beginningOf(oldValue), after: beginningOf(newValue) });
+      return db.swap(key, newValue, oldValue, options);
+    },
+  };
   while (!ending.aborted) {
     const raw = readFileSync(spec.logFile, 'utf8');
     write({ kind: 'ask' });
     try {
-      const text = await getLastLog(db, spec.server, raw);
+      const text = await getLastLog(witnessed, spec.server, raw);
       const to = linesIn(raw);
       write({ kind: 'given', from: to - linesIn(text), to, text });
       // Whoever got nothing leaves the processor to others.
@@ -38,6 +48,12 @@ async function call(spec, caller, ending) {
   }
   closeSync(journal);
   await db.close();
+}
+
+/** Of a position, as hexadecimal digits: enough for the total that stands there. @param {Uint8Array | string | null} position */
+function beginningOf(position) {
+  if (typeof position === 'string') throw new Error('a position is bytes');
+  return position === null ? null : Buffer.from(position.subarray(0, 16)).toString('hex');
 }
 
 /** Lines that have their end. @param {string} text */

@@ -274,7 +274,7 @@ export class World {
     if (effects.link !== null) this.#options.onLink?.(machine.name, effects.link);
     for (const { handle, answer } of effects.answers) {
       this.#calls.get(handle)?.answers.push(answer);
-      if (answer.kind === 'watch' && answer.reset === 'more') machine.replica?.watchReady(handle, now);
+      if (answer.kind === 'watch' && (answer.reset === 'more' || answer.more === true)) machine.replica?.watchReady(handle, now);
     }
   }
 

@@ -87,10 +87,11 @@ export class ClientConnection implements Asker {
 
   onAnswer(requestId: RequestId, answer: Answer): void {
     if (answer.kind !== 'watch') this.#forget(requestId);
+    else if (answer.reset === 'more' || answer.more === true) this.#paging.add(requestId);
     else if (answer.reset === undefined && this.#outbox.full) {
       this.goodbye('SLOW_CONSUMER', 'watched changes come faster than they are read');
       return;
-    } else if (answer.reset === 'more') this.#paging.add(requestId);
+    }
     if (answer.kind === 'error') this.#host.countError(answer.code);
     this.#tellSeen();
     this.#outbox.push({ kind: 'answer', requestId, answer });

@@ -303,22 +303,23 @@ describe('connections that stall', () => {
     expect(server.replica.of('cancel')).toEqual([{ kind: 'cancel', handle }]);
   });
 
-  /** A state of so many pages, each sent when it is asked for. */
-  function pagesOf(server: TestServer, count: number): void {
+  /** So many pages, of a state or of changes that were missed, each sent when it is asked for. */
+  function pagesOf(server: TestServer, count: number, of: 'state' | 'missed' = 'state'): void {
     const left = new Map<number, number>();
     const page = (handle: number): Answer => {
       const rest = (left.get(handle) ?? count) - 1;
       left.set(handle, rest);
       const events = [{ key: 'k', value: new Uint8Array(250_000), version: '1' }];
+      if (of === 'missed') return { kind: 'watch', events, cursor: `${rest}`, ...(rest > 0 ? { more: true } : {}) };
       return { kind: 'watch', events, cursor: rest > 0 ? '' : 'c', reset: rest > 0 ? 'more' : 'last' };
     };
     server.replica.onRequest = (_, handle) => page(handle);
     server.replica.onWatchReady = page;
   }
 
-  test('a watched state of any size waits for a client that reads late', async () => {
+  test.each(['state', 'missed'] as const)('pages of a watch (%s) wait for a client that reads late', async (of) => {
     const server = await start({ clientLimits: { unreadBytesPause: 1_000_000, unreadBytesMax: 2_000_000 } });
-    pagesOf(server, 100);
+    pagesOf(server, 100, of);
     const client = await TestClient.greeted(server.clientUrl);
     client.socket.pause();
     client.request(1, watch);

@@ -414,31 +414,34 @@ describe('over a socket', () => {
     await until('cancelled', () => cancelled.length === 1);
   });
 
-  test('the next page of a watched state is asked for when the one before is taken', async () => {
-    const page = (rest: number): Answer => ({
-      kind: 'watch',
-      events: [{ key: 'k', value: utf8('x'.repeat(1_000_000)), version: '1' }],
-      cursor: '',
-      reset: rest > 0 ? 'more' : 'last',
-    });
-    const pages = 60;
-    reply = () => page(pages - 1);
-    onReady = (handle) => setImmediate(() => requests.deliver([{ handle, answer: page(pages - 1 - ready.length) }]));
-    const response = await fetch(`${await listen()}/v1/watch?prefix=&cursor=`);
-    const reader = response.body?.getReader();
-    let before = -1;
-    while (ready.length > before) {
-      before = ready.length;
-      // That no page is asked for any more is told by nothing but time.
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    expect(before).toBeLessThan(pages - 1);
-    let bytes = 0;
-    while (bytes < pages * 1_000_000) bytes += (await reader?.read())?.value?.length ?? Number.NaN;
-    expect(ready.length).toBe(pages - 1);
-    expect(codes).toEqual([]);
-    await reader?.cancel();
-  });
+  test.each(['state', 'missed'] as const)(
+    'the next page of a watch (%s) is asked for when the one before is taken',
+    async (of) => {
+      const page = (rest: number): Answer => ({
+        kind: 'watch',
+        events: [{ key: 'k', value: utf8('x'.repeat(1_000_000)), version: '1' }],
+        cursor: '',
+        ...(of === 'state' ? { reset: rest > 0 ? 'more' : 'last' } : rest > 0 ? { more: true } : {}),
+      });
+      const pages = 60;
+      reply = () => page(pages - 1);
+      onReady = (handle) => setImmediate(() => requests.deliver([{ handle, answer: page(pages - 1 - ready.length) }]));
+      const response = await fetch(`${await listen()}/v1/watch?prefix=&cursor=`);
+      const reader = response.body?.getReader();
+      let before = -1;
+      while (ready.length > before) {
+        before = ready.length;
+        // That no page is asked for any more is told by nothing but time.
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      expect(before).toBeLessThan(pages - 1);
+      let bytes = 0;
+      while (bytes < pages * 1_000_000) bytes += (await reader?.read())?.value?.length ?? Number.NaN;
+      expect(ready.length).toBe(pages - 1);
+      expect(codes).toEqual([]);
+      await reader?.cancel();
+    },
+  );
 
   test('a watch that is refused has the status of its error', async () => {
     reply = () => ({ kind: 'error', code: 'CURSOR_INVALID', detail: 'c' });

@@ -93,9 +93,10 @@ class WatchStream implements Asker {
   onAnswer(_tag: number, answer: Answer): void {
     if (this.#ended) return;
     try {
-      const body = watchBody(expectAnswer(answer, 'watch'));
+      const changes = expectAnswer(answer, 'watch');
+      const body = watchBody(changes);
       this.#write(`id: ${body.cursor}\ndata: ${JSON.stringify(body)}\n\n`);
-      if (body.reset === 'more') this.#whenDrained();
+      if (changes.reset === 'more' || changes.more === true) this.#whenDrained();
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       this.#fail(error);
