@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { StorageFailedError } from '@skerry/replica';
 import type { EncodedBatch } from './record.ts';
 
@@ -41,6 +42,21 @@ export interface GroupCommitStats {
   readonly bytesWritten: number;
   readonly batchesWaiting: number;
 }
+
+/**
+ * Told on {@link commitChannel} of each transaction that was committed. Times by `performance.now()`, so that whoever
+ * listens can lay them beside what else happened in the process.
+ */
+export interface CommitMessage {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly bytes: number;
+  readonly records: number;
+}
+
+/** A diagnostics channel of Node; costs nothing while nobody listens. */
+export const commitChannel = 'skerry:storage:commit';
+const commits = channel(commitChannel);
 
 interface Waiting {
   readonly batch: EncodedBatch;
@@ -158,7 +174,9 @@ export class GroupCommit {
       this.#fail(new StorageFailedError(`commit failed: ${describe(error)}`, { cause: error }));
       return false;
     }
-    this.#lastSyncMs = performance.now() - startedMs;
+    const endMs = performance.now();
+    this.#lastSyncMs = endMs - startedMs;
+    if (commits.hasSubscribers) commits.publish({ startMs: startedMs, endMs, ...size } satisfies CommitMessage);
     this.#syncCount += 1;
     this.#bytesWritten += size.bytes;
     const durable = this.#waiting.splice(0, group.length);

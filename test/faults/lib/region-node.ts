@@ -19,6 +19,10 @@ export interface RegionNodeOptions {
   readonly dataFolder: string;
   readonly logFile: string;
   readonly env: Readonly<Record<string, string>>;
+  /** For Node itself: a profile, a memory limit. */
+  readonly nodeArgs: readonly string[];
+  /** What the process sends over its IPC channel. */
+  readonly onMessage?: (message: unknown) => void;
 }
 
 /** What `/status` says; more is in it. */
@@ -89,7 +93,6 @@ export class RegionNode {
     return this.#ended;
   }
 
-  /** `nodeArgs` go to Node itself: a profile, a memory limit. */
   start(
     extra: {
       readonly args?: readonly string[];
@@ -98,14 +101,23 @@ export class RegionNode {
     } = {},
   ): void {
     if (this.#child !== null) throw new Error(`${this.name} runs already`);
-    const { configFile, logFile, env } = this.#options;
+    const { configFile, logFile, env, nodeArgs, onMessage } = this.#options;
     const log = openSync(logFile, 'a');
-    const args = [...(extra.nodeArgs ?? []), skerryBin, 'server', '--config', configFile, ...(extra.args ?? [])];
+    const args = [
+      ...nodeArgs,
+      ...(extra.nodeArgs ?? []),
+      skerryBin,
+      'server',
+      '--config',
+      configFile,
+      ...(extra.args ?? []),
+    ];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...process.env, ...env, ...extra.env },
     });
     closeSync(log);
+    if (onMessage !== undefined) child.on('message', onMessage);
     alive.add(child);
     this.#child = child;
     this.#asked = false;

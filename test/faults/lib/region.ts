@@ -15,6 +15,10 @@ export interface RegionOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Environment of a node's process. */
   readonly env?: (node: string) => Readonly<Record<string, string>>;
+  /** For Node itself, of every process. */
+  readonly nodeArgs?: readonly string[];
+  /** What the processes send over their IPC channels. */
+  readonly onMessage?: (node: string, message: unknown) => void;
 }
 
 const portAttemptsMax = 3;
@@ -31,7 +35,14 @@ export class Region {
   }
 
   /** Plans the nodes and writes their settings; none is started. */
-  static async plan({ nodes: count = 3, folder, settings = {}, env }: RegionOptions = {}): Promise<Region> {
+  static async plan({
+    nodes: count = 3,
+    folder,
+    settings = {},
+    env,
+    nodeArgs = [],
+    onMessage,
+  }: RegionOptions = {}): Promise<Region> {
     const home = folder ?? mkdtempSync(join(tmpdir(), 'skerry-faults-'));
     mkdirSync(home, { recursive: true });
     const names = Array.from({ length: count }, (_, index) => `n${index + 1}`);
@@ -63,6 +74,8 @@ export class Region {
         dataFolder,
         logFile: join(home, `${name}.log`),
         env: env?.(name) ?? {},
+        nodeArgs,
+        ...(onMessage === undefined ? {} : { onMessage: (message) => onMessage(name, message) }),
       });
     });
     return new Region(home, nodes);
