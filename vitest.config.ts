@@ -17,7 +17,12 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { ...common, name: 'unit', testTimeout: 30_000, include: ['packages/*/src/**/*.test.ts', 'test/tidy/**/*.test.ts'] },
+        test: {
+          ...common,
+          name: 'unit',
+          testTimeout: 30_000,
+          include: ['packages/*/src/**/*.test.ts', 'test/tidy/**/*.test.ts', 'test/faults/**/*.test.ts'],
+        },
       },
       {
         ...shared,
