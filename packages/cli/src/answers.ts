@@ -1,12 +1,16 @@
 import type { Session } from './command.ts';
-import type { KeyResult, ReceiptResult } from './database.ts';
+import type { Answered, KeyResult, ReceiptResult, ViewResult } from './database.ts';
 import { exitCode, type ExitCode } from './exit-code.ts';
-import { formatJson, jsonValue } from './output.ts';
+import { formatJson, jsonValue, visible } from './output.ts';
+import { shownJson, shownText, type Shown } from './shown.ts';
 
 /** What a timeout or a refusal means and what to do, on standard error; null if the call was valid. */
-function complaint(result: KeyResult): { readonly text: string; readonly code: ExitCode } | null {
+function complaint(result: Answered): { readonly text: string; readonly code: ExitCode } | null {
   if (result.outcome === 'undecided') {
-    return { text: `timeout, undecided: it may have been applied or may still be; ${nextStep(result)}`, code: exitCode.timeout };
+    return {
+      text: `timeout, undecided: it may have been applied or may still be; ${nextStep(result)}`,
+      code: exitCode.timeout,
+    };
   }
   if (result.outcome === 'notApplied')
     return { text: 'timeout, not applied: it never will be', code: exitCode.timeout };
@@ -17,24 +21,36 @@ function complaint(result: KeyResult): { readonly text: string; readonly code: E
 }
 
 /** What tells more of a write that is undecided. A quorum-less one has no ticket. */
-function nextStep({ ticket, receipt }: KeyResult): string {
+function nextStep({ ticket, receipt }: Answered): string {
   if (ticket !== undefined) return `its outcome, when it is known: skerry resolve ${ticket}`;
   return receipt === undefined ? 'write it again' : `what becomes of it: skerry receipt wait ${receipt}`;
 }
 
 /** Prints the answer to a write: one line, or the whole response as JSON. */
 export function printWrite(session: Session, result: KeyResult): ExitCode {
-  const { terminal, output } = session;
+  return printDone(session, result, { json: jsonResponse(result), more: '' });
+}
+
+/** The same for a write of any other type, with the value that it led to where that is told. */
+export async function printUpdate(session: Session, result: ViewResult): Promise<ExitCode> {
+  const json = session.output === 'json' ? await jsonOfView(result) : {};
+  const more = result.view === null || session.output === 'json' ? '' : `\t${visible(await shownText(result.view))}`;
+  return printDone(session, result, { json, more });
+}
+
+function printDone(
+  { terminal, output }: Session,
+  result: Answered,
+  { json, more }: { readonly json: object; readonly more: string },
+): ExitCode {
   const failed = complaint(result);
-  if (output === 'json') terminal.out(formatJson(jsonResponse(result)));
+  const { receipt, version } = result;
+  if (output === 'json') terminal.out(formatJson(json));
   else if (failed === null) {
     terminal.out(
-      result.receipt === undefined
-        ? `applied\tversion ${result.version ?? '-'}\n`
-        : `accepted\treceipt ${result.receipt}\n`,
+      receipt === undefined ? `applied\tversion ${version ?? '-'}${more}\n` : `accepted\treceipt ${receipt}${more}\n`,
     );
-  }
-  if (failed !== null && output === 'table') terminal.err(`${failed.text}\n`);
+  } else terminal.err(`${failed.text}\n`);
   return failed?.code ?? exitCode.valid;
 }
 
@@ -65,6 +81,25 @@ export function printValue(session: Session, result: KeyResult, raw: boolean): E
   }
   terminal.out(json.value?.endsWith('\n') === true ? json.value : `${json.value ?? ''}\n`);
   return exitCode.valid;
+}
+
+/** Prints what is read of any other type: `print` gives it as a table. */
+export async function printView(
+  session: Session,
+  result: ViewResult,
+  print: (shown: Shown) => string | Promise<string>,
+): Promise<ExitCode> {
+  const { terminal, output } = session;
+  const failed = complaint(result);
+  if (output === 'json') terminal.out(formatJson(await jsonOfView(result)));
+  else if (failed !== null) terminal.err(`${failed.text}\n`);
+  else if (result.view === null) terminal.err('not found\n');
+  else terminal.out(await print(result.view));
+  return failed?.code ?? (result.view === null ? exitCode.refused : exitCode.valid);
+}
+
+async function jsonOfView({ view, valid, timeout, ...more }: ViewResult): Promise<object> {
+  return { valid, timeout, view: view === null ? null : await shownJson(view), ...more };
 }
 
 function jsonResponse({ value, ...rest }: KeyResult): object {

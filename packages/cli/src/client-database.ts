@@ -2,6 +2,7 @@ import { connect, SkerryError, type Client, type Form, type Response } from '@sk
 import { getLastLog } from '@skerry/recipes';
 import type { CliContext } from './command.ts';
 import type { CallOptions, Database, KeyResult, ReceiptResult, WatchBatch, WatchTarget } from './database.ts';
+import { readTyped, updateTyped } from './client-types.ts';
 
 /** How long a command tries to reach a node. */
 const connectTimeoutMs = 5_000;
@@ -19,6 +20,8 @@ function databaseOf(client: Client): Database {
     delete: async (key, options) => keyResult(await client.delete(key, options)),
     swap: async (key, { newValue, oldValue }, options) =>
       keyResult(await client.swap(key, newValue, oldValue, options)),
+    read: (key, type, options) => readTyped(client, { key, type }, options),
+    update: (key, change, options) => updateTyped(client, { key, change }, options),
     list: (prefix, options) => client.list(prefix, { ...options, ...bytes }),
     watch: (target, signal) => watch(client, target, signal),
     receipt: (receipt, options) => askReceipt(client, receipt, options),

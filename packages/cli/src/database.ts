@@ -1,5 +1,7 @@
 import type { NodeId } from '@skerry/base';
-import type { ConflictEntry, ListEntry, Member, MemberSpec, Outcome, ReceiptState, WatchEvent } from '@skerry/protocol';
+import type { Conflict, Entry, TextEdits, WatchedChange } from '@skerry/client';
+import type { Member, MemberSpec, Outcome, ReceiptState, ValueType } from '@skerry/protocol';
+import type { Shown } from './shown.ts';
 
 /**
  * What the commands ask of a cluster, in bytes. `client-database.ts` gives it over a connection of `@skerry/client`;
@@ -15,13 +17,17 @@ export interface Database {
     change: { readonly newValue: Uint8Array | null; readonly oldValue: Uint8Array | null },
     options: CallOptions,
   ): Promise<KeyResult>;
+  /** A value of any type but the register; rejects with WRONG_TYPE. */
+  read(key: string, type: TypedValueType, options: ReadOptions): Promise<ViewResult>;
+  /** A write of any type but the register; rejects with WRONG_TYPE. */
+  update(key: string, change: Change, options: WriteOptions): Promise<ViewResult>;
   /** One page of the keys that start with `prefix` and lie above `after`. */
   list(prefix: string, options: ListOptions): Promise<ListPage>;
   /** Ends when `signal` is aborted. */
   watch(target: WatchTarget, signal: AbortSignal): AsyncIterable<WatchBatch>;
   receipt(receipt: string, options: CallOptions & { readonly waitUntilKnown: boolean }): Promise<ReceiptResult>;
   resolve(ticket: string, options: CallOptions): Promise<KeyResult>;
-  conflicts(prefix: string, options: CallOptions & { readonly limit: number }): Promise<readonly ConflictEntry[]>;
+  conflicts(prefix: string, options: CallOptions & { readonly limit: number }): Promise<readonly ConflictRecord[]>;
   /** The nodes of the region as the cluster tells its clients, with the addresses to ask each by. */
   members(): Promise<readonly Member[]>;
   changeMembers(
@@ -62,22 +68,49 @@ export interface ListOptions extends CallOptions {
   readonly keysOnly: boolean;
 }
 
-export interface KeyResult {
+export type ConflictRecord = Conflict<Uint8Array>;
+export type TypedValueType = Exclude<ValueType, 'register'>;
+
+export type Change =
+  | { readonly type: 'counter'; readonly action: 'add'; readonly amount: bigint }
+  | { readonly type: 'counter'; readonly action: 'reset' }
+  | { readonly type: 'set'; readonly action: 'add' | 'remove'; readonly element: Uint8Array }
+  | { readonly type: 'flag'; readonly action: 'enable' | 'disable' }
+  | { readonly type: 'multiRegister'; readonly value: Uint8Array; readonly context: string | null }
+  | { readonly type: 'document'; readonly edit: DocumentEdit }
+  /** Automerge changes that were made elsewhere. */
+  | { readonly type: 'document'; readonly changes: Uint8Array };
+
+/** Changes the draft in place. */
+export type DocumentEdit = (draft: Record<string, unknown>, text: TextEdits) => void;
+
+/** The answer to a call on one key; DESIGN section 2. */
+export interface Answered {
   /** The version's parts, for display. */
   readonly stamp?: object | null;
   /** A local read older than what was seen before. */
   readonly behind?: true;
   readonly valid: boolean;
   readonly timeout: boolean;
-  readonly value: Uint8Array | null;
   readonly version: string | null;
   readonly outcome?: Outcome;
   readonly receipt?: string;
   readonly ticket?: string;
 }
 
+/** Of a register. */
+export interface KeyResult extends Answered {
+  readonly value: Uint8Array | null;
+}
+
+/** Of any other type. */
+export interface ViewResult extends Answered {
+  /** null: no such key, or not told. */
+  readonly view: Shown | null;
+}
+
 export interface ListPage {
-  readonly entries: readonly ListEntry[];
+  readonly entries: readonly Entry<Uint8Array>[];
   /** null: that was all. */
   readonly next: string | null;
   readonly timeout: boolean;
@@ -90,7 +123,7 @@ export interface WatchTarget {
 }
 
 export interface WatchBatch {
-  readonly events: readonly WatchEvent[];
+  readonly events: readonly WatchedChange<Uint8Array>[];
   readonly cursor: string;
   /** The events are the current state, not changes. */
   readonly reset: boolean;

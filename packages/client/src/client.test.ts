@@ -118,13 +118,16 @@ describe('administration', () => {
   it('lists conflicts in the form asked for', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
-    const rest = { id: '0:1', key: 'k', loserVersion: '1', loserRegion: 'region-2' as never, winnerVersion: '2', winnerRegion: null, timeMs: 5, reason: 'otherType' as const };
+    const rest = { id: '0:1', key: 'k', loserVersion: '1', loserRegion: 'region-2' as never, winnerVersion: '00000000000500060000000000ff', winnerRegion: null, timeMs: 5, reason: 'otherType' as const };
     cluster.onRequest = () => ({
       kind: 'conflicts', entries: [{ ...rest, loser: { type: 'counter', total: '90071992547409930' }, winner: { type: 'register', value: bytes('w') } }],
     });
     const conflicts = track(db.conflicts(''));
     await cluster.host.settle();
-    expect(conflicts.value).toEqual([{ ...rest, loser: { type: 'counter', total: 90_071_992_547_409_930n }, winner: { type: 'register', value: 'w' } }]);
+    expect(conflicts.value).toEqual([{
+      ...rest, loser: { type: 'counter', total: 90_071_992_547_409_930n }, loserStamp: null,
+      winner: { type: 'register', value: 'w' }, winnerStamp: { wallMs: 5, counter: 6, replica: 255 },
+    }]);
   });
 });
 

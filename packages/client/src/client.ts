@@ -1,4 +1,5 @@
 import { randomHex } from '@skerry/base';
+import { stampFromText } from '@skerry/crdt';
 import { parseTicket, type Answer, type ControlOperation, type Member, type MemberSpec, type NodeStatus, type Operation, type Outcome, type RegionStatus } from '@skerry/protocol';
 import { Counter } from './counter.ts';
 import type { CallResult, Dispatcher } from './dispatcher.ts';
@@ -210,7 +211,9 @@ export class Client {
     const result = await this.#ask({ kind: 'conflicts', prefix: checkKey(prefix), limit: options.limit ?? listLimitDefault }, signalOf(options));
     const { entries } = answerOf(result, 'conflicts');
     const shown = (view: (typeof entries)[number]['loser']): Conflict<ValueOf<F>>['loser'] => (view === null ? null : toView(view, form));
-    return entries.map((entry) => ({ ...entry, loser: shown(entry.loser), winner: shown(entry.winner) }));
+    return entries.map((entry) => ({
+      ...entry, loser: shown(entry.loser), loserStamp: stampFromText(entry.loserVersion), winner: shown(entry.winner), winnerStamp: stampFromText(entry.winnerVersion),
+    }));
   }
 
   /** What the connected node knows of itself. Rejects with TIMEOUT when no node answers in time. */

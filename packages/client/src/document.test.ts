@@ -88,6 +88,33 @@ describe('a document', () => {
     expect(await run(db.document<Note>('d').get())).toMatchObject({ value: { title: 'b', n: 2 } });
   });
 
+  it('merges what two clients change within one text', async () => {
+    const { cluster, db, run } = await setUp();
+    const other = await cluster.connect();
+    await run(db.document<Note>('d').change((draft) => { draft.title = 'old bread'; }));
+    await run(Promise.all([
+      db.document<Note>('d').change((_draft, text) => { text.splice(['title'], 9, 0, 's'); }),
+      other.document<Note>('d').change((_draft, text) => { text.update(['title'], 'rye bread'); }),
+    ]));
+    expect(await run(db.document<Note>('d').get())).toMatchObject({ value: { title: 'rye breads' } });
+  });
+
+  it('takes in changes that were made elsewhere, and none that it has or that build on what it lacks', async () => {
+    const { db, document, run } = await setUp();
+    const engine = await documentEngine();
+    const first = engine.change([], 'aa', (draft) => { draft['title'] = 'a'; }).change!;
+    const second = engine.change([first.bytes], 'aa', (draft) => { draft['n'] = 1; }).change!;
+    const note = db.document<Note>('d');
+    await expect(run(note.apply(second.bytes))).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    await expect(run(note.apply(new Uint8Array([1, 2, 3])))).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    expect(document.updates).toEqual([]);
+    await run(note.apply(first.bytes));
+    await run(note.apply(second.bytes));
+    expect(await run(note.apply(first.bytes))).toMatchObject({ valid: true, outcome: 'applied' });
+    expect([...document.chunks.values()]).toEqual([first, second]);
+    expect(await run(note.get())).toMatchObject({ value: { title: 'a', n: 1 } });
+  });
+
   it('is changed in turn by one client, so that all changes count', async () => {
     const { db, run } = await setUp();
     await run(Promise.all(Array.from({ length: 10 }, () => db.document<Note>('d').change((draft) => { draft.n = (draft.n ?? 0) + 1; }))));

@@ -1,4 +1,5 @@
 import { equalBytes, randomHex, randomInt, type Random } from '@skerry/base';
+import type { DocumentEngine, TextEdits } from '@skerry/crdt';
 import { checkHistory, documentEngine, readDocument } from './document-engine.ts';
 import { SkerryError } from './errors.ts';
 import { follow, viewOf, type TypedCalls, type ViewOf } from './typed.ts';
@@ -102,10 +103,28 @@ export class DocumentOf<T extends object> {
   /**
    * Reads the document, edits it, and sends the change, which is merged with what others change meanwhile. A document that
    * is not there begins empty. The answer has the document as `edit` left it. An edit that changes nothing writes nothing.
-   * `edit` must not wait for anything; its draft is of Automerge and ends with it.
+   * `edit` must not wait for anything; its draft is of Automerge and ends with it. Assigning a text replaces it as a whole;
+   * `text` changes parts of one, which merge with what others change in it.
    */
-  change(edit: (draft: T) => void, options: UpdateOptions = {}): Promise<Response<T>> {
+  change(edit: (draft: T, text: TextEdits) => void, options: UpdateOptions = {}): Promise<Response<T>> {
     return this.#editor.inTurn(() => this.#change(edit, options));
+  }
+
+  /**
+   * Takes in Automerge changes that were made elsewhere: a conflict's loser, a file. Rejects with BAD_REQUEST where they are
+   * not Automerge's or build on changes that the document lacks. Changes that it has are not written again.
+   */
+  apply(changes: Uint8Array, options: UpdateOptions = {}): Promise<WriteResponse> {
+    return this.#editor.inTurn(async () => {
+      const deadline = this.#deadlineOf(options);
+      const { view, answer } = await this.#read(options);
+      if (!answer.valid) return responseOf<never>({ ...answer, outcome: 'notApplied' }, null);
+      const chunks = view?.chunks ?? [];
+      if (view !== null) checkHistory(view);
+      const counted = inspect(await documentEngine(), changes, chunks);
+      if (counted.changes === 0) return responseOf<never>({ ...answer, outcome: 'applied' }, null);
+      return responseOf<never>(await this.#send({ bytes: changes, operations: counted.operations }, chunks.length, deadline), null);
+    });
   }
 
   /** Puts one chunk in place of all chunks. Changes do this by themselves now and then. */
@@ -125,15 +144,15 @@ export class DocumentOf<T extends object> {
     return follow({ calls: this.#calls, key: this.key, type: 'document' }, options, async (view) => (await readDocument(view)) as T);
   }
 
-  async #change(edit: (draft: T) => void, options: UpdateOptions): Promise<Response<T>> {
+  async #change(edit: (draft: T, text: TextEdits) => void, options: UpdateOptions): Promise<Response<T>> {
     const deadline = this.#deadlineOf(options);
     const { view, answer } = await this.#read(options);
     if (!answer.valid) return responseOf<T>({ ...answer, outcome: 'notApplied' }, null);
     const chunks = view?.chunks ?? [];
     if (view !== null) checkHistory(view);
     const engine = await documentEngine();
-    const { change, value } = engine.change(chunks, this.#editor.actorFor(chunks), (draft) => {
-      const result: unknown = edit(draft as T);
+    const { change, value } = engine.change(chunks, this.#editor.actorFor(chunks), (draft, text) => {
+      const result: unknown = edit(draft as T, text);
       if (result instanceof Promise) throw new TypeError('an edit of a document must not be async');
     });
     if (change === null) return responseOf({ ...answer, outcome: 'applied' }, value as T);
@@ -173,5 +192,13 @@ export class DocumentOf<T extends object> {
   #deadlineOf({ blocking = true, timeoutMs = timeoutMsDefault, ...options }: UpdateOptions): () => UpdateOptions {
     const endMs = this.#calls.host.nowMs() + timeoutMs;
     return () => ({ ...options, blocking, ...(blocking ? {} : { timeoutMs: Math.max(0, endMs - this.#calls.host.nowMs()) }) });
+  }
+}
+
+function inspect(engine: DocumentEngine, changes: Uint8Array, base: readonly Uint8Array[]): ReturnType<DocumentEngine['inspect']> {
+  try {
+    return engine.inspect(changes, base);
+  } catch (error) {
+    throw new SkerryError({ code: 'BAD_REQUEST', detail: (error as Error).message });
   }
 }

@@ -2,6 +2,7 @@ export { connect, type ClientTiming, type ConnectOptions } from './connect.ts';
 export { Client } from './client.ts';
 export { Counter } from './counter.ts';
 export { DocumentOf } from './document.ts';
+export type { TextEdits } from '@skerry/crdt';
 export { SkerryError } from './errors.ts';
 export { Flag } from './flag.ts';
 export { Lease, type LeaseOptions } from './lease.ts';

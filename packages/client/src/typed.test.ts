@@ -146,7 +146,7 @@ describe('values of all types', () => {
     expect(result.value?.entries.map(({ value }) => value)).toEqual(['text', null, null, null, null, null]);
     expect(result.value?.entries.map(({ view }) => view)).toEqual([
       undefined, { type: 'counter', total: 3n }, { type: 'flag', enabled: true }, { type: 'set', elements: ['e'] },
-      { type: 'multiRegister', values: ['v'], context: 'c' }, { type: 'document', operations: 0, read: expect.any(Function) },
+      { type: 'multiRegister', values: ['v'], context: 'c' }, { type: 'document', chunks: [], operations: 0, read: expect.any(Function) },
     ]);
   });
 

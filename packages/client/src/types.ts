@@ -78,8 +78,8 @@ export type View<V = string> =
   /** In order of their bytes. */
   | { readonly type: 'set'; readonly elements: readonly V[] }
   | { readonly type: 'flag'; readonly enabled: boolean }
-  /** `read` loads the document; see docs/client.md for what that costs. */
-  | { readonly type: 'document'; readonly operations: number; readonly read: () => Promise<unknown> };
+  /** Chunks of Automerge; `read` loads the document, see docs/client.md for what that costs. */
+  | { readonly type: 'document'; readonly chunks: readonly Uint8Array[]; readonly operations: number; readonly read: () => Promise<unknown> };
 
 export interface ListOptions<F extends Form = Form> extends ConsistencyOptions {
   readonly as?: F;
@@ -150,8 +150,10 @@ export interface ReceiptStatus {
 export interface Conflict<V = string> extends Omit<ConflictEntry, 'loser' | 'winner'> {
   /** null: a delete. */
   readonly loser: View<V> | null;
+  readonly loserStamp: Stamp | null;
   /** null: a delete, or nothing. */
   readonly winner: View<V> | null;
+  readonly winnerStamp: Stamp | null;
 }
 
 export interface FollowOptions {

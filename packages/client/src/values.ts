@@ -67,7 +67,7 @@ export function toView<F extends Form>(view: ValueView, form: F): View<ValueOf<F
       return view;
     case 'document': {
       const chunks = view.chunks.map((chunk) => chunk.slice());
-      return { type: 'document', operations: view.operations, read: () => readDocument({ chunks, operations: view.operations }) };
+      return { type: 'document', chunks, operations: view.operations, read: () => readDocument({ chunks, operations: view.operations }) };
     }
   }
 }

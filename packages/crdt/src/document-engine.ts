@@ -21,9 +21,9 @@ export interface DocumentEngine {
    * The change that `edit` makes to the document, as one chunk; null if it changed nothing. `actor` is lower-case hex
    * and must not be used by two editors at once.
    */
-  edit(chunks: readonly Uint8Array[], actor: string, edit: (draft: Record<string, unknown>) => void): Uint8Array | null;
+  edit(chunks: readonly Uint8Array[], actor: string, edit: Edit): Uint8Array | null;
   /** {@link edit} with what an editor needs besides, for one load: the operations of the change, and the document after it. */
-  change(chunks: readonly Uint8Array[], actor: string, edit: (draft: Record<string, unknown>) => void): DocumentEdit;
+  change(chunks: readonly Uint8Array[], actor: string, edit: Edit): DocumentEdit;
   /** All chunks as one saved document, and its operations: the request of a compaction. */
   compact(chunks: readonly Uint8Array[]): { readonly bytes: Uint8Array; readonly operations: number };
 }
@@ -35,7 +35,16 @@ export interface DocumentEdit {
   readonly value: unknown;
 }
 
+/** Changes within texts. An assignment replaces a text as a whole; concurrent changes of these kinds are merged. */
+export interface TextEdits {
+  /** Puts `insert` in place of `deleteCount` UTF-16 units from `at` of the text at `path`, which is of keys and indexes. */
+  readonly splice: (path: readonly (string | number)[], at: number, deleteCount: number, insert: string) => void;
+  /** Makes the text at `path` read `text`, changing only what differs. */
+  readonly update: (path: readonly (string | number)[], text: string) => void;
+}
+
 type Draft = Record<string, unknown>;
+type Edit = (draft: Draft, text: TextEdits) => void;
 
 /** Loads Automerge and its WebAssembly, on the first call only. */
 export async function loadDocumentEngine(): Promise<DocumentEngine> {
@@ -59,12 +68,12 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
       throw new DecodeError(`not an Automerge document: ${String(error)}`);
     }
   };
-  const apply = (chunks: readonly Uint8Array[], actor: string, edit: (draft: Draft) => void): { after: Automerge.Doc<Draft>; bytes: Uint8Array | null; operations: number } => {
+  const apply = (chunks: readonly Uint8Array[], actor: string, edit: Edit): { after: Automerge.Doc<Draft>; bytes: Uint8Array | null; operations: number } => {
     const before = load(chunks, actor);
     const heads = automerge.getHeads(before);
     const countBefore = automerge.stats(before).numOps;
     // Time 0: Automerge would ask the wall clock for a time that nothing here reads.
-    const after = automerge.change(before, { time: 0 }, edit);
+    const after = automerge.change(before, { time: 0 }, (draft) => { edit(draft, textEdits(automerge, draft)); });
     const changes = automerge.getChangesSince(after, heads);
     return { after, bytes: changes.length === 0 ? null : joined(changes), operations: automerge.stats(after).numOps - countBefore };
   };
@@ -95,6 +104,13 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
       const doc = load(chunks);
       return { bytes: automerge.save(doc), operations: automerge.stats(doc).numOps };
     },
+  };
+}
+
+function textEdits(automerge: typeof Automerge, draft: Automerge.Doc<Draft>): TextEdits {
+  return {
+    splice: (path, at, deleteCount, insert) => { automerge.splice(draft, [...path], at, deleteCount, insert); },
+    update: (path, text) => { automerge.updateText(draft, [...path], text); },
   };
 }
 

@@ -42,5 +42,5 @@ export type { CounterState } from './counter.ts';
 export type { SetState } from './set.ts';
 export type { FlagState } from './flag.ts';
 export type { DocumentState } from './document.ts';
-export { loadDocumentEngine, type DocumentEdit, type DocumentEngine } from './document-engine.ts';
+export { loadDocumentEngine, type DocumentEdit, type DocumentEngine, type TextEdits } from './document-engine.ts';
 export { valueDigest, type Digest } from './digest.ts';

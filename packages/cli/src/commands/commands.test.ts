@@ -123,26 +123,6 @@ describe('receipt and resolve', () => {
   });
 });
 
-test('conflicts ls shows loser and winner, as text where they are text', async () => {
-  const conflicts = [
-    {
-      key: 'a',
-      loser: Buffer.from('old'),
-      loserVersion: '1',
-      winner: null,
-      winnerVersion: '2',
-      timeMs: 0,
-      reason: 'superseded' as const,
-    },
-  ];
-  expect((await skerry(['conflicts', 'ls'], { conflicts })).printed()).toContain(
-    '1970-01-01T00:00:00.000Z  a    superseded  old    (no key)\n',
-  );
-  expect(JSON.parse((await skerry(['conflicts', 'ls', '-o', 'json'], { conflicts })).printed())).toMatchObject([
-    { key: 'a', loser: { value: 'old' }, winner: { value: null }, reason: 'superseded' },
-  ]);
-});
-
 describe('errors of the table', () => {
   test.each([
     [{ code: 'TIMEOUT' as const }, 3],

@@ -13,28 +13,29 @@ import { exitCode } from '../exit-code.ts';
 import { printCopyReport } from '../files/report.ts';
 import type { Skipped } from '../files/walk.ts';
 import type { ConnectionFlags } from '../settings.ts';
+import { shownJson, shownText, type Shown } from '../shown.ts';
+import { isLocal, withLocal, type LocalFlags } from './call-flags.ts';
 import { pages } from './kv-list.ts';
 
 /** Keys with their values asked for at once. */
 const pageLimit = 100;
 
-interface ExportFlags extends ConnectionFlags, DeadlineFlags {
+interface ExportFlags extends ConnectionFlags, DeadlineFlags, LocalFlags {
   readonly prefix: string;
   readonly overwrite?: boolean;
-  readonly local?: boolean;
 }
 
 export function exportCommand(context: CliContext): Command {
-  const command = withDeadline(withConnection(new Command('export')))
+  const command = withLocal(withDeadline(withConnection(new Command('export'))), 'what one node knows by itself')
     .description('write one file below a folder for every key')
     .argument('<folder>', 'made if it is not there')
     .option('--prefix <prefix>', 'only keys that start with this, which the files lack', '')
     .option('--overwrite', 'replace files that are there')
-    .option('--local', 'what one node knows by itself (consistent=false)')
     .addHelpText(
       'after',
       `
-Skips keys that are no path below the folder and files that are there already, and lists them.
+Skips keys that are no path below the folder and files that are there already, and lists them. A register is written as
+it is. A counter and a flag are written as a line of text, other types as JSON; kv import would make registers of them.
 
 Example:
   skerry kv export ./copy --prefix etc/`,
@@ -45,25 +46,41 @@ Example:
     let bytes = 0;
     const options = {
       ...callOptions(flags, terminal),
-      consistent: flags.local !== true,
+      consistent: !isLocal(flags),
       keysOnly: false,
       limit: pageLimit,
     };
     for await (const page of pages(db, flags.prefix, options)) {
-      for (const { key, value } of page.entries) {
-        if (value === null) continue;
+      for (const { key, value, view } of page.entries) {
         const path = key.slice(flags.prefix.length);
-        const reason = pathProblem(path) ?? (await write(join(folder, path), value, flags.overwrite === true));
+        const content = value ?? (view === undefined ? null : await contentOf(view));
+        if (content === null) continue;
+        const reason =
+          typeof content === 'string'
+            ? content
+            : (pathProblem(path) ?? (await write(join(folder, path), content, flags.overwrite === true)));
         if (reason !== null) skipped.push({ name: key, reason });
         else {
           keys++;
-          bytes += value.length;
+          bytes += content.length;
         }
       }
     }
     printCopyReport({ done: 'exported', keys, bytes, skipped }, terminal, output);
     return exitCode.valid;
   });
+}
+
+/** A text says why there is none. */
+async function contentOf(view: Shown): Promise<Uint8Array | string> {
+  try {
+    if (view.type === 'counter' || view.type === 'flag') return Buffer.from(`${await shownText(view)}\n`);
+    const { type: _, ...content } = (await shownJson(view)) as { type: string };
+    const [only] = Object.values(content);
+    return Buffer.from(`${JSON.stringify(only, null, 2)}\n`);
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Keys are any text: one with `..` in it must not write elsewhere. */

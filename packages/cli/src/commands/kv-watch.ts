@@ -3,6 +3,7 @@ import { onSession, parseCount, withConnection, type CliContext } from '../comma
 import { exitCode } from '../exit-code.ts';
 import { formatJson, jsonValue, shorten, visible } from '../output.ts';
 import type { ConnectionFlags } from '../settings.ts';
+import { shownJson, shownOf, shownText, type Shown } from '../shown.ts';
 
 interface WatchFlags extends ConnectionFlags {
   readonly prefix?: boolean;
@@ -39,9 +40,12 @@ Examples:
         const last = i === batch.events.length - 1;
         if (output === 'json') {
           const extra = { ...(batch.reset ? { state: true } : {}), ...(last ? { cursor: batch.cursor } : {}) };
-          terminal.out(formatJson({ key: event.key, ...jsonValue(event.value), version: event.version, ...extra }));
+          const view = event.view === undefined ? {} : { view: await shownJson(event.view) };
+          terminal.out(
+            formatJson({ key: event.key, ...jsonValue(event.value), ...view, version: event.version, ...extra }),
+          );
         } else {
-          terminal.out(`${visible(event.key)}\t${describe(event.value)}\n`);
+          terminal.out(`${visible(event.key)}\t${await describe(shownOf(event))}\n`);
         }
       }
       left -= batch.events.length;
@@ -51,8 +55,9 @@ Examples:
   });
 }
 
-function describe(value: Uint8Array | null): string {
-  if (value === null) return '(deleted)';
-  const json = jsonValue(value);
-  return 'value' in json ? visible(shorten(json.value ?? '', previewLengthMax)) : `(${value.length} bytes, not text)`;
+/** A value of another type than a register is led by its type. */
+async function describe(shown: Shown | null): Promise<string> {
+  if (shown === null) return '(deleted)';
+  const text = visible(shorten(await shownText(shown), previewLengthMax));
+  return shown.type === 'register' ? text : `${shown.type} ${text}`;
 }

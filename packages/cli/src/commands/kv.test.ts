@@ -87,7 +87,11 @@ describe('kv set, swap and del', () => {
       { outcome: 'undecided' as const, ticket: 't1' },
       'undecided: it may have been applied or may still be; its outcome, when it is known: skerry resolve t1',
     ],
-    ['undecided without a ticket', { outcome: 'undecided' as const }, 'undecided: it may have been applied or may still be; write it again'],
+    [
+      'undecided without a ticket',
+      { outcome: 'undecided' as const },
+      'undecided: it may have been applied or may still be; write it again',
+    ],
     [
       'undecided with a receipt',
       { outcome: 'undecided' as const, receipt: 'r1' },
@@ -152,13 +156,51 @@ describe('kv ls', () => {
   test('prints keys with the beginning of their values, across pages, escaping what would drive the terminal', async () => {
     const db = new MemoryDatabase();
     db.values.set('p/\u001b[2J', Buffer.from('x\ny')).set('q', Buffer.from('no'));
-    expect((await skerry(db, ['ls', 'p/'])).printed()).toBe('KEY          BYTES  VALUE\np/\\u001b[2J      3  x\\ny\n');
+    expect((await skerry(db, ['ls', 'p/'])).printed()).toBe(
+      'KEY          TYPE      BYTES  VALUE\np/\\u001b[2J  register      3  x\\ny\n',
+    );
     for (let i = 0; i < 1_200; i++) db.values.set(`n/${i}`, Buffer.from('v'));
     expect((await skerry(db, ['ls', 'n/', '--keys-only'])).printed().split('\n')).toHaveLength(1_201);
     expect(JSON.parse((await skerry(db, ['ls', 'n/', '--limit', '2', '-o', 'json'])).printed())).toEqual([
       { key: 'n/0', value: 'v', version: '1' },
       { key: 'n/1', value: 'v', version: '1' },
     ]);
+  });
+});
+
+describe('values of other types', () => {
+  const elements = [Buffer.from('a'), Buffer.from('b')];
+
+  test('stand in a listing as their types show them', async () => {
+    const db = new MemoryDatabase();
+    db.views
+      .set('c', { type: 'counter', total: 5n })
+      .set('d', { type: 'document', read: () => Promise.resolve({ n: 1 }) });
+    db.views.set('f', { type: 'flag', enabled: true }).set('s', { type: 'set', elements });
+    db.views.set('x', { type: 'document', read: () => Promise.reject(new Error('too long a history')) });
+    expect((await skerry(db, ['ls'])).printed().split('\n').slice(1, 6)).toEqual([
+      'c    counter       -  5',
+      'd    document      -  {"n":1}',
+      'f    flag          -  enabled',
+      's    set           -  {"a", "b"}',
+      'x    document      -  (too long a history)',
+    ]);
+    expect(JSON.parse((await skerry(db, ['ls', 's', '-o', 'json'])).printed())).toEqual([
+      { key: 's', value: null, view: { type: 'set', elements: ['a', 'b'] }, version: '1' },
+    ]);
+  });
+
+  test('are led by their type in a watch', async () => {
+    const view = { type: 'set' as const, elements };
+    const watch = [{ cursor: 'c1', reset: false, events: [{ key: 's', value: null, view, version: '1' }] }];
+    expect((await skerry(new MemoryDatabase({ watch }), ['watch', 's'])).printed()).toBe('s\tset {"a", "b"}\n');
+    expect(
+      JSON.parse((await skerry(new MemoryDatabase({ watch }), ['watch', 's', '-o', 'json'])).printed()),
+    ).toMatchObject({
+      key: 's',
+      value: null,
+      view: { type: 'set', elements: ['a', 'b'] },
+    });
   });
 });
 

@@ -1,23 +1,21 @@
 import { Command } from 'commander';
 import { printValue, printWrite } from '../answers.ts';
-import {
-  callOptions,
-  onSession,
-  parseCount,
-  withConnection,
-  withDeadline,
-  type CliContext,
-  type DeadlineFlags,
-  type Session,
-} from '../command.ts';
+import { callOptions, onSession, withConnection, withDeadline, type CliContext } from '../command.ts';
 import { CliError } from '../exit-code.ts';
-import type { ConnectionFlags } from '../settings.ts';
+import {
+  bytesOf,
+  readOptions,
+  withReadFlags,
+  withWriteFlags,
+  writeOptions,
+  type CallFlags,
+  type ReadFlags,
+  type WriteFlags,
+} from './call-flags.ts';
 import { exportCommand } from './kv-export.ts';
 import { importCommand } from './kv-import.ts';
 import { listCommand } from './kv-list.ts';
 import { watchCommand } from './kv-watch.ts';
-
-type CallFlags = ConnectionFlags & DeadlineFlags;
 
 export function kvCommand(context: CliContext): Command {
   const kv = new Command('kv').description('read and write keys').addHelpText(
@@ -48,25 +46,13 @@ Examples:
 }
 
 function getCommand(context: CliContext): Command {
-  const command = withDeadline(withConnection(new Command('get')))
+  const command = withReadFlags(withDeadline(withConnection(new Command('get'))))
     .description('print the value of a key; exit code 2 if there is none')
     .argument('<key>')
-    .option('--local', 'what one node knows by itself, without a majority (consistent=false)')
-    .option('--views <count>', 'with --local: merge what so many nodes know', parseCount)
     .option('--bytes', 'print the value exactly, whether text or not');
-  return onSession<CallFlags & { local?: boolean; views?: number; bytes?: boolean }>(
-    context,
-    command,
-    async (session, flags, [key = '']) => {
-      requireLocal(flags.views !== undefined, '--views', flags.local);
-      const result = await session.db.get(key, {
-        ...callOptions(flags, session.terminal),
-        consistent: flags.local !== true,
-        ...(flags.views === undefined ? {} : { r: flags.views }),
-      });
-      return printValue(session, result, flags.bytes === true);
-    },
-  );
+  return onSession<ReadFlags & { bytes?: boolean }>(context, command, async (session, flags, [key = '']) => {
+    return printValue(session, await session.db.get(key, readOptions(flags, session)), flags.bytes === true);
+  });
 }
 
 function setCommand(context: CliContext): Command {
@@ -75,7 +61,7 @@ function setCommand(context: CliContext): Command {
     .argument('<key>')
     .argument('<value>', 'the value, or - to read it from standard input');
   return onSession<WriteFlags>(context, command, async (session, flags, [key = '', value = '']) => {
-    return printWrite(session, await session.db.set(key, await valueOf(value, session), writeOptions(flags, session)));
+    return printWrite(session, await session.db.set(key, await bytesOf(value, session), writeOptions(flags, session)));
   });
 }
 
@@ -124,30 +110,4 @@ Examples:
       return printWrite(session, result);
     },
   );
-}
-
-type WriteFlags = CallFlags & { readonly local?: boolean; readonly copies?: number };
-
-function withWriteFlags(command: Command): Command {
-  return command
-    .option('--local', 'one node is enough: durable there now, promoted when there is a majority (consistent=false)')
-    .option('--copies <count>', 'with --local: wait until so many nodes hold it durably', parseCount);
-}
-
-function writeOptions(flags: WriteFlags, session: Session): Parameters<Session['db']['delete']>[1] {
-  requireLocal(flags.copies !== undefined, '--copies', flags.local);
-  return {
-    ...callOptions(flags, session.terminal),
-    consistent: flags.local !== true,
-    ...(flags.copies === undefined ? {} : { w: flags.copies }),
-  };
-}
-
-function requireLocal(given: boolean, flag: string, local: boolean | undefined): void {
-  if (given && local !== true)
-    throw new CliError(`${flag} is for --local; a consistent call is held by a majority anyway`);
-}
-
-async function valueOf(argument: string, session: Session): Promise<Uint8Array> {
-  return argument === '-' ? session.terminal.readInput() : Buffer.from(argument);
 }

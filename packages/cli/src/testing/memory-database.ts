@@ -1,19 +1,35 @@
-import type { ConflictEntry, Member, WatchEvent } from '@skerry/protocol';
+import { SkerryError } from '@skerry/client';
+import type { Member } from '@skerry/protocol';
 import type { CliContext } from '../command.ts';
-import type { CallOptions, Database, KeyResult, ListPage, ReceiptResult, WatchBatch } from '../database.ts';
+import type {
+  CallOptions,
+  Change,
+  ConflictRecord,
+  Database,
+  KeyResult,
+  ListPage,
+  ReceiptResult,
+  TypedValueType,
+  ViewResult,
+  WatchBatch,
+} from '../database.ts';
+import type { Shown } from '../shown.ts';
+import { changed } from './memory-values.ts';
 
 /** What the memory database shall answer in place of the truth. */
 export interface Script {
   readonly write?: KeyResult;
   readonly receipt?: ReceiptResult;
   readonly watch?: readonly WatchBatch[];
-  readonly conflicts?: readonly ConflictEntry[];
+  readonly conflicts?: readonly ConflictRecord[];
   readonly members?: readonly Member[];
 }
 
 /** A `Map` with the face of a cluster; remembers each call with its options. */
 export class MemoryDatabase implements Database {
   readonly values = new Map<string, Uint8Array>();
+  /** Of every type but the register. */
+  readonly views = new Map<string, Shown>();
   readonly calls: unknown[][] = [];
   closed = false;
   /** Calls of `set` under way, now and at most. */
@@ -72,14 +88,36 @@ export class MemoryDatabase implements Database {
     return Promise.resolve({ valid: true, timeout: false, value: change.newValue, version: '8', outcome: 'applied' });
   }
 
+  read(key: string, type: TypedValueType, options: CallOptions): Promise<ViewResult> {
+    this.#record('read', key, type, options);
+    const view = this.views.get(key) ?? null;
+    if (view !== null && view.type !== type) return Promise.reject(new SkerryError({ code: 'WRONG_TYPE' }));
+    return Promise.resolve({ valid: true, timeout: false, view, version: view === null ? null : '7' });
+  }
+
+  async update(key: string, change: Change, options: CallOptions): Promise<ViewResult> {
+    this.#record('update', key, 'edit' in change ? { type: change.type } : change, options);
+    const { value: _, ...scripted } = this.#script.write ?? { value: null };
+    if ('valid' in scripted) return { ...scripted, view: null };
+    const view = changed(this.views.get(key), change);
+    this.views.set(key, view);
+    const isTold = change.type !== 'set';
+    return { valid: true, timeout: false, view: isTold ? view : null, version: '8', outcome: 'applied' };
+  }
+
   list(
     prefix: string,
     { after, limit, keysOnly }: { after: string; limit: number; keysOnly: boolean },
   ): Promise<ListPage> {
-    const keys = [...this.values.keys()].filter((key) => key.startsWith(prefix) && key > after).toSorted();
+    const known = [...this.values.keys(), ...this.views.keys()];
+    const keys = known.filter((key) => key.startsWith(prefix) && key > after).toSorted();
     const page = keys.slice(0, limit);
     return Promise.resolve({
-      entries: page.map((key) => ({ key, value: keysOnly ? null : (this.values.get(key) ?? null), version: '1' })),
+      entries: page.map((key) => {
+        const view = keysOnly ? undefined : (this.views.get(key) as ListPage['entries'][number]['view']);
+        const value = keysOnly ? null : (this.values.get(key) ?? null);
+        return { key, value, ...(view === undefined ? {} : { view }), version: '1' };
+      }),
       next: keys.length > limit ? (page.at(-1) ?? null) : null,
       timeout: false,
     });
@@ -99,7 +137,7 @@ export class MemoryDatabase implements Database {
     return this.set(ticket, Buffer.of(), options);
   }
 
-  conflicts(): Promise<readonly ConflictEntry[]> {
+  conflicts(): Promise<readonly ConflictRecord[]> {
     return Promise.resolve(this.#script.conflicts ?? []);
   }
 
@@ -145,7 +183,7 @@ export function batch(cursor: string, ...events: readonly [key: string, value: s
   return {
     cursor,
     reset: false,
-    events: events.map(([key, value]): WatchEvent => ({
+    events: events.map(([key, value]) => ({
       key,
       value: value === null ? null : Buffer.from(value),
       version: '1',
