@@ -72,7 +72,8 @@ test('a state far beyond what may wait unread is watched whole, by WebSocket and
   }
   expect(new Set([...text.matchAll(/"key":"([^"]+)"/g)].map(([, key]) => key))).toEqual(new Set(keys));
   await reader?.cancel();
-});
+  // Ten megabytes to three disks and back: seconds where other tests run beside it.
+}, 30_000);
 
 test('a leader that dies is replaced, and the survivors go on', async () => {
   const region = await start();
