@@ -8,6 +8,7 @@ const tools = [
   { program: 'mkfs.xfs', package: 'xfsprogs', for: 'power cuts' },
   { program: 'nft', package: 'nftables', for: 'network partitions' },
   { program: 'faketime', package: 'faketime', for: 'wrong clocks' },
+  { program: 'nats-server', package: 'nats-server', for: 'links over NATS' },
 ];
 
 /** Installs what is missing where that is possible, else says what will not be run. Never a reason to fail. */

@@ -1,5 +1,6 @@
 import { nodeId, regionId, type RegionId } from '@skerry/base';
 import { DirectLink } from '@skerry/link-direct';
+import { NatsLink } from '@skerry/link-nats';
 import type { LinkEffects, LinkEvents, RegionContacts, RegionDirectoryEntry, RegionLink } from '@skerry/replica';
 import type { Logger } from 'pino';
 import type { ServerConfig } from './config.ts';
@@ -31,7 +32,7 @@ export const makeLink: MakeLink = (config, events, log) => {
     case 'direct':
       return makeDirectLink(config, events, log);
     case 'nats':
-      throw new Error('link nats is not part of this build');
+      return makeNatsLink(config, events, log);
   }
 };
 
@@ -51,6 +52,24 @@ function makeDirectLink(config: ServerConfig, events: LinkEvents, log: Logger): 
     upgrade: (request, socket, head) => link.handleUpgrade(request, socket, head),
     refusals: () => link.refusals(),
     via: (region) => link.routes().find((route) => route.region === region)?.via ?? null,
+    terminate: () => link.terminate(),
+  };
+}
+
+function makeNatsLink(config: ServerConfig, events: LinkEvents, log: Logger): NodeLink {
+  const link = new NatsLink({
+    cluster: config.cluster,
+    region: regionId(config.region),
+    node: nodeId(config.node),
+    servers: config.natsServers,
+    events,
+    log,
+  });
+  return {
+    link,
+    upgrade: null,
+    refusals: () => new Map(),
+    via: (region) => link.via(region),
     terminate: () => link.terminate(),
   };
 }
