@@ -50,7 +50,7 @@ export class CausalityWaits {
 
   #covers({ positions, dots }: Causality): boolean {
     const { state, pending } = this.#partition;
-    return positions.every(({ origin, sequence }) => state.regions.applied(origin) >= sequence)
+    return positions.every(({ origin, sequence }) => state.regions.taken(origin) >= sequence)
       && dots.every((dot) => state.header.context.has(dot) || pending.find(dot) !== null);
   }
 }

@@ -143,6 +143,7 @@ export class Proposals {
   /** What is in the outbox or in the log already is as good as taken: repeating it would only make the log longer. */
   #put(item: Item): boolean {
     if (item.name !== null && this.#named.has(item.name)) return true;
+    if (item.name !== null && this.#partition.state.header.reseeding !== null) return false;
     if (this.#outboxBytes + item.command.length > this.#partition.turn.options.limits.queuedBytesMax) return false;
     if (item.name !== null) this.#named.add(item.name);
     this.#outbox.push(item);

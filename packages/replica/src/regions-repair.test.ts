@@ -181,3 +181,51 @@ function* partitionsOf(world: RegionsWorld, region: string): Generator<import('.
 function storeOf(world: RegionsWorld, region: string): import('./staged-store.ts').StagedStore {
   return [...partitionsOf(world, region)][0]!.turn.store;
 }
+
+describe('an evicted region', () => {
+  const timing = { tombstoneKeepMs: 100 };
+
+  it.each([1, 2])('that comes back offers what it had not sent, and brings nothing deleted back (%i partitions)', (partitionCount) => {
+    const world = new RegionsWorld({ nodes: [1, 1, 3], timing, partitionCount });
+    world.awaitLeaders();
+    world.run(1_000);
+    for (const key of ['deleted', 'kept', 'overwritten']) world.ask('r1', set(key, 'before'));
+    world.ask('r1', add('n', 1));
+    world.until(() => world.isConverged());
+    world.cut('r1', 'r3');
+    world.cut('r2', 'r3');
+    // What r3 writes now has not left it when it is evicted.
+    world.ask('r3', set('own', 'unsent'));
+    world.ask('r3', add('n', 10));
+    world.ask('r3', set('overwritten', 'unsent'));
+    world.run(100);
+    world.ask('r1', del('deleted'));
+    world.ask('r1', del('overwritten'));
+    expect(world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! })).toMatchObject({ kind: 'done' });
+    const records = (region: string, key: string): boolean => [...partitionsOf(world, region)].some(({ state }) => state.read(key) !== null);
+    world.until(() => ['r1', 'r2'].every((region) => !records(region, 'deleted') && !records(region, 'overwritten')), 30_000, 'collection without r3');
+    world.run(2_000);
+    world.heal();
+    world.until(() => world.isConverged(), 60_000, 'convergence');
+    world.run(5_000);
+    expect(world.isConverged()).toBe(true);
+    for (const region of world.regions) {
+      expect(valueOf(world.ask(region, get('deleted')))).toBeNull();
+      expect(valueOf(world.ask(region, get('kept')))).toBe('before');
+      expect(valueOf(world.ask(region, get('own')))).toBe('unsent');
+      expect(world.ask(region, { kind: 'read', key: 'n', type: 'counter', consistent: true })).toMatchObject({ view: { total: '11' } });
+      // Its writer had seen what was deleted since; whoever deleted it had not seen this.
+      expect(valueOf(world.ask(region, get('overwritten')))).toBeNull();
+    }
+    // In the ledger of whichever region took the offer.
+    const ledgers = ['r1', 'r2'].map((region) => world.ask(region, { kind: 'conflicts', prefix: 'overwritten', limit: 10 }));
+    expect(ledgers.flatMap((ledger) => (ledger.kind === 'conflicts' ? ledger.entries.map(({ loser, loserRegion }) => [loser, loserRegion]) : []))).toEqual([
+      [{ type: 'register', value: utf8Encode('unsent') }, 'r3'],
+    ]);
+    // It is a region like any other again.
+    world.ask('r3', set('again', '1'));
+    world.until(() => valueOf(world.ask('r1', get('again'))) === '1', 10_000, 'what it writes arrives');
+    world.ask('r1', set('and back', '1'));
+    world.until(() => valueOf(world.ask('r3', get('and back'))) === '1', 10_000, 'and the other way');
+  });
+});

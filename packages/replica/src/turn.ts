@@ -1,4 +1,4 @@
-import { assert, type NodeId, type RegionId } from '@skerry/base';
+import { assert, type NodeId } from '@skerry/base';
 import { Clocks } from './clocks.ts';
 import type { PeerMessage } from './peer-message.ts';
 import type { Now, ReplicaOptions, RequestHandle } from './replica-api.ts';
@@ -21,8 +21,6 @@ export class Turn {
   storageFull = false;
   readonly clocks: Clocks = new Clocks(this);
   readonly link: LinkOutbox = new LinkOutbox();
-  /** Regions that said they evicted this one, and the last entry of its log that they took. */
-  readonly evictedBy: Map<RegionId, number> = new Map();
   /**
    * Moves the applied state of all partitions into the next batch. All at once, since the deferred writes of one
    * without its applied index would be applied twice after a crash.

@@ -38,7 +38,7 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
   for (let left = reader.count(); left > 0; left--) {
     reader.u48();
     reader.text();
-    for (let fields = 3; fields > 0; fields--) reader.varint();
+    for (let fields = 4; fields > 0; fields--) reader.varint();
   }
   // The simulated region knows of no other one yet.
   if (reader.count() !== 0) throw new DecodeError('regions are not read here');
@@ -48,6 +48,8 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
   }
   decodeStamp(reader);
   reader.varint();
+  if (reader.bool()) throw new DecodeError('re-seeding is not read here');
+  decodeStamp(reader);
   reader.end();
   const common = new Uint8Array(before + bytes.length - after);
   common.set(bytes.subarray(0, before));

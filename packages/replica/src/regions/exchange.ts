@@ -19,6 +19,8 @@ type Digests = Extract<LinkMessage, { kind: 'digests' }>;
 interface Running {
   readonly number: number;
   readonly with: RegionId;
+  /** The other side's values take the place of the own ones: re-seeding. */
+  readonly replaces: boolean;
   digests: Digests | null;
   buckets: readonly number[];
   /** Keys were compared up to here. */
@@ -68,13 +70,13 @@ export class Exchange {
   }
 
   /** Nothing happens if one is under way, or what the last one merged may not have been applied yet. */
-  begin(region: RegionId): void {
+  begin(region: RegionId, replaces = false): void {
     const { now: { monoMs }, options } = this.#partition.turn;
     if (this.#running !== null || monoMs - this.#finishedMs < options.timing.linkRetryMs) return;
     // Answers to an exchange of an earlier leader, or of this one before a restart, must not be taken for this one's.
     const number = this.#partition.currentTerm * 1_000 + (++this.#count % 1_000);
     this.#running = {
-      number, with: region, digests: null, buckets: [], after: '', next: '', wanted: [], queued: [], askedMs: monoMs, progressMs: monoMs, merged: 0,
+      number, with: region, replaces, digests: null, buckets: [], after: '', next: '', wanted: [], queued: [], askedMs: monoMs, progressMs: monoMs, merged: 0,
     };
     this.#ask();
   }
@@ -116,7 +118,7 @@ export class Exchange {
     switch (message.kind) {
       case 'digestsAsk': {
         const positions = Array.from(state.header.origins, ([origin, { region, applied }]) => ({ origin, region, applied }));
-        this.#send(from, { kind: 'digests', exchange, sums: state.values.digests.encode(), positions, context: state.header.context.clone() });
+        this.#send(from, { kind: 'digests', exchange, sums: state.values.digests.encode(), positions, context: state.header.context.clone(), collected: state.header.collected });
         return;
       }
       case 'keysAsk': {
@@ -172,8 +174,13 @@ export class Exchange {
     if (next !== null && compareText(next, after) <= 0) return;
     running.next = next;
     running.wanted = keys.filter(({ key, digest }) => this.#differs(key, digest)).map(({ key }) => key);
+    if (running.replaces) {
+      const theirs = new Set(keys.map(({ key }) => key));
+      const drops = ownKeys(this.#partition, { after, until: next, buckets: new Set(running.buckets) }).filter((key) => !theirs.has(key));
+      if (drops.length > 0) running.queued.push(commandBytes({ kind: 'replaceValues', values: drops.map((key) => ({ key, value: null })) }));
+    }
     this.#moved(running);
-    this.#goOn(running);
+    this.#drain(running);
   }
 
   #onValues(running: Running, { values }: Extract<LinkMessage, { kind: 'values' }>): void {
@@ -184,7 +191,8 @@ export class Exchange {
     let part: { key: string; value: Uint8Array }[] = [];
     let bytes = 0;
     const queue = (): void => {
-      if (part.length > 0) running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
+      if (part.length > 0 && running.replaces) running.queued.push(commandBytes({ kind: 'replaceValues', values: part }));
+      else if (part.length > 0) running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
       part = [];
       bytes = 0;
     };
@@ -219,7 +227,9 @@ export class Exchange {
     this.#running = null;
     if (digests === null) return;
     // Behind the merges in the same log: whoever applies this has applied them.
-    const adopt = commandBytes({ kind: 'adopt', origins: digests.positions, context: digests.context });
+    const adopt = commandBytes({
+      kind: 'adopt', origins: digests.positions, context: digests.context, collected: digests.collected, replaces: running.replaces,
+    });
     if (!this.#partition.proposals.add(adopt, null)) return;
     this.#done++;
     this.#finishedMs = this.#partition.turn.now.monoMs;
@@ -238,6 +248,13 @@ export class Exchange {
     const { high, low } = valueDigest(key, own.value);
     return high !== digest.high || low !== digest.low;
   }
+}
+
+/** Keys of these buckets above `after`, up to `until`; null: to the end. */
+function ownKeys(partition: Partition, { after, until, buckets }: { after: string; until: string | null; buckets: ReadonlySet<number> }): string[] {
+  const { keys } = partition.state;
+  const range = { from: after === '' ? keys.userFrom : `${keys.user(after)}\0`, to: until === null ? keys.userTo : `${keys.user(until)}\0` };
+  return Array.from(partition.turn.store.scan(range), ({ key }) => key.slice(keys.userFrom.length)).filter((key) => buckets.has(bucketOf(key)));
 }
 
 function readKeys(partition: Partition, after: string, buckets: ReadonlySet<number>): Pick<Extract<LinkMessage, { kind: 'keys' }>, 'keys' | 'next'> {

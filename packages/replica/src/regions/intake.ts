@@ -67,12 +67,11 @@ export class Intake {
 
   /** Another region told how far it is: of logs that are longer there, more can be had. */
   heard(): void {
-    const { turn, state: { header, regions } } = this.#partition;
+    const { turn, state: { header } } = this.#partition;
     for (const { origin, region } of this.#heard.origins()) {
       const record = header.regions.get(region);
       if (origin === header.origin) continue;
-      const isTaken = region === turn.options.region || record?.evicted === false;
-      if (!isTaken || regions.isEnded(region, origin)) this.#sources.delete(origin);
+      if (region !== turn.options.region && record === undefined) this.#sources.delete(origin);
       else if (!this.#sources.has(origin)) this.#open(origin, region);
     }
   }
@@ -166,7 +165,9 @@ export class Intake {
       origin, region, from: null, received: applied, proposed: applied, waiting: [], waitingBytes: 0, inFlight: [], inFlightBytes: 0,
       progressMs: monoMs, appliedMs: monoMs, pulledMs: Number.NEGATIVE_INFINITY, pullDue: false,
     });
-    if (turn.options.linkHasLog) turn.link.subscribe({ partition: id, origin: { origin, region }, from: applied + 1 });
+    // Of an ended log, what some region took before its end can be had there; what the link has beyond is taken by nobody.
+    const isCurrent = this.#heard.of(region)?.heartbeat.origin === origin && !state.regions.isOut(region);
+    if (turn.options.linkHasLog && isCurrent) turn.link.subscribe({ partition: id, origin: { origin, region }, from: applied + 1 });
   }
 
   #restartAt(source: Source, applied: number): void {

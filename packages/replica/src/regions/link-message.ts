@@ -33,6 +33,8 @@ export type LinkMessage =
       /** Of the state at these positions. */
       readonly digest: Digest;
       readonly wallMs: number;
+      /** The last eviction after which the sender was re-seeded. */
+      readonly reseededFor: Stamp;
       /** Partition 0 tells who is there, and of which regions it knows. */
       readonly nodes: RegionDirectoryEntry['nodes'];
       readonly regions: readonly RegionNews[];
@@ -42,8 +44,10 @@ export type LinkMessage =
   | { readonly kind: 'entries'; readonly origin: ReplicaId; readonly region: RegionId; readonly first: number; readonly entries: readonly Uint8Array[] }
   /** What was pulled is not kept any more; the log begins at `first`. */
   | { readonly kind: 'trimmed'; readonly origin: ReplicaId; readonly first: number }
-  /** The receiver's region was evicted: nothing of this log is taken any more after `applied`. */
-  | { readonly kind: 'evicted'; readonly origin: ReplicaId; readonly applied: number }
+  /** The receiver's region was evicted: nothing of this log is taken any more after `applied`, unless it is offered. */
+  | { readonly kind: 'evicted'; readonly origin: ReplicaId; readonly applied: number; readonly outSince: Stamp }
+  /** Entries of the sender's own log, which the receiver ended, that it has not. */
+  | { readonly kind: 'offer'; readonly origin: ReplicaId; readonly first: number; readonly entries: readonly Uint8Array[] }
   | { readonly kind: 'digestsAsk'; readonly exchange: number }
   | {
       readonly kind: 'digests';
@@ -51,6 +55,8 @@ export type LinkMessage =
       readonly sums: Uint8Array;
       readonly positions: readonly OriginPosition[];
       readonly context: CausalContext;
+      /** No tombstone above this stamp was dropped there. */
+      readonly collected: Stamp;
     }
   /** Keys above `after` in these buckets. */
   | { readonly kind: 'keysAsk'; readonly exchange: number; readonly after: string; readonly buckets: readonly number[] }
@@ -69,6 +75,7 @@ export type LinkMessage =
 const version = 1;
 const kinds = [
   'heartbeat', 'pull', 'entries', 'trimmed', 'evicted', 'digestsAsk', 'digests', 'keysAsk', 'keys', 'valuesAsk', 'values',
+  'offer',
 ] as const satisfies readonly LinkMessage['kind'][];
 
 export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): Uint8Array {
@@ -80,6 +87,7 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       encodePositionList(writer, message.positions);
       encodeDigest(writer, message.digest);
       writer.u48(message.wallMs);
+      encodeStamp(writer, message.reseededFor);
       encodeRegionNodes(writer, message.nodes);
       writer.varint(message.regions.length);
       for (const { region, urls, evicted, changedAt } of message.regions) {
@@ -101,6 +109,7 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       break;
     case 'evicted':
       writer.u48(message.origin).varint(message.applied);
+      encodeStamp(writer, message.outSince);
       break;
     case 'digestsAsk':
       writer.varint(message.exchange);
@@ -109,6 +118,11 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       writer.varint(message.exchange).bytes(message.sums);
       encodePositionList(writer, message.positions);
       message.context.encode(writer);
+      encodeStamp(writer, message.collected);
+      break;
+    case 'offer':
+      writer.u48(message.origin).varint(message.first).varint(message.entries.length);
+      for (const entry of message.entries) writer.bytes(entry);
       break;
     case 'keysAsk':
       writer.varint(message.exchange).text(message.after).varint(message.buckets.length);
@@ -161,7 +175,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
     case 'heartbeat':
       return {
         kind, origin: replicaId(reader.u48()), positions: decodePositionList(reader), digest: decodeDigest(reader),
-        wallMs: reader.u48(), nodes: decodeRegionNodes(reader),
+        wallMs: reader.u48(), reseededFor: decodeStamp(reader), nodes: decodeRegionNodes(reader),
         regions: readList(reader, (r) => ({
           region: readRegion(r), urls: readList(r, (one) => one.text()), evicted: r.bool(), changedAt: decodeStamp(r),
         })),
@@ -176,11 +190,16 @@ function decodeMessage(reader: ByteReader): LinkMessage {
     case 'trimmed':
       return { kind, origin: replicaId(reader.u48()), first: reader.varint() };
     case 'evicted':
-      return { kind, origin: replicaId(reader.u48()), applied: reader.varint() };
+      return { kind, origin: replicaId(reader.u48()), applied: reader.varint(), outSince: decodeStamp(reader) };
     case 'digestsAsk':
       return { kind, exchange: reader.varint() };
     case 'digests':
-      return { kind, exchange: reader.varint(), sums: reader.bytes(), positions: decodePositionList(reader), context: CausalContext.decode(reader) };
+      return {
+        kind, exchange: reader.varint(), sums: reader.bytes(), positions: decodePositionList(reader),
+        context: CausalContext.decode(reader), collected: decodeStamp(reader),
+      };
+    case 'offer':
+      return { kind, origin: replicaId(reader.u48()), first: reader.varint(), entries: readList(reader, (r) => r.bytes()) };
     case 'keysAsk':
       return { kind, exchange: reader.varint(), after: reader.text(), buckets: readList(reader, (r) => r.varint()) };
     case 'keys':

@@ -40,6 +40,8 @@ export class RegionLinks {
   #offered = 0;
   #published = 0;
   #publishedMs = 0;
+  /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
+  readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
   #heartbeatMs = Number.NEGATIVE_INFINITY;
   #retainedMs = 0;
   #reconciledMs = 0;
@@ -93,7 +95,7 @@ export class RegionLinks {
 
   regionUp(region: RegionId): void {
     this.intake.regionChanged(region);
-    if (this.#partition.isLeader && this.#partition.state.header.regions.get(region)?.evicted === false) this.#heartbeat(region);
+    if (this.#partition.isLeader && this.#partition.state.header.regions.get(region)?.outSince === null) this.#heartbeat(region);
   }
 
   regionDown(region: RegionId): void {
@@ -115,18 +117,21 @@ export class RegionLinks {
     const { state, isLeader, turn } = this.#partition;
     if (message.kind === 'heartbeat') return this.#onHeartbeat(from, message, frame);
     const record = state.header.regions.get(from);
-    if (!isLeader || record === undefined || record.evicted) return;
+    if (!isLeader || record === undefined) return;
+    // An evicted region is not heard, but for what it may still bring and take.
+    if (message.kind === 'offer') return this.#onOffer(from, message);
+    if (record.outSince !== null && !isExchangeAsk(message)) return;
     switch (message.kind) {
       case 'pull':
         return this.#outlets.pulled(from, message);
       case 'entries':
         return this.intake.entries(from, message);
       case 'trimmed':
-        if (this.intake.trimmed(from, message.origin, message.first)) this.exchange.begin(from);
+        if (state.header.reseeding === null && this.intake.trimmed(from, message.origin, message.first)) this.exchange.begin(from);
         return;
       case 'evicted':
-        turn.evictedBy.set(from, message.applied);
-        return;
+        return this.#onEvicted(from, message);
+
       case 'digestsAsk':
       case 'keysAsk':
       case 'valuesAsk':
@@ -181,6 +186,11 @@ export class RegionLinks {
   /** Passes on what was applied. */
   passOn(): void {
     if (!this.#partition.isLeader) return;
+    for (const [region, { origin, told }] of this.#offers) {
+      if (this.#partition.state.regions.taken(origin) === told) continue;
+      this.#offers.delete(region);
+      this.#tellEvicted(region, origin);
+    }
     this.#outlets.flush();
     if (this.#partition.turn.options.linkHasLog) this.#publish();
   }
@@ -199,6 +209,38 @@ export class RegionLinks {
     };
   }
 
+  /** This region's log was ended over there: what was not sent is offered, then the state is taken from there. */
+  #onEvicted(from: RegionId, { origin, applied, outSince }: Extract<LinkMessage, { kind: 'evicted' }>): void {
+    const { state, proposals } = this.#partition;
+    const { header } = state;
+    const { reseeding } = header;
+    if (reseeding === null) {
+      if (origin === header.origin) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
+      return;
+    }
+    if (reseeding.from !== from || reseeding.ended !== origin) return;
+    if (applied >= reseeding.until) return this.exchange.begin(from, true);
+    const first = Math.max(applied + 1, header.origins.get(origin)?.first ?? 1);
+    // What is not kept any more was applied by every region that it knew.
+    const entries = state.values.log.read(origin, first, publishBytes);
+    if (entries.length === 0) return this.exchange.begin(from, true);
+    this.#send(from, { kind: 'offer', origin, first, entries });
+  }
+
+  #onOffer(from: RegionId, { origin, first, entries }: Extract<LinkMessage, { kind: 'offer' }>): void {
+    const { state, proposals } = this.#partition;
+    if (!state.regions.isOut(from)) return;
+    const taken = state.regions.taken(origin);
+    this.#offers.set(from, { origin, told: taken });
+    if (first <= taken + 1) proposals.proposeOwn({ kind: 'offer', region: from, origin, first, entries });
+  }
+
+  #tellEvicted(to: RegionId, origin: ReplicaId): void {
+    const { regions, header } = this.#partition.state;
+    const outSince = header.regions.get(to)?.outSince ?? null;
+    if (outSince !== null) this.#send(to, { kind: 'evicted', origin, applied: regions.taken(origin), outSince });
+  }
+
   #send(to: RegionId, message: LinkMessage): void {
     this.#partition.turn.link.send(to, encodeLinkFrame(this.#partition.id, message));
   }
@@ -207,27 +249,31 @@ export class RegionLinks {
     const { state, id, turn } = this.#partition;
     const { header } = state;
     if (header.origin === 0) return;
+    // Until it is re-seeded, the log that was ended is what the others know it by.
+    const { reseeding } = header;
     this.#send(to, {
-      kind: 'heartbeat', origin: header.origin,
+      kind: 'heartbeat', origin: reseeding?.ended ?? header.origin,
       positions: Array.from(header.origins, ([origin, { region, applied }]) => ({ origin, region, applied })),
-      digest: state.values.digests.root, wallMs: Math.max(0, Math.floor(turn.clocks.wallMs())), nodes: id === 0 ? this.#nodes : [],
+      digest: state.values.digests.root, reseededFor: header.reseededFor, wallMs: Math.max(0, Math.floor(turn.clocks.wallMs())), nodes: id === 0 ? this.#nodes : [],
       regions: id === 0 ? Array.from(header.regions.values(), ({ region, urls, evicted, changedAt }) => ({ region, urls, evicted, changedAt })) : [],
     });
   }
 
   #onHeartbeat(from: RegionId, message: Extract<LinkMessage, { kind: 'heartbeat' }>, frame: Uint8Array): void {
     const { state, isLeader, turn, id } = this.#partition;
-    this.heard.heartbeat(from, message, turn.now);
+    if (state.regions.isOut(from)) this.heard.forget(from);
+    else this.heard.heartbeat(from, message, turn.now);
     if (!isLeader) return;
     // The followers answer questions about regions too, and one of them may lead soon.
     for (const peer of turn.connected) turn.send(peer, { kind: 'relay', partition: id, region: from, frame, note: true });
     const record = state.header.regions.get(from);
     if (record === undefined) return;
-    if (state.regions.isEnded(from, message.origin)) {
-      this.#send(from, { kind: 'evicted', origin: message.origin, applied: state.regions.applied(message.origin) });
+    if (record.outSince !== null) {
+      const isReseeded = compareStamps(message.reseededFor, record.outSince) >= 0;
+      if (isReseeded) this.#partition.proposals.proposeOwn({ kind: 'reseeded', region: from, outSince: message.reseededFor });
+      else this.#tellEvicted(from, message.origin);
       return;
     }
-    if (record.evicted) return;
     if (id === 0) this.#learn(record, message);
     this.intake.heard();
     this.#report(from, message);
@@ -263,7 +309,7 @@ export class RegionLinks {
     const isLevel = positions.every(({ origin, applied }) => (own.get(origin) ?? 0) === applied)
       && Array.from(own).every(([origin, applied]) => applied === 0 || positions.some((one) => one.origin === origin && one.applied === applied));
     const { root } = state.values.digests;
-    if (!isLevel || (root.high === digest.high && root.low === digest.low)) {
+    if (!isLevel || state.header.reseeding !== null || (root.high === digest.high && root.low === digest.low)) {
       this.#differing.delete(from);
       return;
     }
@@ -330,6 +376,10 @@ export class RegionLinks {
     if (own === undefined) return 0;
     return Math.min(own.applied, ...regions.active().map(({ report }) => report?.positions.get(header.origin) ?? own.first - 1));
   }
+}
+
+function isExchangeAsk({ kind }: LinkMessage): boolean {
+  return kind === 'digestsAsk' || kind === 'keysAsk' || kind === 'valuesAsk';
 }
 
 function isNews(known: RegionReport | null, report: RegionReport): boolean {

@@ -110,11 +110,21 @@ export type Command =
       readonly positions: Positions;
       readonly values: readonly { readonly key: string; readonly value: Uint8Array }[];
     }
-  /** All that the other region had applied is merged here now. */
+  /** This region was evicted by `from`: it writes no more until it has that region's state. */
+  | { readonly kind: 'reseed'; readonly from: RegionId; readonly ended: ReplicaId; readonly outSince: Stamp }
+  /** A region that was evicted at `outSince` has been re-seeded. */
+  | { readonly kind: 'reseeded'; readonly region: RegionId; readonly outSince: Stamp }
+  /** Entries of an ended log that its region had not sent: merged as late writes of this region. */
+  | { readonly kind: 'offer'; readonly region: RegionId; readonly origin: ReplicaId; readonly first: number; readonly entries: readonly Uint8Array[] }
+  /** Values of the region that this one is re-seeded from, in place of the own ones; null: it has no such key. */
+  | { readonly kind: 'replaceValues'; readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[] }
+  /** All that the other region had applied is merged here now. `replaces`: it is all that there is. */
   | {
       readonly kind: 'adopt';
       readonly origins: readonly { readonly origin: ReplicaId; readonly region: RegionId; readonly applied: number }[];
       readonly context: CausalContext;
+      readonly collected: Stamp;
+      readonly replaces: boolean;
     };
 
 export interface Retention {
@@ -140,7 +150,7 @@ export interface MemberRecord {
 const codes = {
   set: 1, delete: 2, swap: 3, txn: 4, leaseGrant: 5, leaseKeepAlive: 6, leaseRevoke: 7, promote: 8, fence: 9, expire: 10,
   announce: 11, memberSet: 12, memberRemove: 13, admit: 14, remote: 15, regionSet: 16, retain: 17, mergeValues: 18,
-  adopt: 19, update: 20,
+  adopt: 19, update: 20, reseed: 21, offer: 22, replaceValues: 23, reseeded: 24,
 } as const satisfies Record<Command['kind'], number>;
 
 const kindsByCode: readonly (Command['kind'] | undefined)[] = [undefined, ...(Object.keys(codes) as Command['kind'][])];
@@ -234,6 +244,27 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       writer.varint(command.origins.length);
       for (const { origin, region, applied } of command.origins) writer.u48(origin).text(region).varint(applied);
       command.context.encode(writer);
+      encodeStamp(writer, command.collected);
+      writer.bool(command.replaces);
+      return;
+    case 'reseed':
+      writer.text(command.from).u48(command.ended);
+      encodeStamp(writer, command.outSince);
+      return;
+    case 'reseeded':
+      writer.text(command.region);
+      encodeStamp(writer, command.outSince);
+      return;
+    case 'offer':
+      writer.text(command.region).u48(command.origin).varint(command.first).varint(command.entries.length);
+      for (const entry of command.entries) writer.bytes(entry);
+      return;
+    case 'replaceValues':
+      writer.varint(command.values.length);
+      for (const { key, value } of command.values) {
+        writer.text(key);
+        writeOptionalBytes(writer, value);
+      }
       return;
     default:
       return unreachable(command);
@@ -310,8 +341,16 @@ export function decodeCommand(reader: ByteReader): Command {
       return {
         kind: 'adopt',
         origins: readList(reader, (r) => ({ origin: replicaId(r.u48()), region: readRegion(r), applied: r.varint() })),
-        context: CausalContext.decode(reader),
+        context: CausalContext.decode(reader), collected: decodeStamp(reader), replaces: reader.bool(),
       };
+    case codes.reseed:
+      return { kind: 'reseed', from: readRegion(reader), ended: replicaId(reader.u48()), outSince: decodeStamp(reader) };
+    case codes.reseeded:
+      return { kind: 'reseeded', region: readRegion(reader), outSince: decodeStamp(reader) };
+    case codes.offer:
+      return { kind: 'offer', region: readRegion(reader), origin: replicaId(reader.u48()), first: reader.varint(), entries: readList(reader, (r) => r.bytes()) };
+    case codes.replaceValues:
+      return { kind: 'replaceValues', values: readList(reader, (r) => ({ key: r.text(), value: readOptionalBytes(r) })) };
     default:
       throw new DecodeError(`unknown command ${code}`);
   }

@@ -10,7 +10,7 @@ export const expireCountMax = 2_048;
 /** Ends leases, sessions, receipts and conflicts whose time is over. `deleteKeys` writes the tombstones of a lease's keys. */
 export function expire(state: StateMachine, store: StagedStore, retention: Retention, deleteKeys: (keys: readonly string[]) => void): void {
   const { header } = state;
-  for (const lease of state.leases.due(header.clusterMs, expireCountMax)) {
+  if (header.reseeding === null) for (const lease of state.leases.due(header.clusterMs, expireCountMax)) {
     deleteKeys(state.leases.keysOf(lease));
     state.leases.remove(lease);
   }

@@ -42,8 +42,23 @@ export interface StateHeader {
   replicaRegions: Map<ReplicaId, RegionId>;
   /** The highest stamp of a tombstone that was dropped. */
   collected: Stamp;
+  /** This region was evicted elsewhere and is being re-seeded; null: it is not. */
+  reseeding: Reseeding | null;
+  /** The last eviction after which it was re-seeded. */
+  reseededFor: Stamp;
   /** Counts the tombstones that came by state exchange. */
   exchangedTombstones: number;
+}
+
+/** Re-seeding of an evicted region (DESIGN section 4): first its own unsent writes are offered, then its state is replaced. */
+export interface Reseeding {
+  /** The region that takes the offer and gives its state. */
+  readonly from: RegionId;
+  /** The own log that was ended, and its last entry. */
+  readonly ended: ReplicaId;
+  readonly until: number;
+  /** When it was evicted. */
+  readonly outSince: Stamp;
 }
 
 export function emptyHeader(config: ConfigState, applied: number, term: number): StateHeader {
@@ -51,7 +66,7 @@ export function emptyHeader(config: ConfigState, applied: number, term: number):
     applied, term, config, clusterMs: 0, clock: stampZero, context: CausalContext.empty(), clampFloors: new Map(),
     sessionHorizonMs: 0, sessionQuorumlessHorizonMs: 0, receipts: { first: 0, next: 0 }, conflicts: { first: 0, next: 0 },
     feedFirst: applied + 1, admitted: new Map(), origin: replicaId(0), lastDot: 0, origins: new Map(), regions: new Map(),
-    replicaRegions: new Map(), collected: stampZero, exchangedTombstones: 0,
+    replicaRegions: new Map(), collected: stampZero, reseeding: null, reseededFor: stampZero, exchangedTombstones: 0,
   };
 }
 
@@ -74,15 +89,20 @@ export function encodeHeader(header: StateHeader): Uint8Array {
   writer.varint(header.feedFirst).varint(header.admitted.size);
   for (const [node, replica] of header.admitted) writer.text(node).u48(replica);
   writer.u48(header.origin).varint(header.lastDot).varint(header.origins.size);
-  for (const [origin, { region, applied, first, bytes }] of header.origins) {
-    writer.u48(origin).text(region).varint(applied).varint(first).varint(bytes);
+  for (const [origin, { region, applied, first, bytes, offered }] of header.origins) {
+    writer.u48(origin).text(region).varint(applied).varint(first).varint(bytes).varint(offered);
   }
   writer.varint(header.regions.size);
   for (const record of header.regions.values()) encodeRegionRecord(writer, record);
   writer.varint(header.replicaRegions.size);
   for (const [replica, region] of header.replicaRegions) writer.u48(replica).text(region);
   encodeStamp(writer, header.collected);
-  writer.varint(header.exchangedTombstones);
+  writer.varint(header.exchangedTombstones).bool(header.reseeding !== null);
+  if (header.reseeding !== null) {
+    writer.text(header.reseeding.from).u48(header.reseeding.ended).varint(header.reseeding.until);
+    encodeStamp(writer, header.reseeding.outSince);
+  }
+  encodeStamp(writer, header.reseededFor);
   return writer.finish();
 }
 
@@ -109,7 +129,7 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
   const lastDot = reader.varint();
   const origins = new Map<ReplicaId, OriginState>();
   for (let left = reader.count(); left > 0; left--) {
-    origins.set(replicaId(reader.u48()), { region: readRegion(reader), applied: reader.varint(), first: reader.varint(), bytes: reader.varint() });
+    origins.set(replicaId(reader.u48()), { region: readRegion(reader), applied: reader.varint(), first: reader.varint(), bytes: reader.varint(), offered: reader.varint() });
   }
   const regions = new Map<RegionId, RegionRecord>();
   for (let left = reader.count(); left > 0; left--) {
@@ -120,9 +140,11 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
   for (let left = reader.count(); left > 0; left--) replicaRegions.set(replicaId(reader.u48()), readRegion(reader));
   const collected = decodeStamp(reader);
   const exchangedTombstones = reader.varint();
+  const reseeding = reader.bool() ? { from: readRegion(reader), ended: replicaId(reader.u48()), until: reader.varint(), outSince: decodeStamp(reader) } : null;
+  const reseededFor = decodeStamp(reader);
   reader.end();
   return {
     applied, term, config, clusterMs, clock, context, clampFloors, sessionHorizonMs, sessionQuorumlessHorizonMs, receipts,
-    conflicts, feedFirst, admitted, origin, lastDot, origins, regions, replicaRegions, collected, exchangedTombstones,
+    conflicts, feedFirst, admitted, origin, lastDot, origins, regions, replicaRegions, collected, reseeding, reseededFor, exchangedTombstones,
   };
 }

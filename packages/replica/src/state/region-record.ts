@@ -23,8 +23,11 @@ export interface RegionRecord {
   readonly evicted: boolean;
   /** When it was added or evicted last, in whichever region. */
   readonly changedAt: Stamp;
-  /** Logs of this region from before it was evicted: nothing is taken from them any more. */
-  readonly endedOrigins: readonly ReplicaId[];
+  /**
+   * When it was evicted from this partition, until it was re-seeded after that: nothing of it is taken before, but what it
+   * offers. null: it is one of those that count.
+   */
+  readonly outSince: Stamp | null;
   /** null: it has not told yet. */
   readonly report: RegionReport | null;
 }
@@ -35,8 +38,8 @@ export function encodeRegionRecord(writer: ByteWriter, record: RegionRecord): vo
   encodeRegionNodes(writer, record.nodes);
   writer.bool(record.evicted);
   encodeStamp(writer, record.changedAt);
-  writer.varint(record.endedOrigins.length);
-  for (const origin of record.endedOrigins) writer.u48(origin);
+  writer.bool(record.outSince !== null);
+  if (record.outSince !== null) encodeStamp(writer, record.outSince);
   writer.bool(record.report !== null);
   if (record.report !== null) encodeReport(writer, record.report);
 }
@@ -47,8 +50,8 @@ export function decodeRegionRecord(reader: ByteReader): RegionRecord {
   const nodes = decodeRegionNodes(reader);
   const evicted = reader.bool();
   const changedAt = decodeStamp(reader);
-  const endedOrigins = readList(reader, (r) => replicaId(r.u48()));
-  return { region, urls, nodes, evicted, changedAt, endedOrigins, report: reader.bool() ? decodeReport(reader) : null };
+  const outSince = reader.bool() ? decodeStamp(reader) : null;
+  return { region, urls, nodes, evicted, changedAt, outSince, report: reader.bool() ? decodeReport(reader) : null };
 }
 
 export function encodeReport(writer: ByteWriter, report: RegionReport): void {

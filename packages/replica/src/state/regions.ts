@@ -1,4 +1,4 @@
-import type { RegionId, ReplicaId } from '@skerry/base';
+import type { PartitionId, RegionId, ReplicaId } from '@skerry/base';
 import { compareStamps, stampAfter, stampMax, type Dot } from '@skerry/crdt';
 import type { Command } from './command.ts';
 import type { StateHeader } from './header.ts';
@@ -16,8 +16,10 @@ export class Regions {
   readonly #header: StateHeader;
   readonly #values: Values;
   readonly #region: RegionId;
+  readonly #isFirst: boolean;
 
-  constructor({ header, values, region }: { header: StateHeader; values: Values; region: RegionId }) {
+  constructor({ header, values, region, partition }: { header: StateHeader; values: Values; region: RegionId; partition: PartitionId }) {
+    this.#isFirst = partition === 0;
     this.#header = header;
     this.#values = values;
     this.#region = region;
@@ -32,22 +34,28 @@ export class Regions {
     return this.#header.origins.get(origin)?.applied ?? 0;
   }
 
-  /** Regions whose reports count: what they lack is kept. */
-  active(): RegionRecord[] {
-    return [...this.#header.regions.values()].filter(({ evicted }) => !evicted);
+  /** Entries of an ended log that are not wanted any more: applied, or taken as an offer. */
+  taken(origin: ReplicaId): number {
+    const state = this.#header.origins.get(origin);
+    return state === undefined ? 0 : Math.max(state.applied, state.offered);
   }
 
-  /** True for a log that was ended by evicting its region. */
-  isEnded(region: RegionId, origin: ReplicaId): boolean {
-    return this.#header.regions.get(region)?.endedOrigins.includes(origin) ?? false;
+  /** Regions whose reports count: what they lack is kept. */
+  active(): RegionRecord[] {
+    return [...this.#header.regions.values()].filter(({ outSince }) => outSince === null);
+  }
+
+  /** True for a region that was evicted and not re-seeded since. */
+  isOut(region: RegionId): boolean {
+    return (this.#header.regions.get(region)?.outSince ?? null) !== null;
   }
 
   /** Each entry from the position that the state has, and no other (I7, I10). Answers the dots that it settled. */
   applyRemote({ region, origin, first, entries }: Extract<Command, { kind: 'remote' }>): { dot: Dot; key: string }[] {
     const header = this.#header;
-    const isTaken = region === this.#region || header.regions.get(region)?.evicted === false;
-    if (origin === header.origin || !isTaken || this.isEnded(region, origin)) return [];
-    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0 };
+    // An ended log too: what one region took of it before the end, all take.
+    if (origin === header.origin || (region !== this.#region && !header.regions.has(region))) return [];
+    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
     const known = state.applied - first + 1;
     if (known < 0 || known >= entries.length || state.region !== region) return [];
     header.origins.set(origin, state);
@@ -76,11 +84,9 @@ export class Regions {
     }
     const at = changedAt ?? stampAfter(header.clock, 0, header.origin);
     header.clock = stampMax(header.clock, at);
-    const ended = new Set(known?.endedOrigins);
-    if (evicted) for (const [origin, state] of header.origins) if (state.region === region) ended.add(origin);
     header.regions.set(region, {
       region, urls: urls.length > 0 ? urls : (known?.urls ?? []), nodes: nodes ?? known?.nodes ?? [], evicted, changedAt: at,
-      endedOrigins: [...ended], report: evicted ? null : (known?.report ?? null),
+      outSince: evicted ? at : (known?.outSince ?? null), report: evicted ? null : (known?.report ?? null),
     });
     this.#trim([]);
     return true;
@@ -89,7 +95,7 @@ export class Regions {
   retain({ reports, cuts }: Extract<Command, { kind: 'retain' }>): void {
     for (const { region, report } of reports) {
       const known = this.#header.regions.get(region);
-      if (known === undefined || known.evicted || known.endedOrigins.includes(report.origin)) continue;
+      if (known === undefined || known.outSince !== null) continue;
       if (known.report !== null && known.report.origin === report.origin && known.report.head > report.head) continue;
       this.#header.regions.set(region, { ...known, report: laterOf(known.report, report) });
     }
@@ -97,16 +103,78 @@ export class Regions {
   }
 
   /** All that another region had applied at some time is merged here: so are the logs that led to it. */
-  adopt({ origins, context }: Extract<Command, { kind: 'adopt' }>): void {
+  adopt({ origins, context, collected, replaces }: Extract<Command, { kind: 'adopt' }>): void {
     const header = this.#header;
+    header.collected = stampMax(header.collected, collected);
+    if (replaces) {
+      if (header.reseeding === null) return;
+      header.reseededFor = header.reseeding.outSince;
+      header.reseeding = null;
+      for (const origin of [...header.origins.keys()]) {
+        if (origin === header.origin) continue;
+        this.#values.log.clear(origin);
+        header.origins.delete(origin);
+      }
+      header.context.merge(context);
+      for (const { origin, region, applied } of origins) {
+        if (origin === header.origin) continue;
+        header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0 });
+        header.replicaRegions.set(origin, region);
+      }
+      return;
+    }
     for (const { origin, region, applied } of origins) {
-      const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0 };
-      if (origin === header.origin || applied <= state.applied || this.isEnded(region, origin)) continue;
+      const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
+      if (origin === header.origin || applied <= state.applied) continue;
       this.#values.log.clear(origin);
-      header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0 });
+      header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0 });
       header.replicaRegions.set(origin, region);
     }
     header.context.merge(context);
+  }
+
+  /** The region has the state of this one or of another that evicted it at `outSince`: it counts again. */
+  reseeded({ region, outSince }: Extract<Command, { kind: 'reseeded' }>): boolean {
+    const known = this.#header.regions.get(region);
+    if (known?.outSince === undefined || known.outSince === null || compareStamps(outSince, known.outSince) < 0) return false;
+    const changedAt = stampAfter(stampMax(this.#header.clock, known.changedAt), 0, this.#header.origin);
+    // Partition 0 tells the others and the other regions; it alone has the last word.
+    this.#header.regions.set(region, { ...known, outSince: null, evicted: false, ...(this.#isFirst ? { changedAt } : {}) });
+    return true;
+  }
+
+  /** This region's log was ended by `from`: a new one begins, and nothing enters it before the state is that region's. */
+  reseed({ from, ended, outSince }: Extract<Command, { kind: 'reseed' }>): void {
+    const header = this.#header;
+    if (header.origin !== ended || header.reseeding !== null) return;
+    header.reseeding = { from, ended, outSince, until: this.applied(ended) };
+    this.#values.renameOrigin();
+  }
+
+  /**
+   * Late writes from an ended log, each once, in order. They are merged like promotions, so that they bring back nothing
+   * that was deleted and forgotten, and enter this region's own log.
+   */
+  takeOffer({ region, origin, first, entries }: Extract<Command, { kind: 'offer' }>): { dot: Dot; key: string }[] {
+    const header = this.#header;
+    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
+    if (state.region !== region || !this.isOut(region)) return [];
+    header.origins.set(origin, state);
+    const settled: { dot: Dot; key: string }[] = [];
+    entries.forEach((bytes, index) => {
+      if (first + index !== Math.max(state.applied, state.offered) + 1) return;
+      state.offered = first + index;
+      const entry = decodeRegionEntry(bytes.slice());
+      for (const { key, op } of entry.effects) {
+        if (header.context.has(op.dot)) continue;
+        header.replicaRegions.set(op.dot.replica, state.region);
+        this.#values.offer({ key, op });
+        settled.push({ dot: op.dot, key });
+      }
+      for (const dot of entry.settled) header.context.add(dot);
+      this.#values.endCommand();
+    });
+    return settled;
   }
 
   /** What every region has applied, and had applied before it wrote anything that this region lacks. */

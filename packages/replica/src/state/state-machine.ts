@@ -75,7 +75,7 @@ export class StateMachine {
     this.members = new Members(this.keys, store);
     this.receipts = new Receipts(this.keys, store, this.header.receipts);
     this.values = new Values({ keys: this.keys, store, header: this.header, leases: this.leases, region, partition });
-    this.regions = new Regions({ header: this.header, values: this.values, region });
+    this.regions = new Regions({ header: this.header, values: this.values, region, partition });
   }
 
   get applied(): number {
@@ -166,6 +166,18 @@ export class StateMachine {
         return;
       case 'adopt':
         return this.regions.adopt(command);
+      case 'reseed':
+        return this.regions.reseed(command);
+      case 'reseeded':
+        this.#regionsChanged = this.regions.reseeded(command) || this.#regionsChanged;
+        return;
+      case 'offer':
+        this.#settled.push(...this.regions.takeOffer(command));
+        return;
+      case 'replaceValues':
+        if (this.header.reseeding === null) return;
+        for (const { key, value } of command.values) this.values.replace(key, value);
+        return;
       case 'announce':
         this.#membersChanged = this.members.announce(command.member) || this.#membersChanged;
         return;
@@ -200,7 +212,8 @@ export class StateMachine {
       this.#results.push({ id, result: { kind: 'error', code: 'SEQUENCE_ANSWERED' } });
       return;
     }
-    const result = this.#execute(command);
+    // What took effect now would be gone when the state is replaced; so it never does.
+    const result: CommandResult = this.header.reseeding === null ? this.#execute(command) : { kind: 'notApplied' };
     this.sessions.finish(id.client, session, { sequence: id.sequence, result });
     this.#results.push({ id, result });
   }
@@ -315,7 +328,8 @@ export class StateMachine {
   #promote(id: CommandId, write: Promotion): void {
     const { key } = write;
     const { dot } = write.op;
-    if (this.header.context.has(dot)) return;
+    // While the state is being replaced, writes stay pending.
+    if (this.header.context.has(dot) || this.header.reseeding !== null) return;
     this.#settled.push({ dot, key });
     const session = this.#sessionOf(id, this.header.sessionQuorumlessHorizonMs);
     if (session === null) return this.#reject(write, 'SESSION_EXPIRED');
@@ -388,7 +402,7 @@ export class StateMachine {
 
 type WriteCommand = Exclude<
   Command,
-  { kind: 'promote' | 'expire' | 'announce' | 'memberSet' | 'memberRemove' | 'admit' | 'remote' | 'regionSet' | 'retain' | 'mergeValues' | 'adopt' }
+  { kind: 'promote' | 'expire' | 'announce' | 'memberSet' | 'memberRemove' | 'admit' | 'remote' | 'regionSet' | 'retain' | 'mergeValues' | 'adopt' | 'reseed' | 'reseeded' | 'offer' | 'replaceValues' }
 >;
 
 function ended(end: WriteEnd): CommandResult {

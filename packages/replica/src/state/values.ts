@@ -1,7 +1,7 @@
 import { hashText, replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import {
   applyOperation, clampStamp, compactValue, compareStamps, decodeValue, equalDots, equalStamps, isTombstone, LimitError,
-  mergeValues, operationDelta, prepareOperation, stampAfter, stampMax, valueStamp, valueType, visiblePart, WrongTypeError,
+  mergeValues, operationDelta, prepareOperation, stampAfter, stampMax, stampZero, valueStamp, valueType, visiblePart, WrongTypeError,
   defaultLimits, type Discarded, type Operation, type Stamp, type Value, type WriteRequest,
 } from '@skerry/crdt';
 import { ByteReader } from '@skerry/base';
@@ -96,7 +96,7 @@ export class Values {
     const { header, region, partition } = this.#parts;
     if (header.origin !== 0) return;
     header.origin = originOf(region, partition, reading.replica);
-    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0 });
+    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0, offered: 0 });
     header.replicaRegions.set(header.origin, region);
   }
 
@@ -144,7 +144,7 @@ export class Values {
     const { header, region } = this.#parts;
     const { key } = write;
     const { dot } = write.op;
-    header.replicaRegions.set(dot.replica, region);
+    if (!header.replicaRegions.has(dot.replica)) header.replicaRegions.set(dot.replica, region);
     const current = this.read(key);
     const stamp = this.#finalStamp(write, current?.value ?? null);
     if (stamp === null) {
@@ -164,6 +164,12 @@ export class Values {
     if (!changed && !lost) this.#discardWrite(op, { key, reason: 'superseded', winnerStamp: valueStamp(value) });
     if (lost || !changed) return { state: 'superseded', stamp: valueStamp(value), reason: null };
     return { state: isRegister(op) ? 'promoted' : 'merged', stamp: valueStamp(value), reason: null };
+  }
+
+  /** A write of an evicted region that nobody else had: like a promotion, without a receipt here. */
+  offer({ key, op }: Effect): void {
+    const overwrites = op.body.type === 'register' && op.body.replaces !== null;
+    this.promote({ key, op, base: overwrites ? stampZero : null });
   }
 
   /** An acknowledged write that takes no effect is kept in the ledger, from where it can be restored (I12). */
@@ -202,6 +208,32 @@ export class Values {
     this.#put(key, { value: state, lease: sameRegister(current?.value ?? null, state) ? (current?.lease ?? null) : null }, current);
     if (!isTombstone(state)) return;
     this.tombstones.addExchanged(key, state, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
+  }
+
+  /** The value of the region that this one is re-seeded from; null: it has no such key. */
+  replace(key: string, bytes: Uint8Array | null): void {
+    const { keys, store, header, leases } = this.#parts;
+    const current = this.read(key);
+    if (bytes === null) {
+      if (current === null) return;
+      if (current.lease !== null) leases.detach(current.lease, key);
+      this.digests.replace(key, current.value, null);
+      store.deferDelete(keys.user(key));
+      this.#changes.push({ key, stamp: valueStamp(current.value), typed: false, value: null });
+      return;
+    }
+    const value = decodeValue(new ByteReader(bytes));
+    this.#put(key, { value, lease: null }, current);
+    if (isTombstone(value)) this.tombstones.addExchanged(key, value, { positions: new Map(), number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
+  }
+
+  /** A new log, as of an empty region: the one before was ended by others. */
+  renameOrigin(): void {
+    const { header, region, partition } = this.#parts;
+    header.origin = originOf(region, partition, header.origin);
+    header.lastDot = 0;
+    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0, offered: 0 });
+    header.replicaRegions.set(header.origin, region);
   }
 
   #apply(
@@ -268,7 +300,7 @@ export class Values {
 
   #discardWrite(op: Operation, { key, reason, winnerStamp }: { key: string; reason: ConflictReason; winnerStamp: Stamp }): void {
     this.#discard({
-      key, reason, loser: operationDelta(op), loserStamp: op.stamp, loserRegion: this.#parts.region, winner: null, winnerStamp,
+      key, reason, loser: operationDelta(op), loserStamp: op.stamp, loserRegion: this.#parts.header.replicaRegions.get(op.dot.replica) ?? this.#parts.region, winner: null, winnerStamp,
       winnerRegion: null, timeMs: this.#reading.wallMs,
     });
   }
@@ -303,7 +335,7 @@ export class Values {
 
   #own(): NonNullable<ReturnType<StateHeader['origins']['get']>> {
     const { header, region } = this.#parts;
-    const own = header.origins.get(header.origin) ?? { region, applied: 0, first: 1, bytes: 0 };
+    const own = header.origins.get(header.origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
     header.origins.set(header.origin, own);
     return own;
   }
