@@ -80,9 +80,13 @@ export class Call {
     return this.tick(nowMs);
   }
 
-  /** Another region must not be asked about a write that this one may have applied (DESIGN section 2). */
+  /**
+   * The region that this was sent to is given up. Another one must not be asked about a write that this one may have
+   * applied (DESIGN section 2); everything else may be sent there.
+   */
   regionLost(nowMs: number): CallAction {
-    if (this.#phase !== 'waiting' || !this.#mayBeApplied) return this.tick(nowMs);
+    const action = this.lost(nowMs);
+    if (this.#phase !== 'waiting' || !this.#mayBeApplied) return action;
     return this.#settle({ kind: 'expired', outcome: 'undecided' });
   }
 
@@ -154,6 +158,18 @@ export type Settlement =
   /** Out of time; `outcome` is null where nothing could be applied. */
   | { readonly kind: 'expired'; readonly outcome: 'notApplied' | 'undecided' | null }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly detail: string; readonly definite: boolean };
+
+/** Nothing more is to be learned of it. */
+export function isDecided(settlement: Settlement): boolean {
+  switch (settlement.kind) {
+    case 'answer':
+      return !('outcome' in settlement.answer) || settlement.answer.outcome !== 'undecided';
+    case 'expired':
+      return settlement.outcome !== 'undecided';
+    case 'failed':
+      return settlement.definite;
+  }
+}
 
 const idle: CallAction = { kind: 'wait', untilMs: Number.POSITIVE_INFINITY };
 

@@ -364,23 +364,3 @@ describe('a local read', () => {
     expect(await read([keyAnswer({}), keyAnswer({})], withReceipt)).toMatchObject({ valid: true, value: null, behind: true });
   });
 });
-
-describe('another region', () => {
-  it('is asked nothing about a write of the first, and gets a session of its own', async () => {
-    const cluster = new FakeCluster();
-    cluster.welcome = (node) => cluster.welcomeOf(node, { region: (node === 'a' ? 'region-1' : 'region-2') as never });
-    const db = await cluster.connect();
-    const set = track(db.set('k', 'v'));
-    await cluster.host.settle();
-    cluster.dead.add('a');
-    cluster.cut('a');
-    await cluster.host.advance(50);
-    expect(set.value).toMatchObject({ outcome: 'undecided', timeout: true });
-    expect(cluster.requests.length).toBe(1);
-    cluster.onRequest = () => applied;
-    void db.set('k', 'v');
-    await cluster.host.settle();
-    expect(cluster.last.request.id).toMatchObject({ sequence: 1 });
-    expect(cluster.last.request.id?.client).not.toBe(cluster.requests[0]?.request.id?.client);
-  });
-});

@@ -2,21 +2,22 @@ import { randomHex } from '@skerry/base';
 import { stampFromText } from '@skerry/crdt';
 import { parseTicket, type Answer, type ControlOperation, type Member, type MemberSpec, type NodeStatus, type Operation, type Outcome, type RegionStatus } from '@skerry/protocol';
 import { Counter } from './counter.ts';
-import type { CallResult, Dispatcher } from './dispatcher.ts';
 import { DocumentEditor, DocumentOf } from './document.ts';
 import { SkerryError } from './errors.ts';
 import { Flag } from './flag.ts';
 import type { Host } from './host.ts';
 import { Lease, type LeaseOptions } from './lease.ts';
 import { Multi } from './multi.ts';
-import { Receipt } from './receipt.ts';
+import type { CallResult } from './pending.ts';
+import { parseReceipt, Receipt } from './receipt.ts';
+import type { Regions } from './regions.ts';
 import { SeenVersions } from './seen.ts';
 import { SetOf } from './set-of.ts';
 import { isQuorumless, traitsOf } from './traits.ts';
 import { toCompare, toTxnOperation, TxnBuilder, type Txn, type TxnResponse } from './txn.ts';
 import type { TypedCalls } from './typed.ts';
 import type {
-  CallOptions, Conflict, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReadOptions, ReceiptStatus, Response, SetOptions, SwapOptions,
+  CallOptions, CatchUpOptions, Conflict, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReadOptions, ReceiptStatus, Response, SetOptions, SwapOptions,
   ValueOf, WatchBatch, WatchOptions,
 } from './types.ts';
 import { checkKey, formOf, fromBytes, toBytes, toEntry, toResponse, toView, type KeyResult } from './values.ts';
@@ -34,15 +35,15 @@ type RegionId = RegionStatus['region'];
 /** A connected client; made by `connect`. Its calls may be made at once from anywhere; they travel together per turn. */
 export class Client {
   readonly #host: Host;
-  readonly #dispatcher: Dispatcher;
+  readonly #regions: Regions;
   readonly #seen: SeenVersions;
   readonly #leases = new Set<Lease>();
   readonly #editors = new Map<string, DocumentEditor>();
   readonly #typed: TypedCalls;
 
-  constructor(host: Host, dispatcher: Dispatcher, seenKeysMax: number) {
+  constructor(host: Host, regions: Regions, seenKeysMax: number) {
     this.#host = host;
-    this.#dispatcher = dispatcher;
+    this.#regions = regions;
     this.#seen = new SeenVersions(seenKeysMax);
     this.#typed = {
       host,
@@ -54,7 +55,7 @@ export class Client {
         const { consistent = true, w } = options;
         return this.#keyCall({ kind: 'update', key, change, consistent, ...(w === undefined ? {} : { w }) }, options);
       },
-      watch: (key, options) => watchBatches({ dispatcher, host }, key, options, (event) => event),
+      watch: (key, options) => watchBatches({ regions, host }, key, options, (event) => event),
     };
   }
 
@@ -125,13 +126,13 @@ export class Client {
   async list<F extends Form = 'text'>(prefix: string, options: ListOptions<F> = {}): Promise<Page<ValueOf<F>>> {
     const form = options.as ?? ('text' as F);
     const { consistent = true, after = '', keysOnly = false, limit = listLimitDefault } = options;
-    const limitMax = this.#dispatcher.welcome?.limits.listLimitMax ?? limit;
+    const limitMax = this.#regions.welcome?.limits.listLimitMax ?? limit;
     const result = await this.#ask(
       { kind: 'list', prefix: checkKey(prefix), after: checkKey(after), limit: Math.min(limit, limitMax), consistent, keysOnly }, options,
     );
     if (result.settlement.kind === 'expired') return { entries: [], next: null, timeout: true };
     const { entries, next, timeout } = expect(result.settlement.answer, 'list');
-    return { entries: entries.map((entry) => toEntry(entry, form)), next, timeout };
+    return { entries: entries.map((entry) => toEntry(entry, form)), next, timeout, ...(result.behind && !timeout ? { behind: true } : {}) };
   }
 
   /** All entries under `prefix`, page after page. Each page is consistent in itself. Rejects with TIMEOUT where a page times out. */
@@ -148,7 +149,7 @@ export class Client {
   /** Changes of a key, or of a prefix with `prefix: true`; goes on by itself across disconnects. An empty batch tells the cursor. */
   watch<F extends Form = 'text'>(key: string, options: WatchOptions<F> = {}): AsyncGenerator<WatchBatch<ValueOf<F>>, void, undefined> {
     const form = options.as ?? ('text' as F);
-    return watchBatches({ dispatcher: this.#dispatcher, host: this.#host }, checkKey(key), options, (event) => toEntry(event, form));
+    return watchBatches({ regions: this.#regions, host: this.#host }, checkKey(key), options, (event) => toEntry(event, form));
   }
 
   /** Compare / then / else in one step: give the parts, or build them with `txn().if(…).then(…).commit()`. */
@@ -165,17 +166,19 @@ export class Client {
     const grantedMs = this.#host.nowMs();
     const granted = await this.#ask({ kind: 'leaseGrant', lease: id, ttlMs, key }, signalOf(options));
     mustBeApplied(granted, 'the lease');
+    // Another region knows nothing of it.
+    const { region } = granted;
     const lease: Lease = new Lease({ id, key, ttlMs }, {
       host: this.#host,
       grantedMs,
       calls: {
         keepAlive: async (signal) => {
-          const kept = await this.#ask({ kind: 'leaseKeepAlive', lease: id, key }, { signal });
+          const kept = await this.#ask({ kind: 'leaseKeepAlive', lease: id, key }, { signal }, region);
           return kept.settlement.kind === 'answer' && expect(kept.settlement.answer, 'lease').outcome === 'applied';
         },
         revoke: async () => {
           this.#leases.delete(lease);
-          mustBeApplied(await this.#ask({ kind: 'leaseRevoke', lease: id, key }, {}), 'the end of the lease');
+          mustBeApplied(await this.#ask({ kind: 'leaseRevoke', lease: id, key }, {}, region), 'the end of the lease');
         },
       },
     });
@@ -186,7 +189,7 @@ export class Client {
 
   receipt(text: string): Receipt {
     return new Receipt(text, async (wait, signal): Promise<ReceiptStatus> => {
-      const result = await this.#ask({ kind: 'receipt', receipt: text, wait }, signal === undefined ? {} : { signal });
+      const result = await this.#ask({ kind: 'receipt', receipt: text, wait }, signal === undefined ? {} : { signal }, parseReceipt(text)?.region ?? null);
       const { state, reason, version } = answerOf(result, 'receipt');
       return { state, reason: reason ?? null, version };
     });
@@ -194,12 +197,12 @@ export class Client {
 
   /** Waits until the outcome of an undecided write is known. */
   async resolve(ticket: string, options: { readonly signal?: AbortSignal } = {}): Promise<Response<Uint8Array>> {
-    const result = await this.#ask({ kind: 'resolve', ticket }, options);
+    const parsed = parseTicket(ticket);
+    const result = await this.#ask({ kind: 'resolve', ticket }, options, parsed?.region ?? null);
     if (result.settlement.kind === 'expired') throw new SkerryError({ code: 'TIMEOUT', ticket });
     const { answer } = result.settlement;
     const outcome = 'outcome' in answer ? answer.outcome : undefined;
-    const parsed = parseTicket(ticket);
-    if (parsed !== null && outcome !== undefined && outcome !== 'undecided') this.#dispatcher.resolved(parsed);
+    if (parsed !== null && outcome !== undefined && outcome !== 'undecided') this.#regions.resolved(parsed);
     if (answer.kind === 'key') return toResponse(answer, 'bytes');
     const timeout = 'timeout' in answer && answer.timeout;
     return { valid: outcome === 'applied', timeout, value: null, version: null, stamp: null, ...(outcome === undefined ? {} : { outcome }) };
@@ -248,19 +251,29 @@ export class Client {
 
   /** The nodes of the region, as the servers last told. */
   get members(): readonly Member[] {
-    return this.#dispatcher.welcome?.members ?? [];
+    return this.#regions.welcome?.members ?? [];
+  }
+
+  /** What this session has seen, as opaque text: `connect({ token })` in another process goes on where this one is. */
+  token(): string {
+    return this.#regions.token.text(this.#regions.welcome?.cluster ?? '');
+  }
+
+  /** The regions this client knows, best first, with the round trip to a node of each as last measured. */
+  get knownRegions(): readonly { readonly region: string; readonly roundTripMs: number | null; readonly current: boolean }[] {
+    return this.#regions.known;
   }
 
   /** Whom this client is connected to; null while it is not. */
   get connection(): { readonly cluster: string; readonly region: string; readonly node: string; readonly url: string } | null {
-    const { endpoint, welcome } = this.#dispatcher;
+    const { endpoint, welcome } = this.#regions;
     return endpoint === null || welcome === null ? null : { cluster: welcome.cluster, region: welcome.region, node: welcome.node, url: endpoint };
   }
 
   /** Ends everything; open calls reject with CLOSED. Leases run out by themselves. */
   close(): Promise<void> {
     for (const lease of this.#leases) lease.stop();
-    this.#dispatcher.close();
+    this.#regions.close();
     return Promise.resolve();
   }
 
@@ -269,7 +282,7 @@ export class Client {
     const { key, consistent } = operation;
     const answer = await this.#keyCall(operation, options);
     if (!consistent && answer.valid && this.#seen.isBehind(key, answer.version)) return this.#catchUp(operation, answer, options);
-    if (answer.valid) this.#seen.note(key, answer.version, consistent);
+    if (answer.valid) this.#seen.note(key, answer.version, consistent && answer.behind !== true);
     return answer;
   }
 
@@ -307,12 +320,12 @@ export class Client {
   }
 
   async #keyCall(operation: Extract<Operation, { readonly key: string }>, options: CallOptions): Promise<KeyResult> {
-    const { settlement, ticket } = await this.#ask(operation, options);
+    const { settlement, ticket, behind } = await this.#ask(operation, options);
     if (settlement.kind === 'expired') {
       const { outcome } = settlement;
       return { valid: false, timeout: true, value: null, version: null, ...(outcome === null ? {} : { outcome }), ...(ticket === null ? {} : { ticket }) };
     }
-    const answer = expect(settlement.answer, 'key');
+    const answer: KeyResult = { ...expect(settlement.answer, 'key'), ...(behind && settlement.answer.kind === 'key' && settlement.answer.valid ? { behind: true } : {}) };
     if (operation.kind !== 'get' && operation.kind !== 'read' && answer.version !== null) this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
     if (isQuorumless(operation)) {
       const { ticket: _, ...rest } = answer;
@@ -321,10 +334,9 @@ export class Client {
     return ticket === null || answer.ticket !== undefined ? answer : { ...answer, ticket };
   }
 
-  #ask(operation: Operation | ControlOperation, { blocking = true, timeoutMs = timeoutMsDefault, signal }: CallOptions): Promise<CallResult> {
-    const partitionCount = this.#dispatcher.welcome?.partitionCount ?? 1;
-    const { partition, ...traits } = traitsOf(operation, partitionCount);
-    return this.#dispatcher.call({ operation, timeoutMs: blocking ? null : timeoutMs, signal, ...traits, partition: partition ?? 0 });
+  #ask(operation: Operation | ControlOperation, { blocking = true, timeoutMs = timeoutMsDefault, catchUpMs, signal }: CallOptions & CatchUpOptions, region: RegionId | null = null): Promise<CallResult> {
+    const traits = traitsOf(operation, this.#regions.welcome?.partitionCount ?? 1);
+    return this.#regions.call({ operation, timeoutMs: blocking ? null : timeoutMs, catchUpMs: catchUpMs ?? null, signal, region, ...traits });
   }
 }
 

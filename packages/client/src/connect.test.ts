@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { endpointUrl } from './connector.ts';
+import { endpointUrl } from './directory.ts';
 import { connectWith } from './connect.ts';
 import { errorAnswer, FakeCluster, keyAnswer, track } from './testing/fake-cluster.ts';
 
@@ -48,14 +48,25 @@ describe('connecting', () => {
     }
   });
 
-  it('gives up soon on a node that takes the connection and says nothing, while there are others to try', async () => {
+  it('dials the next one soon beside a node that takes the connection and says nothing', async () => {
     const cluster = new FakeCluster();
     cluster.silent.add('a');
     const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'] }));
-    await cluster.host.advance(240);
+    await cluster.host.advance(95);
     expect(connecting.done).toBe(false);
-    await cluster.host.advance(20);
+    await cluster.host.advance(10);
     expect(connecting.value?.connection?.node).toBe('b');
+  });
+
+  it('takes the one that says welcome first, and lets go of the other', async () => {
+    const cluster = new FakeCluster({ 'region-1': ['a', 'b'] });
+    cluster.delaysMs.set('a', 150);
+    const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'] }));
+    await cluster.host.advance(110);
+    expect(connecting.value?.connection?.node).toBe('b');
+    await cluster.host.advance(1_000);
+    expect(connecting.value?.connection?.node).toBe('b');
+    expect(cluster.openAt('region-1')).toBe(1);
   });
 
   it('gives nodes that are slow more time in each round', async () => {
@@ -67,9 +78,9 @@ describe('connecting', () => {
     await cluster.host.advance(20_000);
     const dialled = cluster.dials.length;
     await cluster.host.advance(5_000);
-    // A second for each, which is openTimeoutMs, and the pauses between the rounds.
-    expect(cluster.dials.length - dialled).toBeGreaterThanOrEqual(3);
-    expect(cluster.dials.length - dialled).toBeLessThanOrEqual(5);
+    // A second for each, which is openTimeoutMs, both at once, and the pauses between the rounds.
+    expect(cluster.dials.length - dialled).toBeGreaterThanOrEqual(4);
+    expect(cluster.dials.length - dialled).toBeLessThanOrEqual(10);
   });
 
   it('ends on garbage from a node and goes to the next', async () => {

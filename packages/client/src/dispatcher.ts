@@ -1,101 +1,86 @@
-import { unreachable, type ClientId } from '@skerry/base';
-import { ticketText, type Answer, type ControlOperation, type ErrorCode, type MembersMessage, type Operation, type ServerMessage, type Ticket, type WelcomeMessage } from '@skerry/protocol';
-import { Call, type CallAction, type CallOptions, type Greeting, type Settlement } from './call.ts';
-import { Connector, type ConnectorOptions } from './connector.ts';
-import { SkerryError } from './errors.ts';
+import { unreachable, type RegionId } from '@skerry/base';
+import { ticketText, type Answer, type ErrorCode, type MembersMessage, type ServerMessage, type Ticket, type WelcomeMessage } from '@skerry/protocol';
+import { isDecided, type CallAction, type Greeting, type Settlement } from './call.ts';
+import { catchesUp, isBehind, isCutShort, noteAnswer } from './catch-up.ts';
+import { Connector } from './connector.ts';
 import type { Host } from './host.ts';
-import type { Link, LinkEnd } from './link.ts';
+import type { Link, LinkEnd, LinkOptions } from './link.ts';
+import type { CallEntry, CallRequest, StreamEntry } from './pending.ts';
+import { Restlessness } from './restlessness.ts';
 import { newClientId, Session } from './session.ts';
+import { NodeSeen, type SessionToken } from './token.ts';
 
-export interface DispatcherOptions extends ConnectorOptions {
-  readonly endpoints: readonly string[];
-  readonly graceMs: number;
-  readonly readGraceMs: number;
-  readonly inFlightMax: number;
-  readonly inFlightBytesMax: number;
+export interface DispatcherOptions extends LinkOptions {
   /** A blocking consistent call that is unanswered for this long looks for another node. */
   readonly stallMs: number;
+  /** How long a read waits for what the session has seen elsewhere, unless the call says. */
+  readonly catchUpMs: number;
+  /** How long an unused connection is kept. */
+  readonly lingerMs: number;
 }
 
-export interface CallRequest {
-  readonly operation: Operation | ControlOperation;
-  /** The partition of a write; ignored otherwise. */
-  readonly partition: number;
-  readonly write: boolean;
-  /** Its write id can be resolved. That of a quorum-less write cannot: a fence could forbid what its receipt promises. */
-  readonly resolvable: boolean;
-  readonly repeatable: boolean;
-  readonly timeoutMs: number | null;
-  readonly signal?: AbortSignal | undefined;
-  /** May rightly take for ever: says nothing about the node's health. */
-  readonly patient: boolean;
-  readonly bytes: number;
+/** One region as its dispatcher is given it. */
+export interface Lane {
+  /** null: that of the first welcome. */
+  readonly region: RegionId | null;
+  readonly urls: (region: RegionId | null) => readonly string[];
+  readonly roundTripMs: (region: RegionId) => number | null;
+  readonly token: SessionToken;
 }
 
-export interface CallResult {
-  readonly settlement: Exclude<Settlement, { readonly kind: 'failed' }>;
-  /** Present on an undecided write that is resolvable. */
-  readonly ticket: string | null;
-}
-
-/** A request that is open for long and has many answers: it is put on the wire anew on every link. */
-export interface Stream {
-  readonly operation: () => ControlOperation;
-  readonly onAnswer: (answer: Answer) => void;
-  readonly onClosed: (error: SkerryError) => void;
-}
-
-interface CallEntry {
-  readonly request: CallRequest;
-  readonly call: Call;
-  readonly settle: (settlement: Settlement, ticket: string | null) => void;
-  id: { readonly session: Session; readonly sequence: number } | null;
-  requestId: number | null;
-  sentMs: number;
-  wakeMs: number;
-  /** Not sent before this, or the next welcome: its renewed session was refused. */
-  heldUntilMs: number;
-}
-
-interface StreamEntry {
-  readonly stream: Stream;
-  requestId: number | null;
+export interface DispatcherListener {
+  readonly onUp: (of: Dispatcher, welcome: WelcomeMessage) => void;
+  readonly onMembers: (of: Dispatcher, members: MembersMessage) => void;
+  readonly onFailure: (of: Dispatcher, end: LinkEnd, url: string) => void;
+  readonly onForeign: (url: string, region: RegionId) => void;
+  /** It got into trouble or out of it. */
+  readonly onTrouble: () => void;
 }
 
 const sweepMs = 5;
-const moveAfterMsMax = 30_000;
 
-/** Carries out what the {@link Call}s say, over whatever link the {@link Connector} has. */
+/** Carries out what calls of one region say, over whatever link the {@link Connector} has. */
 export class Dispatcher {
   readonly #host: Host;
   readonly #options: DispatcherOptions;
+  readonly #listener: DispatcherListener;
+  readonly #token: SessionToken;
   readonly #connector: Connector;
   readonly #calls = new Set<CallEntry>();
   readonly #streams = new Set<StreamEntry>();
   /** Requests on the current link. */
   readonly #open = new Map<number, CallEntry | StreamEntry>();
   #lastRequestId = 0;
-  #bytes = 0;
   /** Open requests that a healthy node answers soon. */
   #urgent = 0;
+  #region: RegionId | null;
   #session: Session | null = null;
   /** A session that was made of the last welcome was refused: the next welcome begins another. */
   #sessionDoubtful = false;
+  /** What the node at the current link has applied. */
+  #node = new NodeSeen();
+  readonly #restlessness: Restlessness;
   #timer: { readonly dueMs: number; readonly cancel: () => void } | null = null;
-  /** Not moved to another node again before this; doubles while it does not help. */
-  #moveDueMs = 0;
-  #moveAfterMs: number;
+  #wanted = false;
+  /** When the last use ended. */
+  #unusedMs = 0;
+  #wasInTrouble = true;
   #closed = false;
   welcome: WelcomeMessage | null = null;
-  readonly onWelcome: Set<(welcome: WelcomeMessage) => void> = new Set();
-  readonly onFailure: Set<(end: LinkEnd, url: string) => void> = new Set();
-  readonly onMembers: Set<(members: MembersMessage) => void> = new Set();
 
-  constructor(host: Host, options: DispatcherOptions) {
+  constructor(host: Host, options: DispatcherOptions, { lane, listener }: { lane: Lane; listener: DispatcherListener }) {
     this.#host = host;
     this.#options = options;
-    this.#moveAfterMs = options.stallMs;
-    this.#connector = new Connector(options.endpoints, {
+    this.#listener = listener;
+    this.#token = lane.token;
+    this.#region = lane.region;
+    this.#restlessness = new Restlessness(options.stallMs);
+    const addresses = {
+      region: () => this.#region,
+      urls: () => lane.urls(this.#region),
+      roundTripMs: () => (this.#region === null ? null : lane.roundTripMs(this.#region)),
+    };
+    this.#connector = new Connector(addresses, {
       host,
       options,
       listener: {
@@ -103,19 +88,58 @@ export class Dispatcher {
         onMessages: (_, messages) => { this.#receive(messages); },
         onDown: () => { this.#down(); },
         onFailure: (end, url) => {
-          for (const listener of this.onFailure) listener(end, url);
+          listener.onFailure(this, end, url);
           this.#wakeAt(0);
         },
+        onForeign: listener.onForeign,
       },
     });
   }
 
-  start(): void {
-    this.#sweep();
+  /** null: not connected for the first time yet. */
+  get region(): RegionId | null {
+    return this.#region;
   }
 
   get endpoint(): string | null {
     return this.#connector.current?.url ?? null;
+  }
+
+  get isUp(): boolean {
+    return this.#connector.current !== null;
+  }
+
+  /** All partitions have leaders, as far as the node that is connected knows. */
+  get hasLeaders(): boolean {
+    return this.isUp && this.welcome?.leaders.every((leader) => leader !== null) === true;
+  }
+
+  /** Calls that may be carried out elsewhere when this region is gone. */
+  get hasMovableCalls(): boolean {
+    for (const { request } of this.#calls) if (request.region === null) return true;
+    return false;
+  }
+
+  get isInTrouble(): boolean {
+    return this.#connector.isInTrouble(this.#host.nowMs());
+  }
+
+  /** No node of it is left that was not asked. */
+  get hasTriedAll(): boolean {
+    return this.#connector.hasTriedAll(this.#host.nowMs());
+  }
+
+  /** Connects, and stays connected until this is set to false and nothing is open any more. */
+  set wanted(wanted: boolean) {
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    this.#unusedMs = this.#host.nowMs();
+    if (wanted) this.#connector.wake();
+    this.#wakeAt(0);
+  }
+
+  measure(done: (roundTripMs: number) => void): void {
+    this.#connector.current?.measure(done);
   }
 
   /** Goes over to another node, if there is one. */
@@ -124,67 +148,82 @@ export class Dispatcher {
     this.#wakeAt(0);
   }
 
-  call(request: CallRequest): Promise<CallResult> {
-    return new Promise((resolve, reject) => {
-      const { signal } = request;
-      if (this.#closed || signal?.aborted === true) {
-        reject(new SkerryError({ code: this.#closed ? 'CLOSED' : 'ABORTED', definite: true }));
-        return;
-      }
-      if (this.#calls.size >= this.#options.inFlightMax || this.#bytes + request.bytes > this.#options.inFlightBytesMax) {
-        reject(new SkerryError({ code: 'OVERLOADED', detail: `this client has ${this.#calls.size} open calls with ${this.#bytes} bytes` }));
-        return;
-      }
-      const nowMs = this.#host.nowMs();
-      const onAbort = (): void => { this.#apply(entry, entry.call.stop('ABORTED')); };
-      const entry: CallEntry = {
-        request,
-        call: new Call(this.#callOptions(request), nowMs),
-        settle: (settlement, ticket) => {
-          signal?.removeEventListener('abort', onAbort);
-          if (settlement.kind !== 'failed') resolve({ settlement, ticket });
-          else reject(new SkerryError({ ...settlement, ...(ticket === null ? {} : { ticket }) }));
-        },
-        id: null, requestId: null, sentMs: 0, wakeMs: Number.POSITIVE_INFINITY, heldUntilMs: 0,
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#calls.add(entry);
-      this.#bytes += request.bytes;
-      this.#advance(entry, nowMs);
-    });
+  take(entry: CallEntry): void {
+    entry.owner = this;
+    this.#calls.add(entry);
+    this.#connector.wake();
+    if (!this.isUp) this.#wakeAt(0);
+    this.#advance(entry, this.#host.nowMs());
   }
 
-  /** Returns what ends it. */
-  open(stream: Stream): () => void {
-    const entry: StreamEntry = { stream, requestId: null };
-    if (this.#closed) {
-      stream.onClosed(new SkerryError({ code: 'CLOSED', definite: true }));
-      return () => {};
-    }
+  stop(entry: CallEntry, code: 'ABORTED' | 'CLOSED'): void {
+    this.#apply(entry, entry.call.stop(code));
+  }
+
+  open(entry: StreamEntry): void {
     this.#streams.add(entry);
+    this.#connector.wake();
+    if (!this.isUp) this.#wakeAt(0);
     this.#sendStream(entry);
-    return () => { this.#endStream(entry); };
+  }
+
+  /** Asks again after an error that passes. False: it is not here. */
+  reopen(entry: StreamEntry): boolean {
+    if (!this.#streams.has(entry)) return false;
+    this.#sendStream(entry);
+    return true;
+  }
+
+  /** False: it is not here. */
+  endStream(entry: StreamEntry): boolean {
+    if (!this.#streams.delete(entry)) return false;
+    this.#cancel(entry);
+    return true;
+  }
+
+  /**
+   * Gives away what another region is to carry out. `lost`: this one is given up: its writes that may have been applied end
+   * as undecided. Otherwise what is on the wire is finished here.
+   */
+  evacuate(lost: boolean): { calls: readonly CallEntry[]; streams: readonly StreamEntry[] } {
+    const nowMs = this.#host.nowMs();
+    const calls: CallEntry[] = [];
+    for (const entry of this.#calls) {
+      if (entry.request.region !== null || (!lost && (entry.requestId !== null || entry.call.mayBeApplied))) continue;
+      const action = entry.call.regionLost(nowMs);
+      if (action.kind === 'settle') {
+        this.#apply(entry, action);
+        continue;
+      }
+      this.#cancel(entry);
+      this.#calls.delete(entry);
+      calls.push(entry);
+    }
+    const streams = [...this.#streams];
+    for (const entry of streams) this.endStream(entry);
+    // Nobody is there whose connection would be worth keeping.
+    if (lost) this.#unusedMs = Number.NEGATIVE_INFINITY;
+    this.#wakeAt(0);
+    return { calls, streams };
+  }
+
+  /** The outcome of an undecided write of this client is known now, so its result need not be kept any longer. */
+  resolved({ client, partition, sequence }: Ticket): void {
+    if (this.#session?.client === client) this.#session.finish(partition, sequence, true);
   }
 
   close(): void {
     if (this.#closed) return;
-    for (const entry of this.#calls) this.#apply(entry, entry.call.stop('CLOSED'));
-    for (const { stream } of this.#streams) stream.onClosed(new SkerryError({ code: 'CLOSED', definite: true }));
+    for (const entry of this.#calls) this.stop(entry, 'CLOSED');
     this.#streams.clear();
     this.#closed = true;
     this.#timer?.cancel();
-    this.#connector.close();
-  }
-
-  #callOptions({ write, repeatable, timeoutMs }: CallRequest): CallOptions {
-    const { graceMs, readGraceMs } = this.#options;
-    return { write, repeatable, timeoutMs, graceMs: write ? graceMs : readGraceMs, random: this.#host.random };
+    this.#connector.rest('closed');
   }
 
   /** Sends it if it may be sent now. */
   #advance(entry: CallEntry, nowMs: number): void {
-    const link = this.#connector.current;
-    if (link?.welcome == null) {
+    if (this.#connector.current?.welcome == null) {
       this.#apply(entry, entry.call.tick(nowMs));
       return;
     }
@@ -194,15 +233,14 @@ export class Dispatcher {
       return;
     }
     if (entry.id !== null && entry.id.session !== this.#session && !entry.call.mayBeApplied) this.#dropId(entry);
-    const elsewhere = entry.id !== null && entry.id.session.region !== link.welcome.region;
-    this.#apply(entry, elsewhere ? entry.call.regionLost(nowMs) : entry.call.ready(nowMs));
+    this.#apply(entry, entry.call.ready(nowMs));
   }
 
   #apply(entry: CallEntry, action: CallAction): void {
     switch (action.kind) {
       case 'wait':
         entry.wakeMs = action.untilMs;
-        if (entry.requestId !== null && !entry.request.patient) entry.wakeMs = Math.min(entry.wakeMs, this.#stallDueMs(entry));
+        if (entry.requestId !== null && !entry.request.patient) entry.wakeMs = Math.min(entry.wakeMs, this.#restlessness.dueMs(entry.sentMs, this.#host.nowMs()));
         this.#wakeAt(entry.wakeMs);
         return;
       case 'send':
@@ -233,89 +271,81 @@ export class Dispatcher {
     this.#advance(entry, nowMs);
   }
 
-  /** When to look for another node on behalf of this call; always in the future. */
-  #stallDueMs({ sentMs }: CallEntry): number {
-    const nowMs = this.#host.nowMs();
-    const dueMs = sentMs + this.#moveAfterMs;
-    return dueMs > nowMs ? dueMs : Math.max(this.#moveDueMs, nowMs + this.#options.stallMs);
-  }
-
-  #send(entry: CallEntry, { timeoutMs, retry }: { timeoutMs: number | null; retry: boolean }): void {
+  #send(entry: CallEntry, action: { timeoutMs: number | null; retry: boolean }): void {
     const link = this.#connector.current as Link;
     const { request } = entry;
     const nowMs = this.#host.nowMs();
-    const welcome = link.welcome as WelcomeMessage;
-    if (request.bytes > welcome.limits.frameBytesMax) {
+    const { frameBytesMax } = (link.welcome as WelcomeMessage).limits;
+    if (request.bytes > frameBytesMax) {
       const code: ErrorCode = request.operation.kind === 'txn' ? 'TXN_TOO_LARGE' : 'VALUE_TOO_LARGE';
-      this.#apply(entry, entry.call.refuse(code, `about ${request.bytes} bytes, a frame has at most ${welcome.limits.frameBytesMax}`));
+      this.#apply(entry, entry.call.refuse(code, `about ${request.bytes} bytes, a frame has at most ${frameBytesMax}`));
       return;
     }
     if (request.write && entry.id === null) {
       const session = this.#currentSession(link, nowMs);
-      entry.id = { session, sequence: session.allocate(request.partition) };
+      entry.id = { session, sequence: session.allocate(request.partition ?? 0) };
     }
     entry.requestId = this.#newRequestId();
     entry.sentMs = nowMs;
     this.#open.set(entry.requestId, entry);
-    const base = { kind: 'request' as const, requestId: entry.requestId, operation: request.operation, timeoutMs };
-    link.send(entry.id === null ? base : { ...base, id: this.#writeId(entry.id, request.partition, retry) }, request.bytes);
+    const { timeoutMs, after } = catchesUp(entry, action.timeoutMs, { token: this.#token, node: this.#node, defaultMs: this.#options.catchUpMs });
+    link.send({
+      kind: 'request', requestId: entry.requestId, operation: request.operation, timeoutMs,
+      ...(entry.id === null ? {} : { id: { ...entry.id.session.writeId(request.partition ?? 0, entry.id.sequence), retry: action.retry } }),
+      ...(after === null ? {} : { after }),
+    }, request.bytes);
     if (!request.patient) this.#setUrgent(this.#urgent + 1);
     this.#apply(entry, entry.call.tick(nowMs));
   }
 
-  #writeId({ session, sequence }: NonNullable<CallEntry['id']>, partition: number, retry: boolean): { client: ClientId; sequence: number; answeredBelow: number; retry: boolean } {
-    // An undecided sequence is given up in favour of later ones only; it may then lie below.
-    const answeredBelow = Math.min(session.answeredBelow(partition), sequence);
-    return { client: session.client, sequence, answeredBelow, retry };
-  }
-
   #currentSession(link: Link, nowMs: number): Session {
-    const { region } = link.welcome as WelcomeMessage;
-    if (this.#session?.region !== region) this.#session = new Session(newClientId(link.serverNowMs(nowMs), this.#host.random), region);
-    return this.#session as Session;
+    this.#session ??= new Session(newClientId(link.serverNowMs(nowMs), this.#host.random), this.#region as RegionId);
+    return this.#session;
   }
 
   #dropId(entry: CallEntry): void {
-    if (entry.id !== null) entry.id.session.finish(entry.request.partition, entry.id.sequence, true);
+    if (entry.id !== null) entry.id.session.finish(entry.request.partition ?? 0, entry.id.sequence, true);
     entry.id = null;
   }
 
   #settle(entry: CallEntry, settlement: Settlement): void {
-    const { id, requestId, request } = entry;
-    if (requestId !== null) {
-      this.#leaveWire(entry);
-      this.#connector.current?.send({ kind: 'cancel', requestId }, 8);
-    }
+    const { id, request } = entry;
+    this.#cancel(entry);
     this.#calls.delete(entry);
-    this.#bytes -= request.bytes;
+    this.#unusedMs = this.#host.nowMs();
     let ticket: string | null = null;
     if (id !== null) {
       const decided = isDecided(settlement);
-      id.session.finish(request.partition, id.sequence, decided);
-      if (!decided && request.resolvable) ticket = ticketText({ region: id.session.region, partition: request.partition, client: id.session.client, sequence: id.sequence });
+      const partition = request.partition ?? 0;
+      id.session.finish(partition, id.sequence, decided);
+      if (!decided && request.resolvable) ticket = ticketText({ region: id.session.region, partition, client: id.session.client, sequence: id.sequence });
     }
-    if (settlement.kind === 'answer') this.#judgeNode(request, settlement.answer);
-    entry.settle(settlement, ticket);
+    const answered = settlement.kind === 'answer';
+    if (answered) {
+      this.#judgeNode(request, settlement.answer);
+      noteAnswer(request, settlement.answer, { token: this.#token, node: this.#node });
+    }
+    entry.settle(settlement, { ticket, region: answered ? this.#region : null, behind: answered && isBehind(entry, settlement.answer, this.#node) });
+    if (!this.#wanted) this.#wakeAt(this.#unusedMs + this.#options.lingerMs);
   }
 
   /** A node that answers consistent calls only with timeouts may be cut off from the quorum that others have. */
   #judgeNode({ patient }: CallRequest, answer: Answer): void {
     if (patient || !('timeout' in answer)) return;
     if (answer.timeout) this.#tryOtherNode(this.#host.nowMs());
-    else this.#moveAfterMs = this.#options.stallMs;
+    else this.#restlessness.calm();
   }
 
   #tryOtherNode(nowMs: number): void {
-    if (nowMs < this.#moveDueMs) return;
-    this.#moveDueMs = nowMs + this.#moveAfterMs;
-    this.#moveAfterMs = Math.min(this.#moveAfterMs * 2, moveAfterMsMax);
-    this.moveOn();
+    if (this.#restlessness.tries(nowMs)) this.moveOn();
   }
 
   #up(link: Link, welcome: WelcomeMessage): void {
+    this.#region = welcome.region;
     this.welcome = welcome;
     link.awaiting = false;
     this.#urgent = 0;
+    this.#node = new NodeSeen();
     if (this.#sessionDoubtful) this.#session = null;
     this.#sessionDoubtful = false;
     const nowMs = this.#host.nowMs();
@@ -324,7 +354,8 @@ export class Dispatcher {
       this.#advance(entry, nowMs);
     }
     for (const entry of this.#streams) this.#sendStream(entry);
-    for (const listener of this.onWelcome) listener(welcome);
+    this.#listener.onUp(this, welcome);
+    this.#tellTrouble();
     this.#wakeAt(0);
   }
 
@@ -336,18 +367,27 @@ export class Dispatcher {
       entry.requestId = null;
       if ('call' in entry) this.#apply(entry, entry.call.lost(nowMs));
     }
+    this.#tellTrouble();
     this.#wakeAt(0);
   }
 
   #receive(messages: readonly ServerMessage[]): void {
     const nowMs = this.#host.nowMs();
     for (const message of messages) {
-      if (message.kind === 'members') {
-        this.#connector.setDirectory(message);
-        if (this.welcome !== null) this.welcome = { ...this.welcome, members: message.members, leaders: message.leaders };
-        for (const listener of this.onMembers) listener(message);
-      } else if (message.kind === 'answer') {
-        this.#answered(message.requestId, message.answer, nowMs);
+      switch (message.kind) {
+        case 'members':
+          this.#connector.setLeaders(message);
+          if (this.welcome !== null) this.welcome = { ...this.welcome, members: message.members, leaders: message.leaders, regions: message.regions };
+          this.#listener.onMembers(this, message);
+          break;
+        case 'seen':
+          this.#node.take(message);
+          this.#token.settleOwn(this.#node);
+          break;
+        case 'answer':
+          this.#answered(message.requestId, message.answer, nowMs);
+          break;
+        default:
       }
     }
   }
@@ -358,12 +398,20 @@ export class Dispatcher {
     if (entry === undefined) return;
     if ('stream' in entry) {
       if (answer.kind !== 'watch') this.#leaveWire(entry);
+      else this.#token.fold(entry.stream.partition, this.#node);
       if (answer.kind === 'error' && answer.code === 'STOPPING') this.moveOn();
       entry.stream.onAnswer(answer);
       return;
     }
     this.#leaveWire(entry);
     if (answer.kind === 'error' && answer.code === 'STOPPING') this.moveOn();
+    if (isCutShort(entry, answer)) {
+      entry.reading.waited = true;
+      this.#node.stuck.add(entry.request.partition);
+      this.#apply(entry, entry.call.lost(nowMs));
+      this.#advance(entry, nowMs);
+      return;
+    }
     this.#apply(entry, entry.call.answered(answer, nowMs));
   }
 
@@ -372,21 +420,11 @@ export class Dispatcher {
     if (link?.welcome == null || entry.requestId !== null) return;
     entry.requestId = this.#newRequestId();
     this.#open.set(entry.requestId, entry);
-    link.send({ kind: 'request', requestId: entry.requestId, operation: entry.stream.operation(), timeoutMs: null }, 256);
+    link.send({ kind: 'request', requestId: entry.requestId, operation: entry.stream.operation(link.welcome.region), timeoutMs: null }, 256);
   }
 
-  /** The outcome of an undecided write of this client is known now, so its result need not be kept any longer. */
-  resolved({ client, partition, sequence }: Ticket): void {
-    if (this.#session?.client === client) this.#session.finish(partition, sequence, true);
-  }
-
-  /** Asks again after an error that passes. */
-  reopen(stream: Stream): void {
-    for (const entry of this.#streams) if (entry.stream === stream) this.#sendStream(entry);
-  }
-
-  #endStream(entry: StreamEntry): void {
-    this.#streams.delete(entry);
+  /** Takes it from the wire, and tells the node. */
+  #cancel(entry: CallEntry | StreamEntry): void {
     const { requestId } = entry;
     if (requestId === null) return;
     this.#leaveWire(entry);
@@ -414,6 +452,13 @@ export class Dispatcher {
     return this.#lastRequestId;
   }
 
+  #tellTrouble(): void {
+    const isInTrouble = this.isInTrouble;
+    if (isInTrouble === this.#wasInTrouble) return;
+    this.#wasInTrouble = isInTrouble;
+    this.#listener.onTrouble();
+  }
+
   #wakeAt(atMs: number): void {
     if (this.#closed || atMs === Number.POSITIVE_INFINITY) return;
     const nowMs = this.#host.nowMs();
@@ -430,25 +475,24 @@ export class Dispatcher {
     const nowMs = this.#host.nowMs();
     let stalled = false;
     let nextMs = this.#connector.tick(nowMs);
+    this.#tellTrouble();
     for (const entry of this.#calls) {
       if (entry.wakeMs <= nowMs) {
-        stalled ||= entry.requestId !== null && !entry.request.patient && nowMs >= entry.sentMs + this.#moveAfterMs;
+        stalled ||= entry.requestId !== null && !entry.request.patient && this.#restlessness.isStalled(entry.sentMs, nowMs);
         this.#advance(entry, nowMs);
       }
       nextMs = Math.min(nextMs, Math.max(entry.wakeMs, nowMs + sweepMs));
     }
     if (stalled) this.#tryOtherNode(nowMs);
-    this.#wakeAt(nextMs);
+    this.#wakeAt(Math.min(nextMs, this.#restWhenUnused(nowMs)));
   }
-}
 
-function isDecided(settlement: Settlement): boolean {
-  switch (settlement.kind) {
-    case 'answer':
-      return !('outcome' in settlement.answer) || settlement.answer.outcome !== 'undecided';
-    case 'expired':
-      return settlement.outcome !== 'undecided';
-    case 'failed':
-      return settlement.definite;
+  /** Returns when to call it again. */
+  #restWhenUnused(nowMs: number): number {
+    if (this.#wanted || this.#calls.size > 0 || this.#streams.size > 0) return Number.POSITIVE_INFINITY;
+    const dueMs = this.#unusedMs + this.#options.lingerMs;
+    if (nowMs < dueMs) return dueMs;
+    this.#connector.rest('not used');
+    return Number.POSITIVE_INFINITY;
   }
 }

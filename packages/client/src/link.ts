@@ -53,6 +53,8 @@ export class Link {
   #heardMs: number;
   #pingSentMs: number | null = null;
   #nonce = 0;
+  /** Round trips that are being measured: by nonce, when it began. */
+  readonly #measured = new Map<number, { readonly sentMs: number; readonly done: (roundTripMs: number) => void }>();
   #checkDueMs = 0;
   /** Answers are awaited, so silence is suspicious early. */
   awaiting = false;
@@ -108,6 +110,11 @@ export class Link {
     });
   }
 
+  /** `done` is told the round trip of a ping; never, when the connection ends before. Milliseconds. */
+  measure(done: (roundTripMs: number) => void): void {
+    this.#measured.set(this.#ping(), { sentMs: this.#host.nowMs(), done });
+  }
+
   close(detail: string): void {
     if (this.#down) return;
     this.#flush();
@@ -142,9 +149,20 @@ export class Link {
     const dueMs = this.#heardMs + (this.awaiting ? this.#options.quietMs : this.#options.idleMs);
     if (nowMs < dueMs) return dueMs;
     this.#pingSentMs = nowMs;
+    this.#ping();
+    return nowMs + Math.min(this.#options.suspectMs, this.#options.pongTimeoutMs);
+  }
+
+  #ping(): number {
     this.#nonce = (this.#nonce + 1) >>> 0;
     this.send({ kind: 'ping', nonce: this.#nonce }, 8);
-    return nowMs + Math.min(this.#options.suspectMs, this.#options.pongTimeoutMs);
+    return this.#nonce;
+  }
+
+  #ponged(nonce: number): void {
+    const measured = this.#measured.get(nonce);
+    this.#measured.delete(nonce);
+    measured?.done(this.#host.nowMs() - measured.sentMs);
   }
 
   #flush(): void {
@@ -171,7 +189,8 @@ export class Link {
     for (const message of messages) {
       if (message.kind === 'welcome') this.#greet(message);
       else if (message.kind === 'goodbye') this.#goodbye = message;
-      else if (message.kind !== 'pong') rest.push(message);
+      else if (message.kind === 'pong') this.#ponged(message.nonce);
+      else rest.push(message);
     }
     if (rest.length > 0 && !this.#down) this.#listener.onMessages(rest);
     if (this.#goodbye !== null) this.#end(this.#goodbye.detail);

@@ -1,3 +1,5 @@
+import { isName, type RegionId } from '@skerry/base';
+import { dotFromText, type Dot } from '@skerry/crdt';
 import type { ReceiptStatus } from './types.ts';
 
 /** The handle of a quorum-less write. */
@@ -26,4 +28,12 @@ export class Receipt {
     yield first;
     if (first.state === 'accepted') yield await this.wait(options);
   }
+}
+
+/** What stands in a receipt, `REGION:PARTITION:DOT`; null: it is of another form. */
+export function parseReceipt(text: string): { readonly region: RegionId; readonly partition: number; readonly dot: Dot } | null {
+  const [region = '', partition = '', dotText = '', ...rest] = text.split(':');
+  const dot = dotFromText(dotText);
+  if (!isName(region) || !/^[0-9]{1,5}$/.test(partition) || dot === null || rest.length > 0) return null;
+  return { region: region as RegionId, partition: Number(partition), dot };
 }

@@ -1,4 +1,5 @@
 import { randomHex, type ClientId, type Random, type RegionId } from '@skerry/base';
+import type { WriteId } from '@skerry/protocol';
 
 /** Finished calls whose outcome stays open hold back `answeredBelow` by at most this many sequences. */
 const undecidedSpanMax = 10_000;
@@ -27,6 +28,11 @@ export class Session {
   /** Every sequence below this one is answered. */
   answeredBelow(partition: number): number {
     return this.#of(partition).answeredBelow;
+  }
+
+  /** As a write of this session is named on the wire. An undecided sequence is given up in favour of later ones only: it may lie below. */
+  writeId(partition: number, sequence: number): Omit<WriteId, 'retry'> {
+    return { client: this.client, sequence, answeredBelow: Math.min(this.answeredBelow(partition), sequence) };
   }
 
   /** `decided`: the result is not wanted again. An undecided one is kept so that its ticket can be resolved. */

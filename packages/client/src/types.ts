@@ -43,7 +43,16 @@ export interface ConsistencyOptions extends CallOptions {
   readonly consistent?: boolean;
 }
 
-export interface ReadOptions extends ConsistencyOptions {
+export interface CatchUpOptions {
+  /**
+   * How long a node that does not have yet what this session saw elsewhere is waited for; then the answer says `behind`.
+   * Milliseconds; never longer than the deadline. Default: `timing.catchUpMs`, and 0 after that was in vain, until the
+   * node has caught up. It bounds blocking reads too: what a lost region never sent may come in hours.
+   */
+  readonly catchUpMs?: number;
+}
+
+export interface ReadOptions extends ConsistencyOptions, CatchUpOptions {
   /** Local views to merge in a read that is not consistent. Default 1. */
   readonly r?: number;
 }
@@ -81,7 +90,7 @@ export type View<V = string> =
   /** Chunks of Automerge; `read` loads the document, see docs/client.md for what that costs. */
   | { readonly type: 'document'; readonly chunks: readonly Uint8Array[]; readonly operations: number; readonly read: () => Promise<unknown> };
 
-export interface ListOptions<F extends Form = Form> extends ConsistencyOptions {
+export interface ListOptions<F extends Form = Form> extends ConsistencyOptions, CatchUpOptions {
   readonly as?: F;
   /** Entries of a page; default 256, at most what the node allows. */
   readonly limit?: number;
@@ -104,6 +113,8 @@ export interface Page<V = string> {
   /** Pass as `after` for the next page; null: that was all. */
   readonly next: string | null;
   readonly timeout: boolean;
+  /** The page may be older than what this session has seen elsewhere. */
+  readonly behind?: true;
 }
 
 export interface WatchOptions<F extends Form = Form> {

@@ -1,8 +1,10 @@
-import { errorEntry, type Answer, type ControlOperation, type ValueView, type WatchEvent } from '@skerry/protocol';
+import { isName, type RegionId } from '@skerry/base';
+import { errorEntry, partitionOf, type Answer, type ControlOperation, type ValueView, type WatchEvent } from '@skerry/protocol';
 import { backOffMs } from './call.ts';
-import type { Dispatcher, Stream } from './dispatcher.ts';
 import { SkerryError } from './errors.ts';
 import type { Host } from './host.ts';
+import type { Stream } from './pending.ts';
+import type { Regions } from './regions.ts';
 import type { WatchBatch, WatchOptions } from './types.ts';
 
 /** Batches that wait for the reader; at this many the watch pauses by closing its stream, to go on from its cursor. */
@@ -14,13 +16,13 @@ const eventOverheadBytes = 64;
 
 /**
  * Changes of a key or a prefix. It goes on by itself on another node after the last cursor, so no event is lost or
- * repeated; where the node has to start over it says so with `reset`. The iteration rejects only for what does not pass,
+ * repeated; where the node has to start over, as in another region, it says so with `reset`. The iteration rejects only for what does not pass,
  * and with SLOW_CONSUMER when more of the current state waits for its reader than `bufferBytesMax`.
  */
 export async function* watchBatches<E>(
-  { dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, options: Omit<WatchOptions, 'as'>, shown: (event: WatchEvent) => E,
+  { regions, host }: { regions: Regions; host: Host }, key: string, options: Omit<WatchOptions, 'as'>, shown: (event: WatchEvent) => E,
 ): AsyncGenerator<Omit<WatchBatch, 'events'> & { readonly events: readonly E[] }, void, undefined> {
-  const source = new WatchSource({ dispatcher, host }, key, options);
+  const source = new WatchSource({ regions, host }, key, options);
   const onAbort = (): void => { source.fail(new SkerryError({ code: 'ABORTED', definite: true })); };
   if (options.signal?.aborted === true) onAbort();
   options.signal?.addEventListener('abort', onAbort, { once: true });
@@ -43,7 +45,7 @@ export async function* watchBatches<E>(
 type RawBatch = Extract<Answer, { readonly kind: 'watch' }> & { readonly resetBegins: boolean };
 
 class WatchSource {
-  readonly #dispatcher: Dispatcher;
+  readonly #regions: Regions;
   readonly #host: Host;
   readonly #key: string;
   readonly #prefix: boolean;
@@ -62,23 +64,26 @@ class WatchSource {
   #resetting = false;
   readonly #stream: Stream;
 
-  constructor({ dispatcher, host }: { dispatcher: Dispatcher; host: Host }, key: string, { prefix = false, cursor, bufferBytesMax = bufferBytesMaxDefault }: WatchOptions) {
-    this.#dispatcher = dispatcher;
+  constructor({ regions, host }: { regions: Regions; host: Host }, key: string, { prefix = false, cursor, bufferBytesMax = bufferBytesMaxDefault }: WatchOptions) {
+    this.#regions = regions;
     this.#host = host;
     this.#key = key;
     this.#prefix = prefix;
     this.#cursor = cursor ?? null;
     this.#bufferBytesMax = bufferBytesMax;
     this.#stream = {
-      operation: (): ControlOperation => {
+      partition: prefix ? null : partitionOf(key, regions.welcome?.partitionCount ?? 1),
+      operation: (region): ControlOperation => {
         // A state that was cut off is sent again from its beginning.
         this.#resetting = false;
+        // Another region counts its entries by itself: what it has is told from the beginning.
+        if (this.#cursor !== null && isOfOther(this.#cursor, region)) this.#cursor = '';
         return { kind: 'watch', key: this.#key, prefix: this.#prefix, cursor: this.#cursor };
       },
       onAnswer: (answer) => { this.#take(answer); },
       onClosed: (error) => { this.fail(error); },
     };
-    this.#close = dispatcher.open(this.#stream);
+    this.#close = regions.open(this.#stream);
   }
 
   async next(): Promise<RawBatch> {
@@ -89,7 +94,7 @@ class WatchSource {
         return batch;
       }
       if (this.#failure !== null) throw this.#failure;
-      this.#close ??= this.#dispatcher.open(this.#stream);
+      this.#close ??= this.#regions.open(this.#stream);
       await new Promise<void>((resolve) => { this.#wake = resolve; });
     }
   }
@@ -139,9 +144,15 @@ class WatchSource {
       return;
     }
     this.#cancelRetry = this.#host.setTimer(backOffMs(this.#failures++, this.#host.random), () => {
-      this.#dispatcher.reopen(this.#stream);
+      this.#regions.reopen(this.#stream);
     });
   }
+}
+
+/** Cursors begin with the name of their region: `REGION:…`. */
+function isOfOther(cursor: string, region: RegionId): boolean {
+  const [name = ''] = cursor.split(':', 1);
+  return cursor.includes(':') && isName(name) && name !== region;
 }
 
 function batchBytes({ events }: Extract<Answer, { readonly kind: 'watch' }>): number {

@@ -1,6 +1,6 @@
 import {
   decodeClientFrame, encodeFrame, frameBytesMaxDefault, protocolVersion,
-  type Answer, type ClientMessage, type HelloMessage, type RequestMessage, type ServerMessage, type WelcomeMessage,
+  type Answer, type ClientMessage, type HelloMessage, type RegionClients, type RequestMessage, type ServerMessage, type WelcomeMessage,
 } from '@skerry/protocol';
 import { connectWith, type ConnectOptions } from '../connect.ts';
 import type { Client } from '../client.ts';
@@ -16,7 +16,6 @@ export interface Arrived {
 /** Nodes `a`, `b`, … at `ws://a/` and so on, which do what a test tells them; by default they only say welcome. */
 export class FakeCluster {
   readonly host: FakeHost;
-  readonly region: string;
   /** Nodes that do not take connections. */
   readonly dead = new Set<string>();
   /** Nodes that take them and then say nothing at all. */
@@ -27,22 +26,63 @@ export class FakeCluster {
   readonly frames: ClientMessage[][] = [];
   readonly requests: Arrived[] = [];
   readonly cancelled: number[] = [];
+  /** How long what a node says is under way, milliseconds; 0 unless given. */
+  readonly delaysMs = new Map<string, number>();
+  /** Nodes that know of no leader. */
+  readonly leaderless = new Set<string>();
+  /** What nodes tell of regions; by name their nodes. */
+  readonly layout: Readonly<Record<string, readonly string[]>>;
   readonly #sockets = new Map<string, Set<ServerSocket>>();
   /** Answers at once; undefined leaves the request open. */
   onRequest: (arrived: Arrived) => Answer | undefined = () => undefined;
   welcome: (node: string, hello: HelloMessage) => ServerMessage = (node) => this.welcomeOf(node);
 
-  constructor(region = 'region-1') {
+  constructor(layout: Readonly<Record<string, readonly string[]>> = {}) {
     this.host = new FakeHost();
-    this.region = region;
+    this.layout = layout;
     this.host.onDial = (socket) => { this.#accept(socket); };
   }
 
+  /** region-1, unless the layout says otherwise. */
+  regionOf(node: string): string {
+    return Object.entries(this.layout).find(([, nodes]) => nodes.includes(node))?.[0] ?? 'region-1';
+  }
+
+  /** All nodes of a region. */
+  nodesOf(region: string): readonly string[] {
+    return this.layout[region] ?? [];
+  }
+
+  get regionClients(): RegionClients[] {
+    return Object.entries(this.layout).map(([region, nodes]) => ({ region: region as never, clientUrls: nodes.map((node) => `ws://${node}`) }));
+  }
+
+  /** A region goes down as killed processes do: connections end, and no new ones are taken. */
+  kill(region: string): void {
+    for (const node of this.nodesOf(region)) {
+      this.dead.add(node);
+      this.cut(node);
+    }
+  }
+
+  /** A region cannot be reached any more: nothing comes from it, not even that it is gone. */
+  blackHole(region: string): void {
+    for (const node of this.nodesOf(region)) this.silent.add(node);
+  }
+
+  revive(region: string): void {
+    for (const node of this.nodesOf(region)) {
+      this.dead.delete(node);
+      this.silent.delete(node);
+    }
+  }
+
   welcomeOf(node: string, change: Partial<WelcomeMessage> = {}): WelcomeMessage {
+    const leader = this.leaderless.has(node) ? null : ('l' as never);
     return {
-      kind: 'welcome', protocolVersion, cluster: 'test', region: this.region as never, node: node as never, partitionCount: 4, nowMs: 1_700_000_000_000,
+      kind: 'welcome', protocolVersion, cluster: 'test', region: this.regionOf(node) as never, node: node as never, partitionCount: 4, nowMs: 1_700_000_000_000,
       limits: { keyBytesMax: 1_024, valueBytesMax: 524_288, txnOperationsMax: 512, frameBytesMax: frameBytesMaxDefault, requestsOpenMax: 20_000, listLimitMax: 1_000 },
-      members: [], leaders: [null, null, null, null], regions: [], ...change,
+      members: [], leaders: [leader, leader, leader, leader], regions: this.regionClients, ...change,
     };
   }
 
@@ -65,6 +105,11 @@ export class FakeCluster {
   cut(node: string): void {
     for (const socket of this.#sockets.get(node) ?? []) socket.cut();
     this.#sockets.delete(node);
+  }
+
+  /** Connections that are open to nodes of a region. */
+  openAt(region: string): number {
+    return this.nodesOf(region).reduce((sum, node) => sum + (this.#sockets.get(node)?.size ?? 0), 0);
   }
 
   send(node: string, ...messages: ServerMessage[]): void {
@@ -95,7 +140,12 @@ export class FakeCluster {
   }
 
   #take(node: string, socket: ServerSocket, message: ClientMessage): void {
-    const send = (answer: ServerMessage): void => { socket.send(encodeFrame([answer]).slice()); };
+    const send = (answer: ServerMessage): void => {
+      const delayMs = this.delaysMs.get(node) ?? 0;
+      const frame = encodeFrame([answer]).slice();
+      if (delayMs === 0) socket.send(frame);
+      else this.host.setTimer(delayMs, () => { socket.send(frame); });
+    };
     switch (message.kind) {
       case 'hello':
         send(this.welcome(node, message));

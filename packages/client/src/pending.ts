@@ -1,0 +1,69 @@
+import type { RegionId } from '@skerry/base';
+import type { Answer, Causality, ControlOperation, Operation } from '@skerry/protocol';
+import type { Call, Settlement } from './call.ts';
+import type { SkerryError } from './errors.ts';
+import type { Session } from './session.ts';
+import type { Traits } from './traits.ts';
+
+export interface CallRequest extends Traits {
+  readonly operation: Operation | ControlOperation;
+  /** The region that alone can answer: of a ticket, a receipt, a lease. null: any. */
+  readonly region: RegionId | null;
+  readonly timeoutMs: number | null;
+  /** How long a read waits for what the session has seen elsewhere; null: as long as seems worth it. */
+  readonly catchUpMs: number | null;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CallResult {
+  readonly settlement: Exclude<Settlement, { readonly kind: 'failed' }>;
+  /** Present on an undecided write that is resolvable. */
+  readonly ticket: string | null;
+  /** Whose answer it is; null where no region answered. */
+  readonly region: RegionId | null;
+  /** The answer may be older than what the session has seen elsewhere. */
+  readonly behind: boolean;
+}
+
+/** A request that is open for long and has many answers: it is put on the wire anew on every link. */
+export interface Stream {
+  /** As it is to be asked of a node of `region`. */
+  readonly operation: (region: RegionId) => ControlOperation;
+  /** The partition that the answers show; null: all. */
+  readonly partition: number | null;
+  readonly onAnswer: (answer: Answer) => void;
+  readonly onClosed: (error: SkerryError) => void;
+}
+
+/** A call that waits for its end, in whatever region. */
+export interface CallEntry {
+  readonly request: CallRequest;
+  readonly call: Call;
+  readonly settle: (settlement: Settlement, answered: Omit<CallResult, 'settlement'>) => void;
+  /** Who carries it out now. */
+  owner: { readonly stop: (entry: CallEntry, code: 'ABORTED' | 'CLOSED') => void } | null;
+  id: { readonly session: Session; readonly sequence: number } | null;
+  requestId: number | null;
+  sentMs: number;
+  wakeMs: number;
+  /** Not sent before this, or the next welcome: its renewed session was refused. */
+  heldUntilMs: number;
+  readonly reading: Reading;
+}
+
+/** What a read asks of a node that may be behind the session. */
+export interface Reading {
+  /** What the node was not known to have when the read was sent; null: nothing. */
+  missing: Causality | null;
+  /** The node was asked to wait for it. */
+  asked: boolean;
+  /** It was asked to wait for less long than the call has. */
+  cut: boolean;
+  /** It was waited for once, in vain. */
+  waited: boolean;
+}
+
+export interface StreamEntry {
+  readonly stream: Stream;
+  requestId: number | null;
+}
