@@ -1,5 +1,5 @@
 import type { Session } from './command.ts';
-import type { Answered, KeyResult, ReceiptResult, ViewResult } from './database.ts';
+import type { Answered, KeyResult, ReceiptResult, ViewResult, DeleteResult } from './database.ts';
 import { exitCode, type ExitCode } from './exit-code.ts';
 import { formatJson, jsonValue, visible } from './output.ts';
 import { shownJson, shownText, type Shown } from './shown.ts';
@@ -31,6 +31,13 @@ export function printWrite(session: Session, result: KeyResult): ExitCode {
   return printDone(session, result, { json: jsonResponse(result), more: '' });
 }
 
+/** The same for a delete, which tells whether there was such a key. */
+export function printDelete(session: Session, result: DeleteResult): ExitCode {
+  const { existed } = result;
+  const done = existed === undefined ? {} : { done: existed ? 'deleted' : 'there was no such key' };
+  return printDone(session, result, { json: jsonResponse(result), more: '', ...done });
+}
+
 /** The same for a write of any other type, with the value that it led to where that is told. */
 export async function printUpdate(session: Session, result: ViewResult): Promise<ExitCode> {
   const json = session.output === 'json' ? await jsonOfView(result) : {};
@@ -41,11 +48,12 @@ export async function printUpdate(session: Session, result: ViewResult): Promise
 function printDone(
   { terminal, output }: Session,
   result: Answered,
-  { json, more }: { readonly json: object; readonly more: string },
+  { json, more, done }: { readonly json: object; readonly more: string; readonly done?: string },
 ): ExitCode {
   const failed = complaint(result);
   const { receipt, version } = result;
   if (output === 'json') terminal.out(formatJson(json));
+  else if (failed === null && done !== undefined) terminal.out(`${done}\n`);
   else if (failed === null) {
     terminal.out(
       receipt === undefined ? `applied\tversion ${version ?? '-'}${more}\n` : `accepted\treceipt ${receipt}${more}\n`,

@@ -1,7 +1,16 @@
 import { connect, SkerryError, type Client, type Form, type Response } from '@skerry/client';
-import { getLastLog } from '@skerry/recipes';
+import { getLastLog, lock } from '@skerry/recipes';
 import type { CliContext } from './command.ts';
-import type { CallOptions, Database, KeyResult, ReceiptResult, WatchBatch, WatchTarget } from './database.ts';
+import type {
+  CallOptions,
+  Database,
+  DeleteResult,
+  KeyResult,
+  ReceiptResult,
+  WatchBatch,
+  WatchTarget,
+  WriteOptions,
+} from './database.ts';
 import { readTyped, updateTyped } from './client-types.ts';
 
 /** How long a command tries to reach a node. */
@@ -17,7 +26,7 @@ function databaseOf(client: Client): Database {
   return {
     get: async (key, options) => keyResult(await client.get(key, { ...options, ...bytes })),
     set: async (key, value, options) => keyResult(await client.set(key, value, options)),
-    delete: async (key, options) => keyResult(await client.delete(key, options)),
+    delete: (key, options) => deleteKey(client, key, options),
     swap: async (key, { newValue, oldValue }, options) =>
       keyResult(await client.swap(key, newValue, oldValue, options)),
     read: (key, type, options) => readTyped(client, { key, type }, options),
@@ -40,8 +49,28 @@ function databaseOf(client: Client): Database {
     members: () => Promise.resolve(client.members),
     changeMembers: (change, options) => client.changeMembers({ ...change, ...options }),
     transferLeadership: (target, options) => client.transferLeadership({ ...target, ...options }),
+    lock: (name, { wait, ...options }) =>
+      wait ? lock(client, name, options) : lock(client, name, { ...options, wait }),
     getLastLog: (server, rawLogs, signal) => getLastLog(client, server, rawLogs, { signal }),
     close: () => client.close(),
+  };
+}
+
+/** A consistent delete looks and deletes in one step, so that what it says of the key was so at that moment. */
+async function deleteKey(client: Client, key: string, options: WriteOptions): Promise<DeleteResult> {
+  if (!options.consistent) return keyResult(await client.delete(key, options));
+  const { valid, timeout, outcome, succeeded, ticket } = await client.txn(
+    { if: [{ key, version: null }], else: [{ delete: key }] },
+    options,
+  );
+  return {
+    valid,
+    timeout,
+    value: null,
+    version: null,
+    outcome,
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(outcome === 'applied' ? { existed: !succeeded } : {}),
   };
 }
 

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CallOptions, Database } from './database.ts';
-import type { ExitCode } from './exit-code.ts';
 import { resolveSettings, type ConnectionFlags, type OutputFormat } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -77,7 +76,7 @@ export interface Session {
 export function onSession<Flags extends ConnectionFlags>(
   context: CliContext,
   command: Command,
-  body: (session: Session, flags: Flags, args: readonly string[]) => Promise<ExitCode>,
+  body: (session: Session, flags: Flags, args: readonly string[]) => Promise<number>,
 ): Command {
   return onRun<Flags>(context, command, async (flags, args) => {
     const { terminal } = context;

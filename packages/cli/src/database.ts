@@ -1,6 +1,7 @@
 import type { NodeId } from '@skerry/base';
 import type { Conflict, Entry, TextEdits, WatchedChange } from '@skerry/client';
 import type { Member, MemberSpec, Outcome, ReceiptState, ValueType } from '@skerry/protocol';
+import type { Hold } from '@skerry/recipes';
 import type { Shown } from './shown.ts';
 
 /**
@@ -10,7 +11,8 @@ import type { Shown } from './shown.ts';
 export interface Database {
   get(key: string, options: ReadOptions): Promise<KeyResult>;
   set(key: string, value: Uint8Array, options: WriteOptions): Promise<KeyResult>;
-  delete(key: string, options: WriteOptions): Promise<KeyResult>;
+  /** A consistent one tells whether there was such a key. */
+  delete(key: string, options: WriteOptions): Promise<DeleteResult>;
   /** `null`: no such key, before or after. */
   swap(
     key: string,
@@ -38,6 +40,8 @@ export interface Database {
     target: { readonly partition: number | null; readonly to: NodeId | null },
     options: CallOptions,
   ): Promise<void>;
+  /** Recipe lock; null: `wait` is false and another holder has it. Rejects when `signal` is aborted. */
+  lock(name: string, options: LockOptions): Promise<Hold | null>;
   /** Recipe getLastLog: the suffix of `rawLogs`, in whole lines, that was not returned before for this server. */
   getLastLog(server: string, rawLogs: string, signal: AbortSignal): Promise<string>;
   close(): Promise<void>;
@@ -107,6 +111,16 @@ export interface KeyResult extends Answered {
 export interface ViewResult extends Answered {
   /** null: no such key, or not told. */
   readonly view: Shown | null;
+}
+
+export interface DeleteResult extends KeyResult {
+  readonly existed?: boolean;
+}
+
+export interface LockOptions {
+  readonly wait: boolean;
+  readonly ttlMs: number;
+  readonly signal: AbortSignal;
 }
 
 export interface ListPage {

@@ -20,6 +20,7 @@ const loaders: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   receipt: async () => (await import('./commands/writes.ts')).receiptCommand,
   resolve: async () => (await import('./commands/writes.ts')).resolveCommand,
   conflicts: async () => (await import('./commands/conflicts.ts')).conflictsCommand,
+  lock: async () => (await import('./commands/lock.ts')).lockCommand,
   log: async () => (await import('./commands/log.ts')).logCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
   member: async () => (await import('./commands/member.ts')).memberCommand,

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** What a command may see and touch of the process it runs in; tests pass their own. */
 export interface Terminal {
   /** Writes to standard output, exactly as given. */
@@ -15,6 +17,8 @@ export interface Terminal {
 
 export function processTerminal(): Terminal {
   const abort = new AbortController();
+  // An import has many calls under way, and each listens.
+  setMaxListeners(0, abort.signal);
   const interrupt = (): void => {
     abort.abort();
   };

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { DevProcess, isAlive } from './dev-process.ts';
+import { DevProcess, entry, isAlive } from './dev-process.ts';
 
 const basePort = 21_000;
 const running: DevProcess[] = [];
@@ -33,6 +33,16 @@ describe('skerry dev with real nodes', { timeout: 180_000 }, () => {
     expect(await dev.skerry('kv', 'swap', 'a', 'one', '--absent')).toMatchObject({ code: 0 });
     expect(await dev.skerry('kv', 'swap', 'a', 'two', 'none')).toMatchObject({ code: 2 });
     expect(await dev.skerry('kv', 'get', 'a')).toEqual({ code: 0, out: 'one\n', err: '' });
+    expect(await dev.skerry('kv', 'del', 'a')).toEqual({ code: 0, out: 'deleted\n', err: '' });
+    expect(await dev.skerry('kv', 'del', 'a')).toEqual({ code: 0, out: 'there was no such key\n', err: '' });
+    // Whoever is inside finds the lock taken; it is free again afterwards.
+    const inside = ['lock', 'l', '--no-wait', '--', process.execPath, entry, 'lock', 'l', '--no-wait'];
+    expect(await dev.skerry(...inside, '--', 'true')).toEqual({
+      code: 2,
+      out: '',
+      err: 'refused: another holder has the lock l\n',
+    });
+    expect(await dev.skerry('lock', 'l', '--no-wait', '--', 'true')).toMatchObject({ code: 0 });
     expect(await dev.skerry('status')).toMatchObject({ code: 0, out: expect.stringMatching(/leader/) as string });
 
     const pids = dev.pids();

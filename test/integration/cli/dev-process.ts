@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const entry = fileURLToPath(new URL('../../../packages/cli/bin/skerry.mjs', import.meta.url));
+/** The command line, as it is built. */
+export const entry: string = fileURLToPath(new URL('../../../packages/cli/bin/skerry.mjs', import.meta.url));
 
 export interface CommandResult {
   readonly code: number | null;

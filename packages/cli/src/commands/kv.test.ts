@@ -121,11 +121,22 @@ describe('kv set, swap and del', () => {
     expect(db.values.has('color')).toBe(false);
   });
 
-  test('del deletes, also what is not there', async () => {
+  test('del deletes, also what is not there, and says which it was', async () => {
     const db = new MemoryDatabase();
     db.values.set('a', Buffer.from('1'));
-    expect([(await skerry(db, ['del', 'a'])).code, (await skerry(db, ['del', 'a'])).code]).toEqual([0, 0]);
+    const [first, second] = [await skerry(db, ['del', 'a']), await skerry(db, ['del', 'a'])];
+    expect([first.code, second.code]).toEqual([0, 0]);
+    expect([first.printed(), second.printed()]).toEqual(['deleted\n', 'there was no such key\n']);
     expect(db.values.size).toBe(0);
+    const json = await skerry(db, ['del', 'a', '-o', 'json']);
+    expect(JSON.parse(json.printed())).toMatchObject({ valid: true, existed: false });
+  });
+
+  test('a quorum-less del prints its receipt', async () => {
+    const write = { valid: true, timeout: false, value: null, version: null, receipt: 'r1' };
+    expect((await skerry(new MemoryDatabase({ write }), ['del', 'a', '--local'])).printed()).toBe(
+      'accepted\treceipt r1\n',
+    );
   });
 });
 

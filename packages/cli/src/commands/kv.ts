@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { printValue, printWrite } from '../answers.ts';
+import { printDelete, printValue, printWrite } from '../answers.ts';
 import { callOptions, onSession, withConnection, withDeadline, type CliContext } from '../command.ts';
 import { CliError } from '../exit-code.ts';
 import {
@@ -67,10 +67,10 @@ function setCommand(context: CliContext): Command {
 
 function deleteCommand(context: CliContext): Command {
   const command = withWriteFlags(withDeadline(withConnection(new Command('del'))))
-    .description('delete a key; no failure if there is none')
+    .description('delete a key, and say whether there was one; no failure if there was none')
     .argument('<key>');
   return onSession<WriteFlags>(context, command, async (session, flags, [key = '']) => {
-    return printWrite(session, await session.db.delete(key, writeOptions(flags, session)));
+    return printDelete(session, await session.db.delete(key, writeOptions(flags, session)));
   });
 }
 

@@ -1,13 +1,17 @@
+import { once } from 'node:events';
 import { SkerryError } from '@skerry/client';
 import type { Member } from '@skerry/protocol';
+import type { Hold } from '@skerry/recipes';
 import type { CliContext } from '../command.ts';
 import type {
   CallOptions,
   Change,
   ConflictRecord,
   Database,
+  DeleteResult,
   KeyResult,
   ListPage,
+  LockOptions,
   ReceiptResult,
   TypedValueType,
   ViewResult,
@@ -31,6 +35,8 @@ export class MemoryDatabase implements Database {
   /** Of every type but the register. */
   readonly views = new Map<string, Shown>();
   readonly calls: unknown[][] = [];
+  /** Those that are held; aborted: lost. */
+  readonly locks = new Map<string, AbortController>();
   closed = false;
   /** Calls of `set` under way, now and at most. */
   open = 0;
@@ -64,11 +70,11 @@ export class MemoryDatabase implements Database {
     return { valid: true, timeout: false, value, version: '8', outcome: 'applied' };
   }
 
-  delete(key: string, options: CallOptions): Promise<KeyResult> {
+  delete(key: string, options: CallOptions): Promise<DeleteResult> {
     this.#record('delete', key, options);
-    this.values.delete(key);
+    const existed = this.values.delete(key);
     return Promise.resolve(
-      this.#script.write ?? { valid: true, timeout: false, value: null, version: null, outcome: 'applied' },
+      this.#script.write ?? { valid: true, timeout: false, value: null, version: null, outcome: 'applied', existed },
     );
   }
 
@@ -153,6 +159,27 @@ export class MemoryDatabase implements Database {
   transferLeadership(target: object): Promise<void> {
     this.#record('transferLeadership', target);
     return Promise.resolve();
+  }
+
+  /** Waits for whoever has it only until it is told to stop. */
+  async lock(name: string, options: LockOptions): Promise<Hold | null> {
+    this.#record('lock', name, options);
+    if (this.locks.has(name) && !options.wait) return null;
+    if (this.locks.has(name)) {
+      await once(options.signal, 'abort');
+      throw new SkerryError({ code: 'ABORTED', definite: true });
+    }
+    const lost = new AbortController();
+    this.locks.set(name, lost);
+    const isHeld = (): boolean => !lost.signal.aborted;
+    return {
+      token: '17',
+      lost: lost.signal,
+      get held() {
+        return isHeld();
+      },
+      release: () => Promise.resolve(this.locks.delete(name) && isHeld()),
+    };
   }
 
   /** Counts lines, which is enough for a log that only grows. */
