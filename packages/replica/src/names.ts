@@ -29,11 +29,11 @@ export function parseTicket(text: string, region: RegionId, partitionCount: numb
   const partition = parsePartition(number, partitionCount);
   const sequence = Number(sequenceText);
   if (name !== region || partition === null || client === undefined || !isClientId(client) || rest.length > 0) return null;
-  if (!Number.isSafeInteger(sequence) || sequence < 1) return null;
+  if (!/^[1-9][0-9]*$/.test(sequenceText ?? '') || !Number.isSafeInteger(sequence)) return null;
   return { partition, id: { client: clientId(client), sequence, answeredBelow: 0 } };
 }
 
 function parsePartition(text: string | undefined, partitionCount: number): number | null {
-  if (text === undefined || !/^[0-9]{1,5}$/.test(text) || Number(text) >= partitionCount) return null;
+  if (text === undefined || !/^(0|[1-9][0-9]{0,4})$/.test(text) || Number(text) >= partitionCount) return null;
   return Number(text);
 }

@@ -1,6 +1,6 @@
 /**
  * Which partition owns a key must never change for a cluster that exists: with 3, 16 and 65536 partitions. Replica has
- * its own copy of the function; `test/tidy` may run it against these too.
+ * its own copy of the function; `test/tidy` runs it against these too.
  */
 export const partitionVectors: readonly (readonly [key: string, of3: number, of16: number, of65536: number])[] = [
   ['', 2, 11, 31_755],
