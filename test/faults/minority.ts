@@ -1,4 +1,4 @@
-import type { Client } from '@skerry/client';
+import type { Client, View } from '@skerry/client';
 import { Expectations, within } from './lib/expect.ts';
 import { withRegion, type Region } from './lib/region.ts';
 import type { RegionNode } from './lib/region-node.ts';
@@ -233,7 +233,7 @@ class Run {
         const found = (await within('the receipts', patienceMs, Promise.all(states))).map(({ state }) => state);
         this.expected.equal(`${at}: the receipts`, found, receipts);
         const entries = ledger.filter((entry) => entry.key === key).toReversed();
-        const shown = entries.map(({ loser, winner, reason }) => [loser, winner, reason]);
+        const shown = entries.map(({ loser, winner, reason }) => [registerOf(loser), registerOf(winner), reason]);
         this.expected.equal(`${at}: the ledger`, shown, wanted);
       }
       this.expected.equal(`never, at ${node.name}`, (await db.get(`${this.#prefix}never`)).value, null);
@@ -244,4 +244,9 @@ class Run {
   #key(name: string): string {
     return `${this.#prefix}${name}`;
   }
+}
+
+/** null: a delete. */
+function registerOf(view: View | null): string | null {
+  return view?.type === 'register' ? view.value : null;
 }
