@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter, DecodeError, partitionId, type NodeId, type Par
 import { decodeDot, decodeValue, encodeDot, encodeValue, type Dot, type Value } from '@skerry/crdt';
 import { decodeMessage, decodeSnapshotMeta, encodeMessage, encodeSnapshotMeta, type Message, type SnapshotMeta } from '@skerry/raft';
 import { decodePending, encodePending, type PendingWrite } from './pending.ts';
-import { readList, readNode, readRegion } from './state/command.ts';
+import { readList, readNode, readRegion } from './state/fields.ts';
 
 /** What the nodes of a region say to each other. All may be lost, repeated and, across connections, reordered. */
 export type PeerMessage =

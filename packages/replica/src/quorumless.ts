@@ -11,7 +11,7 @@ import { formatReceipt } from './names.ts';
 import { versionOf, type Partition } from './partition.ts';
 import type { Held } from './pending.ts';
 import type { Answer, WriteId, WriteOperation } from './requests.ts';
-import { readList } from './state/command.ts';
+import { readList } from './state/fields.ts';
 import { updateRequestOf } from './state/write-request.ts';
 import type { Turn } from './turn.ts';
 import { viewOf } from './view.ts';

@@ -13,10 +13,9 @@ import { RegionDirectory } from './regions/region-directory.ts';
 import type { Effects, Now, ReplicaOptions, RequestHandle, Seen } from './replica-api.ts';
 import type { ClientRequest, NodeStatus, RegionStatus, ReplicaErrorCode, WriteId, WriteOperation } from './requests.ts';
 import { StagedStore } from './staged-store.ts';
-import type { Command, CommandId } from './state/command.ts';
 import { conflictEntry, decodeConflict } from './state/ledger.ts';
 import type { ConflictCount } from './state/values.ts';
-import { updateRequestOf } from './state/write-request.ts';
+import { keysOf, toCommand } from './to-command.ts';
 import { Turn } from './turn.ts';
 import { partitionOf, refusalOf } from './validate.ts';
 import { ViewReads } from './view-reads.ts';
@@ -493,34 +492,5 @@ export class Replica {
   #refuse(handle: RequestHandle, code: ReplicaErrorCode, detail: string): void {
     this.#errorCounts.set(code, (this.#errorCounts.get(code) ?? 0) + 1);
     this.#turn.answer(handle, errorAnswer(code, detail));
-  }
-}
-
-function keysOf(operation: WriteOperation): string[] {
-  if (operation.kind !== 'txn') return [operation.key];
-  return [...new Set([...operation.compares, ...operation.then, ...operation.otherwise].map(({ key }) => key))];
-}
-
-/** null: it names a context that is none. */
-function toCommand(operation: WriteOperation, { client, sequence, answeredBelow }: WriteId): Extract<Command, { id: CommandId }> | null {
-  const id = { client, sequence, answeredBelow };
-  switch (operation.kind) {
-    case 'set':
-      return { kind: 'set', id, key: operation.key, value: operation.value, lease: operation.lease ?? null };
-    case 'delete':
-      return { kind: 'delete', id, key: operation.key };
-    case 'update': {
-      const request = updateRequestOf(operation.change);
-      return request === null ? null : { kind: 'update', id, key: operation.key, request };
-    }
-    case 'swap':
-      return { kind: 'swap', id, key: operation.key, newValue: operation.newValue, oldValue: operation.oldValue, lease: operation.lease ?? null };
-    case 'txn':
-      return { kind: 'txn', id, compares: operation.compares, then: operation.then, otherwise: operation.otherwise };
-    case 'leaseGrant':
-      return { kind: 'leaseGrant', id, lease: operation.lease, ttlMs: operation.ttlMs };
-    case 'leaseKeepAlive':
-    case 'leaseRevoke':
-      return { kind: operation.kind, id, lease: operation.lease };
   }
 }

@@ -15,7 +15,7 @@ const partition = partitionId(0);
 /** Found by the simulator, seeds 1035, 1091, 1172 and 1187. */
 it('takes nothing into a snapshot from a transfer that broke off before it', () => {
   const options = {
-    node: receiverName, region: regionId('r'), replica: replicaId(2), partitionCount: 1, bootstrap: null,
+    node: receiverName, region: regionId('r'), replica: replicaId(2), partitionCount: 1, bootstrap: null, regions: [], linkHasLog: false,
     urls: { peerUrl: '', clientUrl: '', adminUrl: '' }, random: new SeededRandom(1), timing: defaultTiming, limits: defaultLimits,
   };
   const storage = new MemoryStorage();

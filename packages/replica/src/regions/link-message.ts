@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, DecodeError, partitionId, replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import { CausalContext, decodeStamp, encodeStamp, type Digest, type Stamp } from '@skerry/crdt';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
-import { readList, readRegion } from '../state/command.ts';
+import { readList, readRegion } from '../state/fields.ts';
 import { decodeRegionNodes, encodeRegionNodes } from '../state/region-record.ts';
 
 /** How far a region has applied one origin's log. */

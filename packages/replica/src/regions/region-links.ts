@@ -114,7 +114,7 @@ export class RegionLinks {
       this.#malformed++;
       return;
     }
-    const { state, isLeader, turn } = this.#partition;
+    const { state, isLeader } = this.#partition;
     if (message.kind === 'heartbeat') return this.#onHeartbeat(from, message, frame);
     const record = state.header.regions.get(from);
     if (!isLeader || record === undefined) return;

@@ -1,10 +1,5 @@
 import {
-  clientId,
   DecodeError,
-  isClientId,
-  isName,
-  nodeId,
-  regionId,
   replicaId,
   unreachable,
   ByteReader,
@@ -15,15 +10,19 @@ import {
   type ReplicaId,
 } from '@skerry/base';
 import {
-  CausalContext, decodeDot, decodeOperation, decodeStamp, encodeOperation, encodeStamp, stampFromText,
+  CausalContext, decodeDot, decodeOperation, decodeStamp, encodeOperation, encodeStamp,
   type Dot, type Operation, type Stamp,
 } from '@skerry/crdt';
+import {
+  readClient, readList, readNode, readOptionalBytes, readOptionalText, readRegion, writeOptionalBytes, writeOptionalText,
+} from './fields.ts';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { Compare, TxnOperation } from '../requests.ts';
 import {
   decodePositions, decodeRegionNodes, decodeReport, encodePositions, encodeRegionNodes, encodeReport, type RegionReport,
 } from './region-record.ts';
 import type { Positions } from './tombstones.ts';
+import { decodeCompare, decodeTxnOperation, encodeCompare, encodeTxnOperation } from './txn-codec.ts';
 import { decodeUpdateRequest, encodeUpdateRequest, type UpdateRequest } from './write-request.ts';
 
 /** The (client, sequence) of a command and how far its client has been answered. */
@@ -413,92 +412,7 @@ export function decodeMember(reader: ByteReader): MemberRecord {
   return { ...fields, replica: reader.bool() ? replicaId(reader.u48()) : null };
 }
 
-export function writeOptionalBytes(writer: ByteWriter, value: Uint8Array | null): void {
-  writer.bool(value !== null);
-  if (value !== null) writer.bytes(value);
-}
-
-export function readOptionalBytes(reader: ByteReader): Uint8Array | null {
-  return reader.bool() ? reader.bytes() : null;
-}
-
-export function writeOptionalText(writer: ByteWriter, value: string | null): void {
-  writer.bool(value !== null);
-  if (value !== null) writer.text(value);
-}
-
-export function readOptionalText(reader: ByteReader): string | null {
-  return reader.bool() ? reader.text() : null;
-}
-
-export function readClient(reader: ByteReader): ClientId {
-  const text = reader.text();
-  if (!isClientId(text)) throw new DecodeError('not a client id');
-  return clientId(text);
-}
-
-export function readNode(reader: ByteReader): NodeId {
-  const text = reader.text();
-  if (!isName(text)) throw new DecodeError('not a node name');
-  return nodeId(text);
-}
-
-export function readRegion(reader: ByteReader): RegionId {
-  const text = reader.text();
-  if (!isName(text)) throw new DecodeError('not a region name');
-  return regionId(text);
-}
-
 function readId(reader: ByteReader): CommandId {
   return { client: readClient(reader), sequence: reader.varint(), answeredBelow: reader.varint() };
 }
 
-export function readList<T>(reader: ByteReader, read: (reader: ByteReader) => T): T[] {
-  return Array.from({ length: reader.count() }, () => read(reader));
-}
-
-const relations = ['<', '=', '>'] as const;
-
-function encodeCompare(writer: ByteWriter, compare: Compare): void {
-  writer.bool(compare.kind === 'version').text(compare.key);
-  if (compare.kind === 'value') return writeOptionalBytes(writer, compare.equals);
-  writer.u8(relations.indexOf(compare.relation));
-  writeOptionalText(writer, compare.version);
-}
-
-function decodeCompare(reader: ByteReader): Compare {
-  const isVersion = reader.bool();
-  const key = reader.text();
-  if (!isVersion) return { kind: 'value', key, equals: readOptionalBytes(reader) };
-  const relation = relations[reader.u8()];
-  if (relation === undefined) throw new DecodeError('unknown relation');
-  const version = readOptionalText(reader);
-  if (version !== null && stampFromText(version) === null) throw new DecodeError('not a version');
-  return { kind: 'version', key, relation, version };
-}
-
-function encodeTxnOperation(writer: ByteWriter, operation: TxnOperation): void {
-  switch (operation.kind) {
-    case 'get':
-      writer.u8(0).text(operation.key);
-      return;
-    case 'set':
-      writer.u8(1).text(operation.key).bytes(operation.value);
-      writeOptionalText(writer, operation.lease ?? null);
-      return;
-    case 'delete':
-      writer.u8(2).text(operation.key);
-      return;
-  }
-}
-
-function decodeTxnOperation(reader: ByteReader): TxnOperation {
-  const code = reader.u8();
-  const key = reader.text();
-  if (code === 0) return { kind: 'get', key };
-  if (code === 2) return { kind: 'delete', key };
-  if (code !== 1) throw new DecodeError(`unknown operation ${code}`);
-  const value = reader.bytes();
-  const lease = readOptionalText(reader);
-  return lease === null ? { kind: 'set', key, value } : { kind: 'set', key, value, lease };
-}

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '@skerry/base';
 import { decodeStamp, encodeStamp, type Stamp } from '@skerry/crdt';
-import { readList, readOptionalBytes, writeOptionalBytes } from './command.ts';
+import { readList, readOptionalBytes, writeOptionalBytes } from './fields.ts';
 
 /** One change of a committed value; the changes of a log entry travel together. */
 export interface Change {

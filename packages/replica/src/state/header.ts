@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, DecodeError, replicaId, type NodeId, type RegionId, type ReplicaId } from '@skerry/base';
 import { CausalContext, decodeStamp, encodeStamp, stampZero, type Stamp } from '@skerry/crdt';
 import { decodeConfigState, encodeConfigState, type ConfigState } from '@skerry/raft';
-import { readNode, readRegion } from './command.ts';
+import { readNode, readRegion } from './fields.ts';
 import type { OriginState } from './region-log.ts';
 import { decodeRegionRecord, encodeRegionRecord, type RegionRecord } from './region-record.ts';
 

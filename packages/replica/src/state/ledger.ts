@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter, type RegionId } from '@skerry/base';
 import { decodeStamp, decodeValue, encodeStamp, encodeValue, stampToText, type Stamp, type Value } from '@skerry/crdt';
 import type { ConflictEntry } from '../requests.ts';
 import { viewOfPart } from '../view.ts';
-import { readRegion } from './command.ts';
+import { readRegion } from './fields.ts';
 
 /** A merge that discarded something (DESIGN section 5): what lost, to what, and when. */
 export interface ConflictRecord {

@@ -3,7 +3,7 @@ import { decodeDot, encodeDot, type Dot, type Stamp } from '@skerry/crdt';
 import type { StateKeys } from '../keys.ts';
 import type { ReceiptState } from '../requests.ts';
 import type { StagedStore } from '../staged-store.ts';
-import { readOptionalText, writeOptionalText } from './command.ts';
+import { readOptionalText, writeOptionalText } from './fields.ts';
 import { readOptionalStamp, writeOptionalStamp } from './result.ts';
 
 /** What became of a quorum-less write. */

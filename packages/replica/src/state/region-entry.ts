@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '@skerry/base';
 import { decodeDot, decodeOperation, encodeDot, encodeOperation, type Dot, type Operation } from '@skerry/crdt';
-import { readList } from './command.ts';
+import { readList } from './fields.ts';
 
 /** One operation on one key, with its final stamp: what takes effect in every region. */
 export interface Effect {

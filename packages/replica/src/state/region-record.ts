@@ -1,6 +1,6 @@
 import { replicaId, type ByteReader, type ByteWriter, type RegionId, type ReplicaId } from '@skerry/base';
 import { decodeStamp, encodeStamp, type Stamp } from '@skerry/crdt';
-import { readList, readNode, readRegion } from './command.ts';
+import { readList, readNode, readRegion } from './fields.ts';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { Positions } from './tombstones.ts';
 

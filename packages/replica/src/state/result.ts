@@ -3,7 +3,7 @@ import {
   decodeDot, decodeStamp, decodeValue, encodeDot, encodeStamp, encodeValue, type Dot, type Stamp, type Value,
 } from '@skerry/crdt';
 import type { ReplicaErrorCode } from '../requests.ts';
-import { readList, readOptionalBytes, writeOptionalBytes } from './command.ts';
+import { readList, readOptionalBytes, writeOptionalBytes } from './fields.ts';
 
 /** What a command came to. Kept per (client, sequence) until the client has it, so that a retry gets the same. */
 export type CommandResult =

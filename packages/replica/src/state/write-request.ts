@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, DecodeError } from '@skerry/base';
+import { DecodeError, type ByteReader, type ByteWriter } from '@skerry/base';
 import { CausalContext, type WriteRequest } from '@skerry/crdt';
 import type { ValueChange } from '../requests.ts';
 import { contextFromText } from '../view.ts';

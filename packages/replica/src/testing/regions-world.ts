@@ -153,8 +153,13 @@ export class RegionsWorld {
     return states;
   }
 
+  /** All nodes have applied the same entries of all logs, and show the same. */
   isConverged(): boolean {
-    return new Set(this.states().values()).size === 1;
+    const positions = new Set<string>();
+    for (const world of this.#worlds.values()) {
+      for (const name of world.names) if (world.isUp(name)) positions.add(positionsOf(world, name));
+    }
+    return positions.size === 1 && new Set(this.states().values()).size === 1;
   }
 
   #tell(region: string, event: Parameters<World['linkEvent']>[1]): void {
@@ -195,6 +200,11 @@ export class RegionsWorld {
 
 function nameOf({ partition, origin }: { readonly partition: number; readonly origin: number }): string {
   return `${partition}/${origin}`;
+}
+
+function positionsOf(world: World, name: NodeId): string {
+  const { partitions } = world.replica(name).seen();
+  return partitions.map(({ positions }) => positions.filter(({ sequence }) => sequence > 0).map(({ origin, sequence }) => `${origin}:${sequence}`).sort().join()).join(' ');
 }
 
 function stateOf(world: World, name: NodeId): string {

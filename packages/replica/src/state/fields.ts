@@ -1,0 +1,44 @@
+import {
+  clientId, DecodeError, isClientId, isName, nodeId, regionId,
+  type ByteReader, type ByteWriter, type ClientId, type NodeId, type RegionId,
+} from '@skerry/base';
+
+export function writeOptionalBytes(writer: ByteWriter, value: Uint8Array | null): void {
+  writer.bool(value !== null);
+  if (value !== null) writer.bytes(value);
+}
+
+export function readOptionalBytes(reader: ByteReader): Uint8Array | null {
+  return reader.bool() ? reader.bytes() : null;
+}
+
+export function writeOptionalText(writer: ByteWriter, value: string | null): void {
+  writer.bool(value !== null);
+  if (value !== null) writer.text(value);
+}
+
+export function readOptionalText(reader: ByteReader): string | null {
+  return reader.bool() ? reader.text() : null;
+}
+
+export function readClient(reader: ByteReader): ClientId {
+  const text = reader.text();
+  if (!isClientId(text)) throw new DecodeError('not a client id');
+  return clientId(text);
+}
+
+export function readNode(reader: ByteReader): NodeId {
+  const text = reader.text();
+  if (!isName(text)) throw new DecodeError('not a node name');
+  return nodeId(text);
+}
+
+export function readRegion(reader: ByteReader): RegionId {
+  const text = reader.text();
+  if (!isName(text)) throw new DecodeError('not a region name');
+  return regionId(text);
+}
+
+export function readList<T>(reader: ByteReader, read: (reader: ByteReader) => T): T[] {
+  return Array.from({ length: reader.count() }, () => read(reader));
+}
