@@ -67,6 +67,7 @@ describe.skipIf(!hasNatsServer)('a nats-server (skipped without nats-server)', (
     server.pause();
     one.publishEach(51, 150);
     await until('both know', () => one.news.at(-1) === '-region-2' && two.news.at(-1) === '-region-1');
+    await until('its connections are given up', () => one.metric('connected') + two.metric('connected') === 0);
     server.resume();
     await until('read on', () => two.lastEntry === 150 && one.published === 150);
     expect(two.entries).toEqual(range(1, 150));
