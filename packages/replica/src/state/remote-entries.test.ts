@@ -1,0 +1,92 @@
+import { nodeId, partitionId, regionId, replicaId, utf8Encode } from '@skerry/base';
+import type { Operation } from '@skerry/crdt';
+import { simpleConfig } from '@skerry/raft';
+import { describe, expect, it } from 'vitest';
+import { MemoryStorage } from '../ports/memory-storage.ts';
+import { StagedStore } from '../staged-store.ts';
+import type { Batch } from './batch.ts';
+import type { Command } from './command.ts';
+import { encodeRegionEntry } from './region-entry.ts';
+import { StateMachine, type AppliedBatch } from './state-machine.ts';
+
+const abroad = regionId('r2');
+const origin = replicaId(77);
+
+/** Entry `n` of the other region's log: adds 1 to a counter, under a dot of its own. */
+function entry(n: number): Uint8Array {
+  const op: Operation = {
+    dot: { replica: origin, sequence: n }, stamp: { wallMs: 1_000 + n, counter: 0, replica: origin }, body: { type: 'counter', action: 'add', amount: 1n },
+  };
+  return encodeRegionEntry({ effects: [{ key: `k${n}`, op }], settled: [] });
+}
+
+class Machine {
+  readonly state: StateMachine;
+  #index = 1;
+
+  constructor() {
+    const initial = { config: simpleConfig([nodeId('n1')]), applied: 1, term: 1 };
+    this.state = new StateMachine(new StagedStore(new MemoryStorage()), { region: regionId('r1'), partition: partitionId(0), generation: 0, initial });
+    this.apply({ kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: false, changedAt: null });
+  }
+
+  apply(...commands: Command[]): AppliedBatch {
+    const batch: Batch = { wallMs: 1_000, clampMs: 1_500, clusterMs: 0, replica: replicaId(1), valueBytesMax: 1_000_000, commands };
+    return this.state.apply(++this.#index, 1, batch);
+  }
+
+  remote(first: number, ...entries: number[]): AppliedBatch {
+    return this.apply({ kind: 'remote', region: abroad, origin, first, entries: entries.map(entry) });
+  }
+
+  get applied(): number {
+    return this.state.regions.applied(origin);
+  }
+}
+
+describe('entries of another region\'s log (I7, I10)', () => {
+  it('are applied in order from the position that the state has', () => {
+    const machine = new Machine();
+    expect(machine.remote(1, 1, 2).changes.map(({ key }) => key)).toEqual(['k1', 'k2']);
+    expect(machine.remote(3, 3).changes.map(({ key }) => key)).toEqual(['k3']);
+    expect(machine.applied).toBe(3);
+  });
+
+  it('leave no trace if they come after a gap', () => {
+    const machine = new Machine();
+    machine.remote(1, 1);
+    expect(machine.remote(3, 3, 4).changes).toEqual([]);
+    expect(machine.applied).toBe(1);
+    expect(machine.state.read('k3')).toBeNull();
+  });
+
+  it('are applied once where two batches overlap, as two leaders may propose them', () => {
+    const machine = new Machine();
+    machine.remote(1, 1, 2, 3);
+    expect(machine.remote(2, 2, 3, 4).changes.map(({ key }) => key)).toEqual(['k4']);
+    expect(machine.remote(1, 1, 2).changes).toEqual([]);
+    expect(machine.applied).toBe(4);
+    expect(machine.state.values.log.read(origin, 1, 10_000)).toEqual([1, 2, 3, 4].map(entry));
+  });
+
+  it('are not taken from a region that nobody knows, nor as the own log', () => {
+    const machine = new Machine();
+    const foreign = machine.apply({ kind: 'remote', region: regionId('r9'), origin: replicaId(99), first: 1, entries: [entry(1)] });
+    expect(foreign.changes).toEqual([]);
+    const own = machine.apply({ kind: 'remote', region: abroad, origin: machine.state.header.origin, first: 1, entries: [entry(1)] });
+    expect(own.changes).toEqual([]);
+    expect(machine.state.read('k1')).toBeNull();
+  });
+
+  it('tell of stamps that lie further in the future than clocks may differ, and are applied all the same', () => {
+    const machine = new Machine();
+    const op: Operation = {
+      dot: { replica: origin, sequence: 1 }, stamp: { wallMs: 1_000_000, counter: 0, replica: origin },
+      body: { type: 'register', value: utf8Encode('future'), replaces: null },
+    };
+    const bytes = encodeRegionEntry({ effects: [{ key: 'k', op }], settled: [] });
+    expect(machine.apply({ kind: 'remote', region: abroad, origin, first: 1, entries: [bytes] }).stampsAhead).toBe(1);
+    expect(machine.state.read('k')).not.toBeNull();
+    expect(machine.remote(2, 2).stampsAhead).toBe(0);
+  });
+});
