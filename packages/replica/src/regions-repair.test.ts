@@ -114,6 +114,28 @@ describe('I11: what was deleted stays deleted', () => {
     expect(world.isConverged()).toBe(true);
   });
 
+  it('a tombstone waits for what a region had written before it saw the delete', () => {
+    const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
+    world.awaitLeaders();
+    world.run(1_000);
+    world.ask('r1', set('k', '1'));
+    world.until(() => world.isConverged());
+    // Heartbeats and deletes reach everybody, but what r2 wrote before is stuck on its way.
+    world.passes = (from, _, { kind }) => from !== 'r2' || kind !== 'entries';
+    world.cut('r1', 'r2');
+    world.ask('r2', set('k', 'older'));
+    world.run(50);
+    world.ask('r1', del('k'));
+    world.heal();
+    world.run(10_000);
+    expect(valueOf(world.ask('r2', get('k')))).toBeNull();
+    expect(hasRecord(world, 'r1', 'k')).toBe(true);
+    expect(hasRecord(world, 'r3', 'k')).toBe(true);
+    world.passes = () => true;
+    world.until(() => world.regions.every((region) => !hasRecord(world, region, 'k')), 30_000, 'collection');
+    expect(world.isConverged()).toBe(true);
+  });
+
   it('a node that was cut off for longer than tombstones live does not bring back what it overwrote', () => {
     const world = new RegionsWorld({ nodes: [3], timing });
     world.awaitLeaders();

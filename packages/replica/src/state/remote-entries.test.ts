@@ -1,12 +1,12 @@
-import { nodeId, partitionId, regionId, replicaId, utf8Encode } from '@skerry/base';
+import { clientId, nodeId, partitionId, regionId, replicaId, utf8Encode } from '@skerry/base';
 import type { Operation } from '@skerry/crdt';
 import { simpleConfig } from '@skerry/raft';
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '../ports/memory-storage.ts';
 import { StagedStore } from '../staged-store.ts';
 import type { Batch } from './batch.ts';
-import type { Command } from './command.ts';
-import { encodeRegionEntry } from './region-entry.ts';
+import type { Command, CommandId } from './command.ts';
+import { decodeRegionEntry, encodeRegionEntry } from './region-entry.ts';
 import { StateMachine, type AppliedBatch } from './state-machine.ts';
 
 const abroad = regionId('r2');
@@ -76,6 +76,19 @@ describe('entries of another region\'s log (I7, I10)', () => {
     const own = machine.apply({ kind: 'remote', region: abroad, origin: machine.state.header.origin, first: 1, entries: [entry(1)] });
     expect(own.changes).toEqual([]);
     expect(machine.state.read('k1')).toBeNull();
+  });
+
+  it('sends abroad of a promoted write that lost only that it is settled: the tombstone it lost to may be gone there', () => {
+    const machine = new Machine();
+    const id = (sequence: number): CommandId => ({ client: clientId('0'.repeat(32)), sequence, answeredBelow: 0 });
+    machine.apply({ kind: 'set', id: id(1), key: 'k', value: utf8Encode('1'), lease: null }, { kind: 'delete', id: id(2), key: 'k' });
+    const dot = { replica: replicaId(5), sequence: 1 };
+    const op: Operation = { dot, stamp: { wallMs: 10, counter: 0, replica: replicaId(5) }, body: { type: 'register', value: utf8Encode('older'), replaces: null } };
+    machine.apply({ kind: 'promote', id: { ...id(1), client: clientId('1'.repeat(32)) }, write: { key: 'k', op, base: null } });
+    const { origin: own } = machine.state.header;
+    const log = machine.state.values.log.read(own, 1, 10_000).map(decodeRegionEntry);
+    expect(log.map(({ effects, settled }) => [effects.length, settled])).toEqual([[1, []], [1, []], [0, [dot]]]);
+    expect(machine.state.receipts.find(dot)).toMatchObject({ state: 'superseded' });
   });
 
   it('tell of stamps that lie further in the future than clocks may differ, and are applied all the same', () => {

@@ -2,6 +2,7 @@ import { regionId, SeededRandom, type NodeId, type RegionId } from '@skerry/base
 import type { LogBatch } from '../ports/link.ts';
 import type { LinkEffects, ReplicaLimits, ReplicaTiming } from '../replica-api.ts';
 import type { Answer, ControlOperation, Operation } from '../requests.ts';
+import { decodeLinkFrame, type LinkMessage } from '../regions/link-message.ts';
 import { World, type Call } from './world.ts';
 
 export interface RegionsOptions {
@@ -39,6 +40,8 @@ export class RegionsWorld {
   /** The link's logs: batches by partition and origin. */
   readonly logs: Map<string, LogBatch[]> = new Map();
   readonly #subscriptions: Map<string, { readonly region: RegionId; readonly node: NodeId; readonly log: string; at: number }> = new Map();
+  /** Frames that it refuses are lost. */
+  passes: (from: RegionId, to: RegionId, message: LinkMessage) => boolean = () => true;
   /** No log of the link delivers anything, and it says nothing of that (nats-server #8630). */
   logsStall = false;
   #nowMs = 0;
@@ -171,7 +174,7 @@ export class RegionsWorld {
     const happens = (perMille: number): boolean => this.#random.uint32() % 1_000 < perMille;
     for (const { region: to, frame } of frames) {
       if (this.isCut(from, to) || !this.#worlds.has(to)) continue;
-      if (happens(lossPerMille)) continue;
+      if (happens(lossPerMille) || !this.passes(from, to, decodeLinkFrame(frame))) continue;
       const copies = happens(duplicatesPerMille) ? 2 : 1;
       for (let i = 0; i < copies; i++) this.#inFlight.push({ from, to, frame: frame.slice(), atMs: this.#nowMs + 1 + (this.#random.uint32() % delayMsMax) });
     }
