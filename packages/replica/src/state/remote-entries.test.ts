@@ -44,7 +44,7 @@ class Machine {
   }
 }
 
-describe('entries of another region\'s log (I7, I10)', () => {
+describe('entries of another region\'s log, and what is written for them (I7, I10)', () => {
   it('are applied in order from the position that the state has', () => {
     const machine = new Machine();
     expect(machine.remote(1, 1, 2).changes.map(({ key }) => key)).toEqual(['k1', 'k2']);
@@ -89,6 +89,32 @@ describe('entries of another region\'s log (I7, I10)', () => {
     const log = machine.state.values.log.read(own, 1, 10_000).map(decodeRegionEntry);
     expect(log.map(({ effects, settled }) => [effects.length, settled])).toEqual([[1, []], [1, []], [0, [dot]]]);
     expect(machine.state.receipts.find(dot)).toMatchObject({ state: 'superseded' });
+  });
+
+  it('remembers every dot that took effect, whichever way it came', () => {
+    const machine = new Machine();
+    const id = { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 };
+    const promoted = { replica: replicaId(5), sequence: 1 };
+    const op: Operation = { dot: promoted, stamp: { wallMs: 10, counter: 0, replica: replicaId(5) }, body: { type: 'counter', action: 'add', amount: 3n } };
+    machine.apply({ kind: 'set', id, key: 'k', value: utf8Encode('1'), lease: null });
+    machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } });
+    machine.remote(1, 1);
+    const { context, origin: own } = machine.state.header;
+    for (const dot of [promoted, { replica: own, sequence: 1 }, { replica: origin, sequence: 1 }]) expect(context.has(dot)).toBe(true);
+    // I7: the same dot from another session changes nothing.
+    const again = machine.apply({ kind: 'promote', id: { ...id, client: clientId('2'.repeat(32)) }, write: { key: 'n', op, base: null } });
+    expect(again.changes).toEqual([]);
+  });
+
+  it('clamps the stamp of a promoted write to what the leader\'s clock allows', () => {
+    const machine = new Machine();
+    const id = { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 };
+    const op: Operation = {
+      dot: { replica: replicaId(5), sequence: 1 }, stamp: { wallMs: 9_000_000, counter: 0, replica: replicaId(5) },
+      body: { type: 'register', value: utf8Encode('future'), replaces: null },
+    };
+    const { changes } = machine.apply({ kind: 'promote', id, write: { key: 'k', op, base: null } });
+    expect(changes.map(({ stamp }) => stamp.wallMs)).toEqual([1_500]);
   });
 
   it('tell of stamps that lie further in the future than clocks may differ, and are applied all the same', () => {
