@@ -14,7 +14,7 @@ export interface CommandResult {
   readonly err: string;
 }
 
-/** A dev cluster of one region of three, as a process, and commands run against it as processes. */
+/** A dev cluster as a process, one region of three unless told otherwise, and commands run against it as processes. */
 export class DevProcess {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'skerry-dev-'));
   readonly process: ChildProcess;
@@ -22,21 +22,8 @@ export class DevProcess {
   #out = '';
   #err = '';
 
-  constructor(basePort: number) {
-    const args = [
-      entry,
-      'dev',
-      '--regions',
-      '1',
-      '--nodes',
-      '3',
-      '--base-port',
-      String(basePort),
-      '--data',
-      this.folder,
-      '-o',
-      'json',
-    ];
+  constructor(basePort: number, flags: readonly string[] = ['--regions', '1', '--nodes', '3']) {
+    const args = [entry, 'dev', ...flags, '--base-port', String(basePort), '--data', this.folder, '-o', 'json'];
     this.process = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process.stdout?.on('data', (data: Buffer) => (this.#out += data.toString()));
     this.process.stderr?.on('data', (data: Buffer) => (this.#err += data.toString()));

@@ -26,7 +26,9 @@ export function chaosCommand(context: CliContext): Command {
 Examples:
   skerry chaos kill region-1-2 region-1-3
   skerry chaos cut region-1-1 region-1-2
-  skerry chaos heal`,
+  skerry chaos cut region-1 region-2
+  skerry chaos heal
+  skerry chaos stop-region region-1`,
   );
   for (const action of nodeActions) {
     const command = withData(new Command(action))
@@ -41,8 +43,8 @@ Examples:
     );
   }
   const cut = withData(new Command('cut'))
-    .description('cut the connection between two nodes, both ways')
-    .argument('<node>')
+    .description('cut the connection between two nodes of a region, or between two regions, both ways')
+    .argument('<one>', 'for example region-1-1, or region-1')
     .argument('<other>');
   chaos.addCommand(
     onRun<ChaosFlags>(context, cut, async (flags, [a = '', b = '']) => {
@@ -51,19 +53,60 @@ Examples:
     }),
   );
   const heal = withData(new Command('heal'))
-    .description('heal the connection between two nodes, or every cut when none are named')
-    .argument('[node]')
+    .description('heal the connection between two nodes or two regions, or every cut when none are named')
+    .argument('[one]')
     .argument('[other]');
   chaos.addCommand(
     onRun<ChaosFlags>(context, heal, async (flags, [a, b]) => {
       const state = requireRunning(flags, context);
-      if (a !== undefined && b === undefined) throw new CliError('name two nodes, or none to heal every cut');
+      if (a !== undefined && b === undefined)
+        throw new CliError('name two nodes or two regions, or none to heal every cut');
       if (a !== undefined && b !== undefined) await setCut(state, { pair: [a, b], cut: false });
       else await healAll(state);
       return exitCode.valid;
     }),
   );
+  for (const { name, description, affects, action } of regionActions) {
+    const command = withData(new Command(name)).description(description).argument('<region>', 'for example region-1');
+    chaos.addCommand(
+      onRun<ChaosFlags>(context, command, async (flags, [region = '']) => {
+        const state = requireRunning(flags, context);
+        const nodes = findRegion(state, region).filter(affects);
+        await Promise.all(nodes.map((node) => sendOrder(state, { action, node: node.name })));
+        return exitCode.valid;
+      }),
+    );
+  }
   return chaos;
+}
+
+interface RegionAction {
+  readonly name: string;
+  readonly description: string;
+  readonly affects: (node: DevNodeState) => boolean;
+  readonly action: NodeAction;
+}
+
+const regionActions: readonly RegionAction[] = [
+  {
+    name: 'stop-region',
+    description: 'end all nodes of a region at once (SIGKILL), as the loss of a datacenter does',
+    affects: ({ pid }) => pid !== null,
+    action: 'kill',
+  },
+  {
+    name: 'start-region',
+    description: 'start the nodes of a region that do not run, on the data they had',
+    affects: ({ pid }) => pid === null,
+    action: 'restart',
+  },
+];
+
+function findRegion(state: DevState, name: string): readonly DevNodeState[] {
+  const region = state.regions.find((candidate) => candidate.name === name);
+  if (region !== undefined) return region.nodes;
+  const names = state.regions.map((each) => each.name).join(', ');
+  throw new CliError(`there is no region ${name}; there are ${names}`, exitCode.refused);
 }
 
 function withData(command: Command): Command {
@@ -84,19 +127,34 @@ function findNode(state: DevState, name: string): DevNodeState {
   return node;
 }
 
+interface CutOrder {
+  readonly pair: readonly [string, string];
+  readonly cut: boolean;
+}
+
 /** Each side refuses the other; a side that is not running has no connection to cut. */
-async function setCut(
-  state: DevState,
-  { pair: [a, b], cut }: { pair: readonly [string, string]; cut: boolean },
-): Promise<void> {
-  if (a === b) throw new CliError('a node cannot be cut off from itself');
-  const nodes = [findNode(state, a), findNode(state, b)] as const;
-  const orders = [
-    { node: nodes[0], peer: b },
-    { node: nodes[1], peer: a },
-  ].filter(({ node }) => node.state === 'running');
+async function setCut(state: DevState, { pair: [a, b], cut }: CutOrder): Promise<void> {
+  const [isRegion, isOther] = [a, b].map((name) => state.regions.some((region) => region.name === name));
+  if (isRegion !== isOther) throw new CliError('name two nodes or two regions');
+  if (a === b) throw new CliError(`a ${isRegion === true ? 'region' : 'node'} cannot be cut off from itself`);
+  const sidesOf = isRegion === true ? regionSides : nodeSides;
+  const orders = [...sidesOf(state, a, b), ...sidesOf(state, b, a)].filter(({ node }) => node.state === 'running');
   if (orders.length === 0) throw new CliError(`neither ${a} nor ${b} runs`, exitCode.refused);
-  await Promise.all(orders.map(({ node, peer }) => postChaos(node, cut ? 'cut' : 'heal', { peers: [peer] })));
+  await Promise.all(orders.map(({ node, from }) => postChaos(node, cut ? 'cut' : 'heal', from)));
+}
+
+/** A node and whom it is to refuse. */
+interface Side {
+  readonly node: DevNodeState;
+  readonly from: object;
+}
+
+function nodeSides(state: DevState, name: string, other: string): Side[] {
+  return [{ node: findNode(state, name), from: { peers: [other] } }];
+}
+
+function regionSides(state: DevState, name: string, other: string): Side[] {
+  return findRegion(state, name).map((node) => ({ node, from: { regions: [other] } }));
 }
 
 async function healAll(state: DevState): Promise<void> {

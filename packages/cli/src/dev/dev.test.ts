@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fakeCommand, fakePrograms, temporaryFolder, until } from '../testing/fake-node.ts';
 import { testTerminal } from '../testing/test-terminal.ts';
@@ -12,7 +14,7 @@ import { isAlive, readDevState, writeDevState, type DevState } from './state-fil
 const basePort = 18_500;
 
 function options(dataDir: string): Parameters<typeof runDev>[0] {
-  return { regions: 2, nodes: 1, partitions: 1, dataDir, basePort, json: true };
+  return { sizes: [1, 1], link: 'direct', partitions: 1, dataDir, basePort, json: true };
 }
 
 function parts(program: string): DevParts {
@@ -74,7 +76,7 @@ describe('skerry dev', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const busy = runDev(
-      { ...options(folder.path), regions: 1, basePort: port - 110 },
+      { ...options(folder.path), sizes: [1], basePort: port - 110 },
       testTerminal(),
       parts(fakePrograms.obedient),
     );
@@ -138,9 +140,105 @@ describe('skerry dev', () => {
     },
   );
 
-  test('refuses the link that is not there yet, saying what there is', async () => {
+  test('is not ready before each node has a link to every other region', async () => {
+    using folder = temporaryFolder();
     const terminal = testTerminal();
+    const asked: string[] = [];
+    let up = false;
+    const run = runDev({ ...options(folder.path), sizes: [1, 1, 1] }, terminal, {
+      ...parts(fakePrograms.obedient),
+      isReady: async (node, linkCount) => {
+        asked.push(`${node.name} ${linkCount}`);
+        return up;
+      },
+    });
+    await until(() => asked.length > 6);
+    expect(terminal.printed()).toBe('');
+    expect(new Set(asked)).toEqual(new Set(['region-1-1 2', 'region-2-1 2', 'region-3-1 2']));
+    up = true;
+    await until(() => terminal.printed() !== '');
+    terminal.interrupt();
+    await run;
+  });
+
+  test('stops a region as a whole and starts it again', async () => {
+    using folder = temporaryFolder();
+    const terminal = testTerminal();
+    const run = runDev({ ...options(folder.path), sizes: [2, 1] }, terminal, parts(fakePrograms.obedient));
+    await until(() => terminal.printed() !== '');
+    const states = (): string[] =>
+      (readDevState(folder.path)?.regions ?? []).flatMap(({ nodes }) =>
+        nodes.map(({ name, state }) => `${name} ${state}`),
+      );
+    const chaos = (...words: string[]): Promise<number> => runCli(['chaos', ...words, '--data', folder.path], other);
+    const other = testTerminal();
+    expect(await chaos('stop-region', 'region-1')).toBe(0);
+    expect(states()).toEqual(['region-1-1 stopped', 'region-1-2 stopped', 'region-2-1 running']);
+    expect(await chaos('start-region', 'region-1')).toBe(0);
+    expect(states()).toEqual(['region-1-1 running', 'region-1-2 running', 'region-2-1 running']);
+    // Nodes that run are left alone.
+    await chaos('kill', 'region-1-1');
+    const pids = pidsOf(readDevState(folder.path));
+    expect(await chaos('start-region', 'region-1')).toBe(0);
+    expect(pidsOf(readDevState(folder.path)).slice(1)).toEqual(pids);
+    expect([await chaos('stop-region', 'region-9'), other.errors()]).toEqual([
+      2,
+      'skerry: there is no region region-9; there are region-1, region-2\n',
+    ]);
+    terminal.interrupt();
+    await run;
+  });
+});
+
+describe('skerry dev --link nats', () => {
+  /** A program called nats-server, in a folder to be put on PATH. */
+  function fakeNats(folder: string, program: string): string {
+    writeFileSync(join(folder, 'nats-server'), `#!${process.execPath}\n${program}`, { mode: 0o755 });
+    return folder;
+  }
+
+  test('says what is missing where there is no nats-server', async () => {
+    const terminal = testTerminal({ env: { PATH: '/nonexistent' } });
     expect(await runCli(['dev', '--link', 'nats'], terminal)).toBe(1);
-    expect(terminal.errors()).toContain('use --link direct');
+    expect(terminal.errors()).toMatch(/--link nats needs nats-server, which is not on PATH: install it/);
+  });
+
+  test('runs one for all regions, and stops it with them', async () => {
+    using folder = temporaryFolder();
+    const PATH = fakeNats(folder.path, "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1e6);");
+    const terminal = testTerminal({ env: { PATH } });
+    const dataDir = join(folder.path, 'data');
+    const run = runDev({ ...options(dataDir), link: 'nats' }, terminal, parts(fakePrograms.obedient));
+    await until(() => terminal.printed() !== '');
+    const nats = readDevState(dataDir)?.nats;
+    expect(nats).toMatchObject({ url: 'nats://127.0.0.1:18503', storeDir: join(dataDir, 'nats') });
+    expect(isAlive(nats!.pid!)).toBe(true);
+    terminal.interrupt();
+    expect(await run).toBe(0);
+    expect(isAlive(nats!.pid!)).toBe(false);
+  });
+
+  test('fails with the end of its log when it cannot start', async () => {
+    using folder = temporaryFolder();
+    const PATH = fakeNats(folder.path, "console.error('no such luck'); process.exit(1);");
+    const terminal = testTerminal({ env: { PATH } });
+    const run = runDev({ ...options(join(folder.path, 'data')), link: 'nats' }, terminal, {
+      ...parts(fakePrograms.obedient),
+      isReady: () => Promise.resolve(false),
+    });
+    await expect(run).rejects.toThrow(/nats-server ended at the start\.[^]*no such luck/);
+  });
+});
+
+describe('the sizes of the regions', () => {
+  test.each([
+    [['--regions', '2', '--nodes', '5,3,1'], 'skerry: --nodes has 3 counts for 2 regions\n'],
+    [['--nodes', '5,3,x'], "error: option '--nodes <counts>' argument '5,3,x' is invalid."],
+    [['--nodes', '5,0'], "error: option '--nodes <counts>' argument '5,0' is invalid."],
+    [['--nodes', '3,10'], 'skerry: --nodes must be a whole number from 1 to 9\n'],
+  ])('%j are refused', async (flags, message) => {
+    const terminal = testTerminal();
+    expect(await runCli(['dev', ...flags], terminal)).toBe(1);
+    expect(terminal.errors()).toContain(message);
   });
 });

@@ -9,6 +9,7 @@ import {
   clientUrl,
   devCluster,
   peerUrl,
+  natsPort,
   planDevCluster,
   readyReport,
   type DevNode,
@@ -16,16 +17,18 @@ import {
   type DevRegion,
 } from './layout.ts';
 import { killLeftovers } from './leftovers.ts';
+import { DevNats, findNatsServer } from './nats.ts';
 import type { NodeExit } from './node-process.ts';
 import { requireFreePorts } from './ports.ts';
-import { isReadyByHealth, waitUntilReady } from './readiness.ts';
+import { isReadyByStatus, waitUntilReady } from './readiness.ts';
 import { isAlive, readDevState, removeDevState, writeDevState, type DevState } from './state-file.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
 
 /** What tests replace: the program that is a node, and how a node is asked whether it is ready. */
 export interface DevParts {
   readonly launch: (plan: readonly DevRegion[], options: DevOptions) => SupervisorOptions['launch'];
-  readonly isReady: (node: DevNode) => Promise<boolean>;
+  /** Asks whether a node serves and is linked to that many other regions. */
+  readonly isReady: (node: DevNode, linkCount: number) => Promise<boolean>;
 }
 
 const readyTimeoutMs = 60_000;
@@ -40,12 +43,18 @@ export async function runDev(
   const regions = planDevCluster(options);
   const nodes = regions.flatMap((region) => region.nodes);
   takeOverFolder(options.dataDir, terminal);
-  await requireFreePorts(nodes);
+  const nats =
+    options.link === 'nats'
+      ? new DevNats(options, findNatsServer(terminal.env['PATH']), (text) => terminal.err(text))
+      : null;
+  await requireFreePorts(nodes, nats === null ? [] : [nats.port]);
   mkdirSync(options.dataDir, { recursive: true });
 
   let control: DevState['control'] | null = null;
   const saveState = (): void => {
-    if (control !== null) writeDevState(options.dataDir, devState(regions, supervisor, control));
+    if (control === null) return;
+    const state = devState(regions, supervisor, control);
+    writeDevState(options.dataDir, nats === null ? state : { ...state, nats: nats.describe() });
   };
   const supervisor: Supervisor = new Supervisor(nodes, {
     launch: parts.launch(regions, options),
@@ -58,12 +67,14 @@ export async function runDev(
   const started = await startControl((order) => supervisor.act(order.action, order.node));
   control = started.control;
   try {
+    nats?.start();
     supervisor.startAll();
     if (!options.json) terminal.err(`Starting ${nodes.length} nodes…\n`);
     const isRunning = (node: DevNode): boolean => supervisor.state(node.name).pid !== null;
     await waitUntilReady(regions, {
       isRunning,
-      isReady: parts.isReady,
+      isReady: (node) => parts.isReady(node, regions.length - 1),
+      check: () => nats?.requireRunning(),
       timeoutMs: readyTimeoutMs,
       signal: terminal.interrupted,
     });
@@ -77,6 +88,7 @@ export async function runDev(
     started.server.closeAllConnections();
     if (!options.json) terminal.err('Stopping…\n');
     await supervisor.stopAll();
+    await nats?.stop(stopGraceMs);
     removeDevState(options.dataDir);
   }
   return exitCode.valid;
@@ -130,7 +142,7 @@ function nodeTable(regions: readonly DevRegion[], options: DevOptions): string {
       { heading: 'LOG', cell: (node) => node.logFile },
     ],
   );
-  return `${table}\nReady: every region has a leader. The data is in ${options.dataDir}; Ctrl-C stops the nodes and keeps it.\n`;
+  return `${table}\nReady: every region has a leader${regions.length > 1 ? ' and every link is up' : ''}. The data is in ${options.dataDir}; Ctrl-C stops the nodes and keeps it.\n`;
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {
@@ -143,23 +155,22 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-const realParts: DevParts = { launch: launchServer, isReady: isReadyByHealth };
+const realParts: DevParts = { launch: launchServer, isReady: isReadyByStatus };
 
 /** `skerry server …` with this very program and Node. */
 function launchServer(regions: readonly DevRegion[], options: DevOptions): SupervisorOptions['launch'] {
   const entry = fileURLToPath(new URL('../../bin/skerry.mjs', import.meta.url));
-  return (node) => {
-    const region = regions.find(({ name }) => name === node.region);
-    return {
-      command: process.execPath,
-      args: [entry, 'server', ...serverArguments(node, region?.nodes ?? [], options)],
-    };
-  };
+  return (node) => ({
+    command: process.execPath,
+    args: [entry, 'server', ...serverArguments(node, regions, options)],
+  });
 }
 
-/** Flags of `skerry server` for one node; `members` are the nodes of its region. */
-export function serverArguments(node: DevNode, members: readonly DevNode[], options: DevOptions): string[] {
+/** Flags of `skerry server` for one node. */
+export function serverArguments(node: DevNode, regions: readonly DevRegion[], options: DevOptions): string[] {
+  const members = regions.find(({ name }) => name === node.region)?.nodes ?? [];
   const others = members.filter(({ name }) => name !== node.name);
+  const otherRegions = regions.filter(({ name }) => name !== node.region);
   return [
     ['--node', node.name],
     ['--region', node.region],
@@ -177,6 +188,10 @@ export function serverArguments(node: DevNode, members: readonly DevNode[], opti
           ['--peers', others.map((other) => `${other.name}=${peerUrl(other)}`).join(',')],
           ['--via', others.map(clientUrl).join(',')],
         ]),
+    ...(otherRegions.length === 0
+      ? []
+      : [['--regions', otherRegions.map(({ name, nodes }) => `${name}=${nodes.map(peerUrl).join('|')}`).join(',')]]),
+    ...(options.link === 'nats' ? [['--link', 'nats', '--nats-servers', `nats://127.0.0.1:${natsPort(options)}`]] : []),
     ['--unsafe-fault-injection'],
   ].flat();
 }

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
 import { CliError } from '../exit-code.ts';
 
+export type LinkKind = 'direct' | 'nats';
+
 /** What `skerry dev` was asked for. */
 export interface DevOptions {
-  readonly regions: number;
-  /** Nodes per region. */
-  readonly nodes: number;
+  /** Nodes of each region, in order: [5, 3, 1] is three regions. */
+  readonly sizes: readonly number[];
+  readonly link: LinkKind;
   readonly partitions: number;
   readonly dataDir: string;
   readonly basePort: number;
@@ -35,31 +37,33 @@ const nodesMax = 9;
 
 /** Region r, node n (both from 1) listens at base + 100·r + 10·n, +1 for peers, +2 for administration; DESIGN section 8. */
 export function planDevCluster(options: DevOptions): DevRegion[] {
-  requireInteger('--regions', options.regions, 1, 99);
-  requireInteger('--nodes', options.nodes, 1, nodesMax);
+  requireInteger('--regions', options.sizes.length, 1, 99);
+  for (const size of options.sizes) requireInteger('--nodes', size, 1, nodesMax);
   requireInteger('--partitions', options.partitions, 1, 1_024);
   requireInteger('--base-port', options.basePort, 1, 65_535);
-  const portMax = options.basePort + 100 * options.regions + 10 * options.nodes + 2;
+  const portMax = Math.max(...options.sizes.map((size, i) => options.basePort + 100 * (i + 1) + 10 * size + 2));
   if (portMax > 65_535)
     throw new CliError(`the last node would listen at port ${portMax}, above 65535: choose a lower --base-port`);
 
   const data = resolve(options.dataDir);
-  return range(options.regions).map((r) => ({
-    name: `region-${r}`,
-    nodes: range(options.nodes).map((n) => {
-      const name = `region-${r}-${n}`;
-      const clientPort = options.basePort + 100 * r + 10 * n;
-      return {
-        name,
-        region: `region-${r}`,
-        clientPort,
-        peerPort: clientPort + 1,
-        adminPort: clientPort + 2,
-        dataDir: resolve(data, name),
-        logFile: resolve(data, `${name}.log`),
-      };
-    }),
-  }));
+  return options.sizes
+    .map((size, i) => ({ size, r: i + 1 }))
+    .map(({ size, r }) => ({
+      name: `region-${r}`,
+      nodes: range(size).map((n) => {
+        const name = `region-${r}-${n}`;
+        const clientPort = options.basePort + 100 * r + 10 * n;
+        return {
+          name,
+          region: `region-${r}`,
+          clientPort,
+          peerPort: clientPort + 1,
+          adminPort: clientPort + 2,
+          dataDir: resolve(data, name),
+          logFile: resolve(data, `${name}.log`),
+        };
+      }),
+    }));
 }
 
 export function clientUrl(node: DevNode): string {
@@ -68,6 +72,11 @@ export function clientUrl(node: DevNode): string {
 
 export function peerUrl(node: DevNode): string {
   return `ws://${host}:${node.peerPort}`;
+}
+
+/** Where the NATS server of a cluster with `--link nats` listens: below the ports of all regions. */
+export function natsPort(options: Pick<DevOptions, 'basePort'>): number {
+  return options.basePort + 3;
 }
 
 export function adminUrl(node: DevNode): string {

@@ -13,16 +13,29 @@ export function killLeftovers(state: DevState): string[] {
   for (const { pid } of left) {
     if (pid !== null) process.kill(pid, 'SIGKILL');
   }
-  return left.map((node) => node.name);
+  return [...left.map((node) => node.name), ...killLeftNats(state)];
+}
+
+/** It knows nothing of the supervisor, so it goes on when that is killed. */
+function killLeftNats({ nats }: DevState): string[] {
+  if (nats === undefined || nats.pid === null || !isAlive(nats.pid)) return [];
+  const words = wordsOf(nats.pid);
+  if (!(words[0] ?? '').endsWith('nats-server') || !words.includes(nats.storeDir)) return [];
+  process.kill(nats.pid, 'SIGKILL');
+  return ['nats-server'];
 }
 
 function isNode(pid: number, node: DevNodeState): boolean {
+  const words = wordsOf(pid);
+  const dataDir = join(dirname(node.log), node.name);
+  return words.includes('server') && words.includes(node.name) && words.includes(dataDir);
+}
+
+/** The command line of a process; empty where it cannot be known: no /proc here, or it ended meanwhile. */
+function wordsOf(pid: number): string[] {
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    const dataDir = join(dirname(node.log), node.name);
-    return words.includes('server') && words.includes(node.name) && words.includes(dataDir);
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {
-    // No /proc here, or it ended meanwhile: leave it alone.
-    return false;
+    return [];
   }
 }

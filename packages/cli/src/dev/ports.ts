@@ -2,9 +2,9 @@ import { createServer } from 'node:net';
 import { CliError } from '../exit-code.ts';
 import type { DevNode } from './layout.ts';
 
-/** Fails with the list of those that are taken unless every port of these nodes is free. */
-export async function requireFreePorts(nodes: readonly DevNode[]): Promise<void> {
-  const ports = nodes.flatMap((node) => [node.clientPort, node.peerPort, node.adminPort]);
+/** Fails with the list of those that are taken unless every port of these nodes, and of `more`, is free. */
+export async function requireFreePorts(nodes: readonly DevNode[], more: readonly number[] = []): Promise<void> {
+  const ports = [...nodes.flatMap((node) => [node.clientPort, node.peerPort, node.adminPort]), ...more];
   const free = await Promise.all(ports.map(isFree));
   const taken = ports.filter((_, i) => free[i] !== true);
   if (taken.length === 0) return;

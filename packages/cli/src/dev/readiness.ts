@@ -5,17 +5,19 @@ import { adminUrl, type DevNode, type DevRegion } from './layout.ts';
 
 export interface ReadinessOptions {
   readonly isRunning: (node: DevNode) => boolean;
-  /** The node answers consistent calls. */
+  /** The node answers consistent calls and has a link to every other region. */
   readonly isReady: (node: DevNode) => Promise<boolean>;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Called at every look; throws when waiting has become useless. */
+  readonly check?: () => void;
 }
 
 const pollIntervalMs = 50;
 
 /**
- * Resolves when every region has a leader and every node that runs knows it. Fails when too few nodes of a region run,
- * with the end of a log that says why, or when it takes too long.
+ * Resolves when every region has a leader, every node that runs knows it, and all its links are up. Fails when too few
+ * nodes of a region run, with the end of a log that says why, or when it takes too long.
  */
 export async function waitUntilReady(regions: readonly DevRegion[], options: ReadinessOptions): Promise<void> {
   const deadline = performance.now() + options.timeoutMs;
@@ -28,6 +30,7 @@ export async function waitUntilReady(regions: readonly DevRegion[], options: Rea
       }),
     );
     for (const region of regions) requireMajority(region, options.isRunning);
+    options.check?.();
     if (waiting.size === 0) return;
     if (performance.now() > deadline) {
       const names = [...waiting].map((node) => node.name).join(', ');
@@ -49,7 +52,7 @@ function requireMajority(region: DevRegion, isRunning: (node: DevNode) => boolea
 
 const tailLinesMax = 5;
 
-function logTail(file: string): string {
+export function logTail(file: string): string {
   try {
     return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-tailLinesMax).join('\n');
   } catch {
@@ -57,13 +60,20 @@ function logTail(file: string): string {
   }
 }
 
-/** Asks the node's own health answer. */
-export async function isReadyByHealth(node: DevNode): Promise<boolean> {
+/** Asks the node itself; `linkCount` is the number of other regions. */
+export async function isReadyByStatus(node: DevNode, linkCount: number): Promise<boolean> {
   try {
-    const response = await fetch(`${adminUrl(node)}/readyz?mode=consistent`, { signal: AbortSignal.timeout(2_000) });
-    await response.arrayBuffer();
-    return response.ok;
+    const response = await fetch(`${adminUrl(node)}/status`, { signal: AbortSignal.timeout(2_000) });
+    const { partitions, links } = (await response.json()) as NodeAnswer;
+    const isLed = partitions.length > 0 && partitions.every(({ leader, quorum }) => leader !== null && quorum);
+    return isLed && links.filter(({ up }) => up).length >= linkCount;
   } catch {
     return false;
   }
+}
+
+/** What is read of a node's `/status`. */
+interface NodeAnswer {
+  readonly partitions: readonly { readonly leader: string | null; readonly quorum: boolean }[];
+  readonly links: readonly { readonly up: boolean }[];
 }

@@ -13,6 +13,13 @@ export interface DevState {
     readonly name: string;
     readonly nodes: readonly DevNodeState[];
   }[];
+  /** The NATS server that carries changes between regions; absent where there is none. */
+  readonly nats?: {
+    readonly url: string;
+    readonly pid: number | null;
+    readonly storeDir: string;
+    readonly log: string;
+  };
 }
 
 export interface DevNodeState {

@@ -19,7 +19,13 @@ function startNodes(
   stopGraceMs = 5_000,
 ): { supervisor: Supervisor; nodes: DevNode[]; crashes: string[] } {
   const folder = temporaryFolder();
-  const [region] = planDevCluster({ regions: 1, nodes: 2, partitions: 1, dataDir: folder.path, basePort: 7_000 });
+  const [region] = planDevCluster({
+    sizes: [2],
+    link: 'direct',
+    partitions: 1,
+    dataDir: folder.path,
+    basePort: 7_000,
+  });
   const nodes = [...region!.nodes];
   const crashes: string[] = [];
   const supervisor = new Supervisor(nodes, {
