@@ -8,6 +8,7 @@ import { fakeCommand, fakePrograms, temporaryFolder, until } from '../testing/fa
 import { testTerminal } from '../testing/test-terminal.ts';
 import { runCli } from '../program.ts';
 import { runDev, type DevParts } from './dev.ts';
+import { findNatsServer } from './nats.ts';
 import { isAlive, readDevState, writeDevState, type DevState } from './state-file.ts';
 
 /** The nodes are fakes that listen nowhere; below the ports that the kernel gives to outgoing connections. */
@@ -198,9 +199,20 @@ describe('skerry dev --link nats', () => {
   }
 
   test('says what is missing where there is no nats-server', async () => {
-    const terminal = testTerminal({ env: { PATH: '/nonexistent' } });
+    expect(() => findNatsServer({ PATH: '/nonexistent' }, [])).toThrow(
+      '--link nats needs nats-server, which is not on PATH: install it',
+    );
+    const terminal = testTerminal({ env: { SKERRY_NATS_SERVER: '/nonexistent/nats' } });
     expect(await runCli(['dev', '--link', 'nats'], terminal)).toBe(1);
-    expect(terminal.errors()).toMatch(/--link nats needs nats-server, which is not on PATH: install it/);
+    expect(terminal.errors()).toBe('skerry: SKERRY_NATS_SERVER names /nonexistent/nats, which is no program\n');
+  });
+
+  test('finds it on PATH, then where systems put it, unless one is named', () => {
+    using folder = temporaryFolder();
+    const file = join(fakeNats(folder.path, ''), 'nats-server');
+    expect(findNatsServer({ PATH: `/nonexistent:${folder.path}` }, [])).toBe(file);
+    expect(findNatsServer({}, [folder.path])).toBe(file);
+    expect(findNatsServer({ PATH: folder.path, SKERRY_NATS_SERVER: process.execPath })).toBe(process.execPath);
   });
 
   test('runs one for all regions, and stops it with them', async () => {

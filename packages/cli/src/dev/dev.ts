@@ -44,9 +44,7 @@ export async function runDev(
   const nodes = regions.flatMap((region) => region.nodes);
   takeOverFolder(options.dataDir, terminal);
   const nats =
-    options.link === 'nats'
-      ? new DevNats(options, findNatsServer(terminal.env['PATH']), (text) => terminal.err(text))
-      : null;
+    options.link === 'nats' ? new DevNats(options, findNatsServer(terminal.env), (text) => terminal.err(text)) : null;
   await requireFreePorts(nodes, nats === null ? [] : [nats.port]);
   mkdirSync(options.dataDir, { recursive: true });
 

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { CliError } from '../exit-code.ts';
 import { natsPort, type DevOptions } from './layout.ts';
@@ -8,22 +8,37 @@ import type { DevState } from './state-file.ts';
 
 const program = 'nats-server';
 
-/** Where `nats-server` is. Throws {@link CliError} where it is not. */
-export function findNatsServer(path: string | undefined): string {
-  for (const folder of (path ?? '').split(delimiter)) {
-    const file = join(folder, program);
-    try {
-      if (folder === '') continue;
-      accessSync(file, constants.X_OK);
-      return file;
-    } catch {
-      // Not there: look further.
-    }
-  }
+/** Debian puts it where not every user's PATH leads. */
+const foldersBesidePath = ['/usr/sbin', '/usr/local/sbin'];
+
+/**
+ * Where `nats-server` is: what SKERRY_NATS_SERVER names, else on PATH, else where systems put it. Throws
+ * {@link CliError} where it is not.
+ */
+export function findNatsServer(
+  env: Readonly<Record<string, string | undefined>>,
+  besidePath: readonly string[] = foldersBesidePath,
+): string {
+  const named = env['SKERRY_NATS_SERVER'];
+  const folders = [...(env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''), ...besidePath];
+  const candidates = named === undefined ? folders.map((folder) => join(folder, program)) : [named];
+  const found = candidates.find(isProgram);
+  if (found !== undefined) return found;
   throw new CliError(
-    `--link nats needs ${program}, which is not on PATH: install it (Debian, Ubuntu: apt-get install ${program}; ` +
-      'macOS: brew install nats-server) or use --link direct',
+    named === undefined
+      ? `--link nats needs ${program}, which is not on PATH: install it (Debian, Ubuntu: apt-get install ${program}; ` +
+          'macOS: brew install nats-server) or use --link direct'
+      : `SKERRY_NATS_SERVER names ${named}, which is no program`,
   );
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** One NATS server with JetStream, shared by all regions of a dev cluster. */
