@@ -222,7 +222,7 @@ class Run {
   async #judge(): Promise<void> {
     for (const node of this.#region.nodes) {
       const db = await this.#region.pinned(node);
-      const ledger = await db.conflicts(this.#prefix, { limit: 1_000 });
+      const { entries: ledger } = await db.conflicts(this.#prefix, { limit: 1_000 });
       for (const { name, end, receipts, ledger: wanted } of cases) {
         const key = this.#key(name);
         const at = `${name}, at ${node.name}`;

@@ -5,7 +5,7 @@ import { formatJson, jsonValue, visible } from './output.ts';
 import { shownJson, shownText, type Shown } from './shown.ts';
 
 /** What a timeout or a refusal means and what to do, on standard error; null if the call was valid. */
-function complaint(result: Answered): { readonly text: string; readonly code: ExitCode } | null {
+export function complaint(result: Answered): { readonly text: string; readonly code: ExitCode } | null {
   if (result.outcome === 'undecided') {
     return {
       text: `timeout, undecided: it may have been applied or may still be; ${nextStep(result)}`,

@@ -45,7 +45,8 @@ function databaseOf(client: Client): Database {
       };
       return withinDeadline(options, async (signal) => keyResult(await client.resolve(ticket, { signal })), undecided);
     },
-    conflicts: (prefix, { limit, signal }) => client.conflicts(prefix, { limit, signal, ...bytes }),
+    conflicts: (prefix, options) => client.conflicts(prefix, { ...options, ...bytes }),
+    region: () => client.connection?.region ?? null,
     members: () => Promise.resolve(client.members),
     changeMembers: (change, options) => client.changeMembers({ ...change, ...options }),
     transferLeadership: (target, options) => client.transferLeadership({ ...target, ...options }),

@@ -1,5 +1,5 @@
 import type { NodeId } from '@skerry/base';
-import type { Conflict, Entry, TextEdits, WatchedChange } from '@skerry/client';
+import type { Conflict, ConflictPage, Entry, TextEdits, WatchedChange } from '@skerry/client';
 import type { Member, MemberSpec, Outcome, ReceiptState, ValueType } from '@skerry/protocol';
 import type { Hold } from '@skerry/recipes';
 import type { Shown } from './shown.ts';
@@ -29,7 +29,13 @@ export interface Database {
   watch(target: WatchTarget, signal: AbortSignal): AsyncIterable<WatchBatch>;
   receipt(receipt: string, options: CallOptions & { readonly waitUntilKnown: boolean }): Promise<ReceiptResult>;
   resolve(ticket: string, options: CallOptions): Promise<KeyResult>;
-  conflicts(prefix: string, options: CallOptions & { readonly limit: number }): Promise<readonly ConflictRecord[]>;
+  /** One page of the region's ledger, the newest first; `before` is `next` of an earlier page (see the client). */
+  conflicts(
+    prefix: string,
+    options: CallOptions & { readonly limit: number; readonly before?: string },
+  ): Promise<ConflictPage<Uint8Array>>;
+  /** The region that answers; null: none at the moment. */
+  region(): string | null;
   /** The nodes of the region as the cluster tells its clients, with the addresses to ask each by. */
   members(): Promise<readonly Member[]>;
   changeMembers(

@@ -1,3 +1,5 @@
+import type { SkerryError } from '@skerry/client';
+
 /** Exit codes of every `skerry` command; DESIGN section 8. */
 export const exitCode = {
   valid: 0,
@@ -19,4 +21,9 @@ export class CliError extends Error {
     super(message);
     this.code = code;
   }
+}
+
+/** An error of the one table. By name, since the class is only loaded with the client. */
+export function isTypedError(error: unknown): error is SkerryError {
+  return error instanceof Error && error.name === 'SkerryError';
 }

@@ -1,7 +1,7 @@
 import type { SkerryError } from '@skerry/client';
 import { Command, CommanderError } from 'commander';
 import type { CliContext } from './command.ts';
-import { CliError, exitCode, type ExitCode } from './exit-code.ts';
+import { CliError, exitCode, isTypedError, type ExitCode } from './exit-code.ts';
 import { visible } from './output.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
@@ -92,11 +92,6 @@ async function report(error: unknown, terminal: Terminal): Promise<ExitCode> {
   const text = error instanceof Error ? (terminal.env['SKERRY_DEBUG'] ? error.stack : error.message) : String(error);
   terminal.err(`skerry: ${visible(text ?? '')}\n`);
   return exitCode.failure;
-}
-
-/** By name, since the class is only loaded with the client. */
-function isTypedError(error: unknown): error is SkerryError {
-  return error instanceof Error && error.name === 'SkerryError';
 }
 
 /** An error of the one table: not found and conflict are refusals, as in HTTP. */

@@ -120,14 +120,15 @@ describe('administration', () => {
     const db = await cluster.connect();
     const rest = { id: '0:1', key: 'k', loserVersion: '1', loserRegion: 'region-2' as never, winnerVersion: '00000000000500060000000000ff', winnerRegion: null, timeMs: 5, reason: 'otherType' as const };
     cluster.onRequest = () => ({
-      kind: 'conflicts', entries: [{ ...rest, loser: { type: 'counter', total: '90071992547409930' }, winner: { type: 'register', value: bytes('w') } }],
+      kind: 'conflicts', next: '0:1', entries: [{ ...rest, loser: { type: 'counter', total: '90071992547409930' }, winner: { type: 'register', value: bytes('w') } }],
     });
-    const conflicts = track(db.conflicts(''));
+    const conflicts = track(db.conflicts('', { before: '0:2' }));
     await cluster.host.settle();
-    expect(conflicts.value).toEqual([{
+    expect(cluster.last.request.operation).toEqual({ kind: 'conflicts', prefix: '', limit: 256, before: '0:2' });
+    expect(conflicts.value).toEqual({ next: '0:1', entries: [{
       ...rest, loser: { type: 'counter', total: 90_071_992_547_409_930n }, loserStamp: null,
       winner: { type: 'register', value: 'w' }, winnerStamp: { wallMs: 5, counter: 6, replica: 255 },
-    }]);
+    }] });
   });
 });
 

@@ -17,7 +17,7 @@ import { isQuorumless, traitsOf } from './traits.ts';
 import { toCompare, toTxnOperation, TxnBuilder, type Txn, type TxnResponse } from './txn.ts';
 import type { TypedCalls } from './typed.ts';
 import type {
-  CallOptions, CatchUpOptions, Conflict, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReadOptions, ReceiptStatus, Response, SetOptions, SwapOptions,
+  CallOptions, CatchUpOptions, Conflict, ConflictPage, ConflictsOptions, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReadOptions, ReceiptStatus, Response, SetOptions, SwapOptions,
   ValueOf, WatchBatch, WatchOptions,
 } from './types.ts';
 import { checkKey, formOf, fromBytes, toBytes, toEntry, toResponse, toView, type KeyResult } from './values.ts';
@@ -208,15 +208,17 @@ export class Client {
     return { valid: outcome === 'applied', timeout, value: null, version: null, stamp: null, ...(outcome === undefined ? {} : { outcome }) };
   }
 
-  /** The newest entries of the conflict ledger under `prefix`. */
-  async conflicts<F extends Form = 'text'>(prefix: string, options: { readonly limit?: number; readonly as?: F; readonly signal?: AbortSignal } = {}): Promise<readonly Conflict<ValueOf<F>>[]> {
+  /** The newest entries of the conflict ledger under `prefix`, as many as fit into a page; a `before` of a malformed kind is BAD_REQUEST. */
+  async conflicts<F extends Form = 'text'>(prefix: string, options: ConflictsOptions<F> = {}): Promise<ConflictPage<ValueOf<F>>> {
     const form = options.as ?? ('text' as F);
-    const result = await this.#ask({ kind: 'conflicts', prefix: checkKey(prefix), limit: options.limit ?? listLimitDefault }, signalOf(options));
-    const { entries } = answerOf(result, 'conflicts');
+    const { limit = listLimitDefault, before, ...call } = options;
+    const result = await this.#ask({ kind: 'conflicts', prefix: checkKey(prefix), limit, ...(before === undefined ? {} : { before }) }, call);
+    const { entries, next } = answerOf(result, 'conflicts');
     const shown = (view: (typeof entries)[number]['loser']): Conflict<ValueOf<F>>['loser'] => (view === null ? null : toView(view, form));
-    return entries.map((entry) => ({
+    const all = entries.map((entry) => ({
       ...entry, loser: shown(entry.loser), loserStamp: stampFromText(entry.loserVersion), winner: shown(entry.winner), winnerStamp: stampFromText(entry.winnerVersion),
     }));
+    return { entries: all, next };
   }
 
   /** What the connected node knows of itself. Rejects with TIMEOUT when no node answers in time. */

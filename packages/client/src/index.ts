@@ -11,6 +11,6 @@ export { Receipt } from './receipt.ts';
 export { SetOf } from './set-of.ts';
 export { TxnBuilder, type Txn, type TxnAction, type TxnCompare, type TxnResponse } from './txn.ts';
 export type {
-  CallOptions, Conflict, ConsistencyOptions, DeleteOptions, Entry, Followed, FollowOptions, Form, GetOptions, ListOptions, Page, ReadOptions,
+  CallOptions, Conflict, ConflictPage, ConflictsOptions, ConsistencyOptions, DeleteOptions, Entry, Followed, FollowOptions, Form, GetOptions, ListOptions, Page, ReadOptions,
   ReceiptStatus, Response, SetOptions, SwapOptions, UpdateOptions, ValueOf, View, WatchBatch, WatchedChange, WatchOptions, WriteResponse,
 } from './types.ts';

@@ -167,6 +167,21 @@ export interface Conflict<V = string> extends Omit<ConflictEntry, 'loser' | 'win
   readonly winnerStamp: Stamp | null;
 }
 
+export interface ConflictsOptions<F extends Form = Form> extends CallOptions {
+  readonly as?: F;
+  /** Entries of a page at most; default 256. */
+  readonly limit?: number;
+  /** `next` of an earlier page; or `PARTITION:NUMBER`, several of them separated by commas: only these partitions, below these numbers. */
+  readonly before?: string;
+}
+
+export interface ConflictPage<V = string> {
+  /** The newest first; of one partition in falling order of their numbers. */
+  readonly entries: readonly Conflict<V>[];
+  /** Pass as `before` for the next page; null: that was all. */
+  readonly next: string | null;
+}
+
 export interface FollowOptions {
   /** Begins after this cursor of an earlier one; absent: with the value as it is now. */
   readonly cursor?: string;

@@ -52,6 +52,8 @@ export interface HttpConflictsResponse {
     readonly winnerRegion: string | null;
     readonly timeMs: number;
   }[];
+  /** Pass as `before` for what comes after; null: that was all. */
+  readonly next: string | null;
 }
 
 export interface HttpRegionsResponse {
@@ -96,6 +98,7 @@ export const httpConflictsResponseSchema: z.ZodType<HttpConflictsResponse> = z.s
     loser: httpViewSchema.nullable(), loserVersion: z.string(), loserRegion: z.string().nullable(),
     winner: httpViewSchema.nullable(), winnerVersion: z.string(), winnerRegion: z.string().nullable(), timeMs: z.int(),
   })),
+  next: z.string().nullable(),
 });
 export const httpRegionsResponseSchema: z.ZodType<HttpRegionsResponse> = z.strictObject({
   regions: z.array(z.strictObject({

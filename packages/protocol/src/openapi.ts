@@ -69,7 +69,7 @@ export function openApiDocument(options: { readonly version: string; readonly se
         }),
       },
       '/v1/conflicts': {
-        get: operation('listConflicts', 'What merges discarded, of the keys under a prefix.', [query('prefix', text), query('limit', count), timeout], {
+        get: operation('listConflicts', 'What merges discarded, of the keys under a prefix.', [query('prefix', text), query('limit', count), query('before', text), timeout], {
           200: { description: 'Entries of the conflict ledger.', content: json('ConflictsResponse') },
         }),
       },

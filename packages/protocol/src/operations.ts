@@ -23,7 +23,8 @@ export type ReadOperation =
       readonly consistent: boolean;
       readonly keysOnly: boolean;
     }
-  | { readonly kind: 'conflicts'; readonly prefix: string; readonly limit: number };
+  /** The newest first. `before`: `next` of an earlier answer, or `PARTITION:NUMBER`, separated by commas: only these partitions, below these. */
+  | { readonly kind: 'conflicts'; readonly prefix: string; readonly limit: number; readonly before?: string };
 
 export type WriteOperation =
   | {
@@ -198,7 +199,8 @@ export type Answer =
     }
   | { readonly kind: 'lease'; readonly timeout: boolean; readonly outcome: Outcome; readonly ttlMs: number; readonly ticket?: string }
   | { readonly kind: 'receipt'; readonly state: ReceiptState; readonly reason?: string; readonly version: string | null; readonly timeout: boolean }
-  | { readonly kind: 'conflicts'; readonly entries: readonly ConflictEntry[] }
+  /** `next`: pass as `before` for what comes after; null: that was all. */
+  | { readonly kind: 'conflicts'; readonly entries: readonly ConflictEntry[]; readonly next: string | null }
   | { readonly kind: 'regions'; readonly regions: readonly RegionStatus[] }
   | { readonly kind: 'status'; readonly status: NodeStatus }
   | { readonly kind: 'done' }

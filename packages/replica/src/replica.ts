@@ -2,6 +2,7 @@ import { assertPresent, type NodeId, type PartitionId, type RegionId, type Repli
 import { HybridClock } from '@skerry/crdt';
 import { Admin } from './admin.ts';
 import { behindOf, errorAnswer, readAnswer, timedOutRead, writeAnswer } from './answers.ts';
+import { Conflicts } from './conflicts.ts';
 import { Lists } from './lists.ts';
 import { formatTicket, parseReceipt, parseTicket } from './names.ts';
 import { Partition, versionOf } from './partition.ts';
@@ -13,8 +14,6 @@ import { RegionDirectory } from './regions/region-directory.ts';
 import type { Effects, Now, ReplicaOptions, RequestHandle, Seen } from './replica-api.ts';
 import type { ClientRequest, NodeStatus, RegionStatus, ReplicaErrorCode, WriteId, WriteOperation } from './requests.ts';
 import { StagedStore } from './staged-store.ts';
-import { conflictEntry, decodeConflict } from './state/ledger.ts';
-import type { ConflictCount } from './state/values.ts';
 import { keysOf, toCommand } from './to-command.ts';
 import { Turn } from './turn.ts';
 import { partitionOf, refusalOf } from './validate.ts';
@@ -43,7 +42,7 @@ export class Replica {
   readonly #lists: Lists;
   readonly #admin: Admin;
   readonly #regions: RegionDirectory;
-  readonly #conflictCounts: Map<string, { count: number; readonly conflict: ConflictCount }> = new Map();
+  readonly #conflicts: Conflicts;
   #stampsAhead = 0;
   /** Open requests. A cancelled or answered one is not in here. */
   readonly #open: Map<RequestHandle, { open: boolean; asker: Asker | null }> = new Map();
@@ -67,7 +66,7 @@ export class Replica {
         if (batch.regionsChanged && partition.id === 0) this.#regions.changed();
         this.#regions.applied();
         this.#stampsAhead += batch.stampsAhead;
-        for (const conflict of batch.conflicts) this.#countConflict(conflict);
+        for (const conflict of batch.conflicts) this.#conflicts.count(conflict);
       },
       onInstalled: (partition: Partition) => {
         this.#watches.installed(partition);
@@ -81,6 +80,7 @@ export class Replica {
       new Partition({ id: index as Partition['id'], turn: this.#turn, storage, clock: this.#clock, events }));
     this.#watches = new Watches(this.#turn, this.#partitions);
     this.#views = new ViewReads(this.#turn);
+    this.#conflicts = new Conflicts(this.#partitions);
     this.#lists = new Lists(this.#partitions);
     this.#admin = new Admin(this.#turn, this.#partitions);
     this.#regions = new RegionDirectory(this.#turn, this.#partitions);
@@ -112,12 +112,9 @@ export class Replica {
         return this.#get(handle, operation, request);
       case 'list':
         return this.#list(handle, operation, request.timeoutMs);
-      case 'conflicts': {
-        const entries = this.#partitions.flatMap(({ id, state }) => state.conflicts(operation.prefix, operation.limit, (bytes, number) => conflictEntry(decodeConflict(bytes), id, number)));
-        entries.sort((a, b) => b.timeMs - a.timeMs);
-        this.#turn.answer(handle, { kind: 'conflicts', entries: entries.slice(0, operation.limit) });
+      case 'conflicts':
+        this.#turn.answer(handle, this.#conflicts.page(operation));
         return;
-      }
       case 'receipt':
         return this.#receipt(handle, operation.receipt, operation.wait, request.timeoutMs);
       case 'resolve': {
@@ -239,10 +236,8 @@ export class Replica {
   }
 
   /** Conflicts recorded since the start, by reason and pair of regions. */
-  conflictCounts(): { readonly reason: string; readonly loserRegion: string; readonly winnerRegion: string; readonly count: number }[] {
-    return Array.from(this.#conflictCounts.values(), ({ count, conflict }) => ({
-      reason: conflict.reason, loserRegion: conflict.loserRegion ?? '', winnerRegion: conflict.winnerRegion ?? '', count,
-    }));
+  conflictCounts(): ReturnType<Conflicts['counts']> {
+    return this.#conflicts.counts();
   }
 
   /** Tests reach in here to break what no operation breaks. */
@@ -480,13 +475,6 @@ export class Replica {
         this.#turn.answer(handle, answer);
       },
     };
-  }
-
-  #countConflict(conflict: ConflictCount): void {
-    const name = `${conflict.reason} ${conflict.loserRegion} ${conflict.winnerRegion}`;
-    const known = this.#conflictCounts.get(name);
-    if (known === undefined) this.#conflictCounts.set(name, { count: 1, conflict });
-    else known.count++;
   }
 
   #refuse(handle: RequestHandle, code: ReplicaErrorCode, detail: string): void {

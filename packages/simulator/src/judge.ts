@@ -92,8 +92,13 @@ function dump(machine: Machine): Dump | null {
 function conflictsOf(world: World): Conflict[] {
   const machine = [...world.machines.values()].find(({ isUp, name }) => isUp && world.members.has(name));
   if (machine === undefined || machine.replica === null) return [];
-  machine.replica.request(-2, { operation: { kind: 'conflicts', prefix: '', limit: 100_000 }, timeoutMs: null }, machine.now);
-  const answer = machine.replica.flush(machine.now)?.answers.find(({ handle }) => handle === -2)?.answer;
-  if (answer?.kind !== 'conflicts') return [];
-  return answer.entries.map(({ key, loser, reason }) => ({ key, loser: textOf(loser?.type === 'register' ? loser.value : null), reason }));
+  const found: Conflict[] = [];
+  for (let before: { before?: string } | null = {}; before !== null; ) {
+    machine.replica.request(-2, { operation: { kind: 'conflicts', prefix: '', limit: 100_000, ...before }, timeoutMs: null }, machine.now);
+    const answer = machine.replica.flush(machine.now)?.answers.find(({ handle }) => handle === -2)?.answer;
+    if (answer?.kind !== 'conflicts') return [];
+    for (const { key, loser, reason } of answer.entries) found.push({ key, loser: textOf(loser?.type === 'register' ? loser.value : null), reason });
+    before = answer.next === null ? null : { before: answer.next };
+  }
+  return found;
 }

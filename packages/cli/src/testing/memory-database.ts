@@ -6,7 +6,6 @@ import type { CliContext } from '../command.ts';
 import type {
   CallOptions,
   Change,
-  ConflictRecord,
   Database,
   DeleteResult,
   KeyResult,
@@ -18,6 +17,7 @@ import type {
   WatchBatch,
 } from '../database.ts';
 import type { Shown } from '../shown.ts';
+import { MemoryLedger } from './memory-ledger.ts';
 import { changed } from './memory-values.ts';
 
 /** What the memory database shall answer in place of the truth. */
@@ -25,7 +25,6 @@ export interface Script {
   readonly write?: KeyResult;
   readonly receipt?: ReceiptResult;
   readonly watch?: readonly WatchBatch[];
-  readonly conflicts?: readonly ConflictRecord[];
   readonly members?: readonly Member[];
 }
 
@@ -37,6 +36,8 @@ export class MemoryDatabase implements Database {
   readonly calls: unknown[][] = [];
   /** Those that are held; aborted: lost. */
   readonly locks = new Map<string, AbortController>();
+  readonly ledger = new MemoryLedger();
+  inRegion: string | null = 'region-1';
   closed = false;
   /** Calls of `set` under way, now and at most. */
   open = 0;
@@ -105,6 +106,8 @@ export class MemoryDatabase implements Database {
     this.#record('update', key, 'edit' in change ? { type: change.type } : change, options);
     const { value: _, ...scripted } = this.#script.write ?? { value: null };
     if ('valid' in scripted) return { ...scripted, view: null };
+    const present = this.views.get(key)?.type ?? (this.values.has(key) ? 'register' : change.type);
+    if (present !== change.type) throw new SkerryError({ code: 'WRONG_TYPE' });
     const view = changed(this.views.get(key), change);
     this.views.set(key, view);
     const isTold = change.type !== 'set';
@@ -143,8 +146,12 @@ export class MemoryDatabase implements Database {
     return this.set(ticket, Buffer.of(), options);
   }
 
-  conflicts(): Promise<readonly ConflictRecord[]> {
-    return Promise.resolve(this.#script.conflicts ?? []);
+  conflicts(prefix: string, options: Parameters<Database['conflicts']>[1]): ReturnType<Database['conflicts']> {
+    return Promise.resolve(this.ledger.page(prefix, options));
+  }
+
+  region(): string | null {
+    return this.inRegion;
   }
 
   members(): Promise<readonly Member[]> {

@@ -132,7 +132,7 @@ export const answers: fc.Arbitrary<Answer> = fc.oneof(
     { reason: text },
   ),
   fc.record({
-    kind: kind('conflicts'),
+    kind: kind('conflicts'), next: nullable(text),
     entries: few(fc.record({
       id: text, key: text, loser: nullable(view), loserVersion: text, loserRegion: nullable(region),
       winner: nullable(view), winnerVersion: text, winnerRegion: nullable(region), timeMs: uint,

@@ -4,7 +4,7 @@ import {
 } from '@skerry/crdt';
 import type { ConfigState } from '@skerry/raft';
 import { stateKeys, type StateKeys } from '../keys.ts';
-import type { Compare, ConflictEntry, TxnOperation } from '../requests.ts';
+import type { Compare, TxnOperation } from '../requests.ts';
 import type { StagedStore } from '../staged-store.ts';
 import type { Batch } from './batch.ts';
 import type { Command, CommandId, Promotion } from './command.ts';
@@ -383,16 +383,11 @@ export class StateMachine {
     return record === undefined ? Number.POSITIVE_INFINITY : decodeConflict(record).clusterMs;
   }
 
-  /** Newest first. */
-  conflicts(prefix: string, limit: number, decode: (bytes: Uint8Array, number: number) => ConflictEntry): ConflictEntry[] {
-    const found: ConflictEntry[] = [];
-    for (const { key, value } of this.#store.scan({ ...this.keys.range('o'), reverse: true })) {
-      const entry = decode(value, Number.parseInt(key.slice(-12), 16));
-      if (!entry.key.startsWith(prefix)) continue;
-      found.push(entry);
-      if (found.length >= limit) break;
-    }
-    return found;
+  /** Records of the ledger with lower numbers than `number`, the newest first. */
+  *conflictsBelow(number: number): Generator<{ readonly number: number; readonly record: Uint8Array }, void, undefined> {
+    const all = this.keys.range('o');
+    const range = { from: all.from, to: number < this.header.conflicts.next ? this.keys.conflict(number) : all.to, reverse: true };
+    for (const { key, value } of this.#store.scan(range)) yield { number: Number.parseInt(key.slice(-12), 16), record: value };
   }
 
   admittedAs(node: NodeId): ReplicaId | null {

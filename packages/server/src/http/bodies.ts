@@ -95,6 +95,7 @@ export function conflictsBody(answer: Of<'conflicts'>): HttpConflictsResponse {
       loser: entry.loser === null ? null : viewBody(entry.loser),
       winner: entry.winner === null ? null : viewBody(entry.winner),
     })),
+    next: answer.next,
   };
 }
 

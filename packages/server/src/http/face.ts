@@ -209,9 +209,9 @@ async function getReceipt(asking: Asking, request: FastifyRequest, reply: Fastif
 }
 
 async function listConflicts(asking: Asking, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const parameters = readParameters(request.query, ['prefix', 'limit', 'blocking', 'timeout']);
-  const { prefix = '', limit = 100 } = parameters;
-  const operation = { kind: 'conflicts', prefix, limit } as const;
+  const parameters = readParameters(request.query, ['prefix', 'limit', 'before', 'blocking', 'timeout']);
+  const { prefix = '', limit = 100, before } = parameters;
+  const operation = { kind: 'conflicts', prefix, limit, ...(before === undefined ? {} : { before }) } as const;
   return conflictsBody(expectAnswer(await asking.read(reply, operation, timeoutMsOf(parameters)), 'conflicts'));
 }
 

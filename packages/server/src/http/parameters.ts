@@ -29,6 +29,7 @@ export interface Parameters {
   readonly limit?: number | undefined;
   readonly prefix?: string | undefined;
   readonly after?: string | undefined;
+  readonly before?: string | undefined;
   readonly key?: string | undefined;
   readonly cursor?: string | undefined;
   readonly mode?: string | undefined;
@@ -45,6 +46,7 @@ const kinds: { readonly [Name in keyof Parameters]-?: z.ZodType } = {
   limit: count,
   prefix: text,
   after: text,
+  before: text,
   key: text,
   cursor: text,
   mode: text,

@@ -258,12 +258,15 @@ describe('what regions tell', () => {
       winnerRegion: null,
       timeMs: 5,
     };
-    face.reply = () => ({ kind: 'conflicts', entries: [entry] });
-    const { body } = await face.call('GET', '/v1/conflicts?prefix=a%2F&limit=7&timeout=50');
-    expect(httpConflictsResponseSchema.parse(body).entries).toEqual([
-      { ...entry, loser: { type: 'set', elements: ['/wA='], encoding: 'base64' } },
+    face.reply = () => ({ kind: 'conflicts', entries: [entry], next: '0:7' });
+    const { body } = await face.call('GET', '/v1/conflicts?prefix=a%2F&limit=7&before=0%3A8&timeout=50');
+    expect(httpConflictsResponseSchema.parse(body)).toEqual({
+      entries: [{ ...entry, loser: { type: 'set', elements: ['/wA='], encoding: 'base64' } }],
+      next: '0:7',
+    });
+    expect(face.asked).toEqual([
+      { operation: { kind: 'conflicts', prefix: 'a/', limit: 7, before: '0:8' }, timeoutMs: 50 },
     ]);
-    expect(face.asked).toEqual([{ operation: { kind: 'conflicts', prefix: 'a/', limit: 7 }, timeoutMs: 50 }]);
   });
 
   test('the regions show how far apart they are', async () => {
