@@ -253,3 +253,37 @@ describe('an evicted region', () => {
     world.until(() => valueOf(world.ask('r3', get('and back'))) === '1', 10_000, 'and the other way');
   });
 });
+
+describe('re-seeding', () => {
+  it('goes on with another region when the one that began it is gone', () => {
+    const world = new RegionsWorld({ nodes: [1, 1, 1] });
+    world.awaitLeaders();
+    world.run(1_000);
+    world.ask('r1', set('k', '1'));
+    world.until(() => world.isConverged());
+    world.cut('r1', 'r3');
+    world.cut('r2', 'r3');
+    world.ask('r3', set('own', 'unsent'));
+    world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
+    world.run(2_000);
+    // The first region that takes an offer is cut off before it has given its state.
+    let begunBy: string | null = null;
+    world.passes = (from, to, { kind }) => {
+      if (to === 'r3' && kind === 'evicted' && begunBy === null) begunBy = from;
+      return to !== begunBy || kind === 'heartbeat' || kind === 'pull';
+    };
+    world.heal();
+    world.until(() => begunBy !== null && reseedingFrom(world) === begunBy, 10_000, 're-seeding begins');
+    const first = begunBy as unknown as string;
+    world.cut(first, 'r3');
+    world.until(() => reseedingFrom(world) === null && valueOf(world.ask('r3', get('k', false))) === '1', 30_000, 're-seeding ends');
+    world.passes = () => true;
+    world.heal();
+    world.until(() => world.isConverged(), 30_000, 'convergence');
+    for (const region of world.regions) expect(valueOf(world.ask(region, get('own')))).toBe('unsent');
+  });
+});
+
+function reseedingFrom(world: RegionsWorld): string | null {
+  return [...partitionsOf(world, 'r3')][0]!.state.header.reseeding?.from ?? null;
+}

@@ -42,6 +42,8 @@ export class RegionLinks {
   #publishedMs = 0;
   /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
   readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
+  /** When the region that is to re-seed this one was heard of last. */
+  #evictedMs = Number.NEGATIVE_INFINITY;
   #heartbeatMs = Number.NEGATIVE_INFINITY;
   #retainedMs = 0;
   #reconciledMs = 0;
@@ -216,9 +218,18 @@ export class RegionLinks {
     const { reseeding } = header;
     if (reseeding === null) {
       if (origin === header.origin) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
+      this.#evictedMs = this.#partition.turn.now.monoMs;
       return;
     }
-    if (reseeding.from !== from || reseeding.ended !== origin) return;
+    const { now, options } = this.#partition.turn;
+    if (reseeding.ended !== origin) return;
+    if (reseeding.from !== from) {
+      const isSilent = now.monoMs - this.#evictedMs > 3 * options.timing.linkRetryMs;
+      if (isSilent) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
+      if (isSilent) this.#evictedMs = now.monoMs;
+      return;
+    }
+    this.#evictedMs = now.monoMs;
     if (applied >= reseeding.until) return this.exchange.begin(from, true);
     const first = Math.max(applied + 1, header.origins.get(origin)?.first ?? 1);
     // What is not kept any more was applied by every region that it knew.

@@ -146,6 +146,11 @@ export class Regions {
   /** This region's log was ended by `from`: a new one begins, and nothing enters it before the state is that region's. */
   reseed({ from, ended, outSince }: Extract<Command, { kind: 'reseed' }>): void {
     const header = this.#header;
+    if (header.reseeding?.ended === ended) {
+      // The one that was to give its state is silent.
+      header.reseeding = { ...header.reseeding, from, outSince };
+      return;
+    }
     if (header.origin !== ended || header.reseeding !== null) return;
     header.reseeding = { from, ended, outSince, until: this.applied(ended) };
     this.#values.renameOrigin();

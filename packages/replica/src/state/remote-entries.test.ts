@@ -117,6 +117,26 @@ describe('entries of another region\'s log, and what is written for them (I7, I1
     expect(changes.map(({ stamp }) => stamp.wallMs)).toEqual([1_500]);
   });
 
+  it('takes no offer of an evicted region twice: another region may have passed it on already', () => {
+    const machine = new Machine();
+    const third = regionId('r3');
+    machine.apply({ kind: 'regionSet', region: third, urls: [], nodes: null, evicted: false, changedAt: null });
+    const op: Operation = {
+      dot: { replica: origin, sequence: 1 }, stamp: { wallMs: 900, counter: 0, replica: origin }, body: { type: 'register', value: utf8Encode('late'), replaces: null },
+    };
+    const bytes = encodeRegionEntry({ effects: [{ key: 'k', op }], settled: [] });
+    machine.apply({ kind: 'remote', region: third, origin: replicaId(78), first: 1, entries: [bytes] });
+    machine.apply({ kind: 'delete', id: { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 }, key: 'k' });
+    machine.apply({ kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: true, changedAt: null });
+    const before = machine.state.regions.applied(machine.state.header.origin);
+    const { changes, conflicts } = machine.apply({ kind: 'offer', region: abroad, origin, first: 1, entries: [bytes] });
+    expect([changes, conflicts]).toEqual([[], []]);
+    expect(machine.state.regions.applied(machine.state.header.origin)).toBe(before);
+    expect(machine.state.regions.taken(origin)).toBe(1);
+    const fresh = encodeRegionEntry({ effects: [{ key: 'j', op: { ...op, dot: { replica: origin, sequence: 2 } } }], settled: [] });
+    expect(machine.apply({ kind: 'offer', region: abroad, origin, first: 2, entries: [fresh] }).changes.map(({ key }) => key)).toEqual(['j']);
+  });
+
   it('tell of stamps that lie further in the future than clocks may differ, and are applied all the same', () => {
     const machine = new Machine();
     const op: Operation = {
