@@ -1,11 +1,8 @@
-import { nodeId, regionId, type RegionId } from '@skerry/base';
-import { DirectLink } from '@skerry/link-direct';
-import { NatsLink } from '@skerry/link-nats';
+import type { RegionId } from '@skerry/base';
 import type { LinkEffects, LinkEvents, RegionContacts, RegionDirectoryEntry, RegionLink } from '@skerry/replica';
 import type { Logger } from 'pino';
 import type { ServerConfig } from './config.ts';
 import type { Upgrade } from './peers/listener.ts';
-import { cryptoRandom } from './random.ts';
 
 /** One link as the server needs it, of whichever kind. */
 export interface NodeLink {
@@ -27,51 +24,14 @@ export function linkHasLog({ link }: ServerConfig): boolean {
   return link === 'nats';
 }
 
-export const makeLink: MakeLink = (config, events, log) => {
-  switch (config.link) {
+/** Each kind is loaded only where it is used: the client of NATS takes 15 MB of memory. */
+export async function loadLink({ link }: ServerConfig): Promise<MakeLink> {
+  switch (link) {
     case 'direct':
-      return makeDirectLink(config, events, log);
+      return (await import('./links/direct.ts')).makeDirectLink;
     case 'nats':
-      return makeNatsLink(config, events, log);
+      return (await import('./links/nats.ts')).makeNatsLink;
   }
-};
-
-function makeDirectLink(config: ServerConfig, events: LinkEvents, log: Logger): NodeLink {
-  const link = new DirectLink({
-    cluster: config.cluster,
-    region: regionId(config.region),
-    node: nodeId(config.node),
-    partitionCount: config.partitions,
-    limits: config.linkLimits,
-    random: cryptoRandom(),
-    events,
-    note: (fields, text) => log.info(fields, text),
-  });
-  return {
-    link,
-    upgrade: (request, socket, head) => link.handleUpgrade(request, socket, head),
-    refusals: () => link.refusals(),
-    via: (region) => link.routes().find((route) => route.region === region)?.via ?? null,
-    terminate: () => link.terminate(),
-  };
-}
-
-function makeNatsLink(config: ServerConfig, events: LinkEvents, log: Logger): NodeLink {
-  const link = new NatsLink({
-    cluster: config.cluster,
-    region: regionId(config.region),
-    node: nodeId(config.node),
-    servers: config.natsServers,
-    events,
-    log,
-  });
-  return {
-    link,
-    upgrade: null,
-    refusals: () => new Map(),
-    via: (region) => link.via(region),
-    terminate: () => link.terminate(),
-  };
 }
 
 /** How this node stands to the other regions: hands effects to the link, and remembers what it told. */

@@ -8,7 +8,7 @@ import { NodeServer, type NodeStorage, type Urls } from './node-server.ts';
 import { listenForPeers } from './peers/listener.ts';
 import type { PeerMesh } from './peers/mesh.ts';
 import { cryptoRandom } from './random.ts';
-import { linkHasLog, makeLink, type MakeLink } from './region-link.ts';
+import { linkHasLog, loadLink, type MakeLink } from './region-link.ts';
 import { readClocks, type ReplicaLike } from './replica-like.ts';
 
 /** A node that takes part. */
@@ -44,6 +44,7 @@ export async function startServer(
   parts: ServerParts = {},
 ): Promise<RunningServer> {
   const log = parts.log ?? pino({ level: config.logLevel, base: { node: config.node } });
+  const makeLink = parts.makeLink ?? (await loadLink(config));
   const early: EarlyEvents = { full: false, problem: null, server: null };
   const storage = await (parts.openStorage ?? ((events) => openStorage({ folder: config.dataFolder, events })))({
     onFull: (full) => {
@@ -60,7 +61,7 @@ export async function startServer(
     version: parts.version ?? '0.1.0',
     storage,
     log,
-    makeLink: parts.makeLink ?? makeLink,
+    makeLink,
     onFatal,
   });
   try {
