@@ -50,6 +50,9 @@ function databaseOf(client: Client): Database {
     members: () => Promise.resolve(client.members),
     changeMembers: (change, options) => client.changeMembers({ ...change, ...options }),
     transferLeadership: (target, options) => client.transferLeadership({ ...target, ...options }),
+    regions: (options) => client.regions(options),
+    addRegion: (region, urls, options) => client.addRegion(region, urls, options),
+    evictRegion: (region, options) => client.evictRegion(region, options),
     lock: (name, { wait, ...options }) =>
       wait ? lock(client, name, options) : lock(client, name, { ...options, wait }),
     getLastLog: (server, rawLogs, signal) => getLastLog(client, server, rawLogs, { signal }),

@@ -106,7 +106,8 @@ function parseWhole(text: string, min: number): number {
   throw new InvalidArgumentError(`It must be a whole number from ${min}.`);
 }
 
-function collectList(text: string, before: readonly string[] | undefined): string[] {
+/** Collects words separated by commas, of a flag that may be given more than once. */
+export function collectList(text: string, before: readonly string[] | undefined): string[] {
   return [
     ...(before ?? []),
     ...text

@@ -1,6 +1,6 @@
-import type { NodeId } from '@skerry/base';
+import type { NodeId, RegionId } from '@skerry/base';
 import type { Conflict, ConflictPage, Entry, TextEdits, WatchedChange } from '@skerry/client';
-import type { Member, MemberSpec, Outcome, ReceiptState, ValueType } from '@skerry/protocol';
+import type { Member, MemberSpec, Outcome, ReceiptState, RegionStatus, ValueType } from '@skerry/protocol';
 import type { Hold } from '@skerry/recipes';
 import type { Shown } from './shown.ts';
 
@@ -46,6 +46,11 @@ export interface Database {
     target: { readonly partition: number | null; readonly to: NodeId | null },
     options: CallOptions,
   ): Promise<void>;
+  /** All regions as the connected node sees them. */
+  regions(options: Pick<CallOptions, 'signal'>): Promise<readonly RegionStatus[]>;
+  /** `urls`: where nodes of the region listen for nodes. */
+  addRegion(region: RegionId, urls: readonly string[], options: CallOptions): Promise<void>;
+  evictRegion(region: RegionId, options: CallOptions): Promise<void>;
   /** Recipe lock; null: `wait` is false and another holder has it. Rejects when `signal` is aborted. */
   lock(name: string, options: LockOptions): Promise<Hold | null>;
   /** Recipe getLastLog: the suffix of `rawLogs`, in whole lines, that was not returned before for this server. */

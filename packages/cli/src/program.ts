@@ -24,6 +24,7 @@ const loaders: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   log: async () => (await import('./commands/log.ts')).logCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
   member: async () => (await import('./commands/member.ts')).memberCommand,
+  region: async () => (await import('./commands/region.ts')).regionCommand,
   chaos: async () => (await import('./commands/chaos.ts')).chaosCommand,
   check: async () => (await import('./commands/check.ts')).checkCommand,
 };

@@ -65,4 +65,37 @@ describe('skerry dev with several regions', { timeout: 180_000 }, () => {
     expect(await dev.skerry('chaos', 'start-region', 'region-1')).toMatchObject({ code: 0 });
     await untilRead(dev, 1, 'a', 'meanwhile');
   });
+
+  test('lists how far the regions are apart, as seen from each, lets one go and takes it back', async () => {
+    const dev = await startCluster('--nodes', '1,1,1');
+    await at(dev, 1, 'kv', 'set', 'a', 'one');
+    await untilRead(dev, 3, 'a', 'one');
+    const seen = async (): Promise<string[]> => {
+      const { out } = await at(dev, 1, 'region', 'ls', '--all', '-o', 'json');
+      const views = JSON.parse(out) as { from: string; regions: { region: string; state: string }[] }[];
+      return views.flatMap(({ from, regions }) =>
+        regions.filter(({ state }) => state !== 'self').map(({ region, state }) => `${from} ${region} ${state}`),
+      );
+    };
+    const states = (of3: string): string[] => [
+      'region-1 region-2 up',
+      `region-1 region-3 ${of3}`,
+      'region-2 region-1 up',
+      `region-2 region-3 ${of3}`,
+    ];
+    await vi.waitFor(
+      async () => expect(await seen()).toEqual([...states('up'), 'region-3 region-1 up', 'region-3 region-2 up']),
+      patience,
+    );
+    expect(await at(dev, 1, 'region', 'evict', 'region-3')).toMatchObject({ code: 0, out: 'done\n' });
+    // The other regions learn of it.
+    await vi.waitFor(async () => expect(await seen()).toEqual(states('evicted')), patience);
+    await at(dev, 1, 'kv', 'set', 'a', 'two');
+    await untilRead(dev, 2, 'a', 'two');
+    expect(await at(dev, 3, 'kv', 'get', 'a')).toMatchObject({ out: 'one\n' });
+
+    const peer = `ws://127.0.0.1:${basePort + 311}`;
+    expect(await at(dev, 1, 'region', 'add', 'region-3', '--peer', peer)).toMatchObject({ code: 0 });
+    await untilRead(dev, 3, 'a', 'two');
+  });
 });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { SkerryError } from '@skerry/client';
-import type { Member } from '@skerry/protocol';
+import type { Member, RegionStatus } from '@skerry/protocol';
 import type { Hold } from '@skerry/recipes';
 import type { CliContext } from '../command.ts';
 import type {
@@ -26,6 +26,7 @@ export interface Script {
   readonly receipt?: ReceiptResult;
   readonly watch?: readonly WatchBatch[];
   readonly members?: readonly Member[];
+  readonly regions?: readonly RegionStatus[];
 }
 
 /** A `Map` with the face of a cluster; remembers each call with its options. */
@@ -152,6 +153,20 @@ export class MemoryDatabase implements Database {
 
   region(): string | null {
     return this.inRegion;
+  }
+
+  regions(): Promise<readonly RegionStatus[]> {
+    return Promise.resolve(this.#script.regions ?? []);
+  }
+
+  addRegion(region: string, urls: readonly string[]): Promise<void> {
+    this.#record('addRegion', region, urls);
+    return Promise.resolve();
+  }
+
+  evictRegion(region: string): Promise<void> {
+    this.#record('evictRegion', region);
+    return Promise.resolve();
   }
 
   members(): Promise<readonly Member[]> {
