@@ -77,6 +77,17 @@ describe.each([false, true])('regions over a link, with a log: %s', (linkHasLog)
     expect(valueOf(world.ask('r1', get('b')))).toBe('2');
   });
 
+  it('pass on at once what is written after a long silence', () => {
+    const world = new RegionsWorld({ linkHasLog, nodes: [1, 1] });
+    world.awaitLeaders();
+    world.run(1_000);
+    for (const value of ['1', '2']) {
+      world.ask('r1', set('a', value));
+      world.until(() => valueOf(world.ask('r2', get('a', false))) === value, 40, 'arrival');
+      world.run(12_000);
+    }
+  });
+
   it('goes on when leaders change in the middle', () => {
     const world = new RegionsWorld({ linkHasLog });
     world.awaitLeaders();

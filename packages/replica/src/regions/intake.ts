@@ -138,7 +138,11 @@ export class Intake {
       else if (monoMs - source.appliedMs > 2 * linkRetryMs) this.#restartAt(source, applied);
       if (this.#heard.head(source.origin) <= source.received) {
         source.progressMs = monoMs;
-        if (source.from !== null && monoMs - source.pulledMs > keepAliveMs) this.#pull(source, false);
+        // Nothing is missing: be there when something comes.
+        if (source.from === null && !turn.options.linkHasLog && this.#heard.isFresh(source.region)) {
+          source.from = source.region;
+          this.#pull(source, true);
+        } else if (source.from !== null && monoMs - source.pulledMs > keepAliveMs) this.#pull(source, false);
         continue;
       }
       const isSilent = monoMs - source.progressMs > linkRetryMs;

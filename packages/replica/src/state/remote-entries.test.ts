@@ -1,5 +1,5 @@
 import { clientId, nodeId, partitionId, regionId, replicaId, utf8Encode } from '@skerry/base';
-import type { Operation } from '@skerry/crdt';
+import { CausalContext, stampZero, type Operation } from '@skerry/crdt';
 import { simpleConfig } from '@skerry/raft';
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '../ports/memory-storage.ts';
@@ -135,6 +135,20 @@ describe('entries of another region\'s log, and what is written for them (I7, I1
     expect(machine.state.regions.taken(origin)).toBe(1);
     const fresh = encodeRegionEntry({ effects: [{ key: 'j', op: { ...op, dot: { replica: origin, sequence: 2 } } }], settled: [] });
     expect(machine.apply({ kind: 'offer', region: abroad, origin, first: 2, entries: [fresh] }).changes.map(({ key }) => key)).toEqual(['j']);
+  });
+
+  it('writes nothing while its state is being replaced: consistent calls are not applied, quorum-less ones stay pending', () => {
+    const machine = new Machine();
+    const id = { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 };
+    const { header } = machine.state;
+    machine.apply({ kind: 'reseed', from: abroad, ended: header.origin, outSince: { wallMs: 1, counter: 0, replica: origin } });
+    const { results } = machine.apply({ kind: 'set', id, key: 'k', value: utf8Encode('1'), lease: null });
+    expect(results).toMatchObject([{ result: { kind: 'notApplied' } }]);
+    const op: Operation = { dot: { replica: replicaId(5), sequence: 1 }, stamp: { wallMs: 10, counter: 0, replica: replicaId(5) }, body: { type: 'counter', action: 'add', amount: 3n } };
+    expect(machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).settled).toEqual([]);
+    expect([machine.state.read('k'), machine.state.read('n'), header.context.has(op.dot)]).toEqual([null, null, false]);
+    machine.apply({ kind: 'adopt', origins: [], context: CausalContext.empty(), collected: stampZero, replaces: true });
+    expect(machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).changes).toHaveLength(1);
   });
 
   it('tell of stamps that lie further in the future than clocks may differ, and are applied all the same', () => {
