@@ -78,9 +78,9 @@ describe.each([false, true])('regions over a link, with a log: %s', (linkHasLog)
   });
 
   it('pass on at once what is written after a long silence', () => {
-    const world = new RegionsWorld({ linkHasLog, nodes: [1, 1] });
+    const world = new RegionsWorld({ linkHasLog, nodes: [1, 1], timing: { linkHeartbeatMs: 2_000 } });
     world.awaitLeaders();
-    world.run(1_000);
+    world.run(5_000);
     for (const value of ['1', '2']) {
       world.ask('r1', set('a', value));
       world.until(() => valueOf(world.ask('r2', get('a', false))) === value, 40, 'arrival');
