@@ -150,7 +150,7 @@ export class Partition {
     return view;
   }
 
-  receive(from: NodeId, message: Exclude<PeerMessage, { kind: 'peerState' | 'clockAsk' | 'clock' | 'view' | 'viewAsk' }>): void {
+  receive(from: NodeId, message: Exclude<PeerMessage, { kind: 'peerState' | 'clockAsk' | 'clock' | 'view' | 'viewAsk' | 'read' | 'readAsk' }>): void {
     switch (message.kind) {
       case 'raft':
         this.raft.step(message.message);

@@ -35,6 +35,9 @@ export type PeerMessage =
       readonly writes: readonly PendingWrite[];
       readonly committed: Value | null;
     }
+  /** A read for the leader to serve in the place of a node that cannot; answered with the committed value. */
+  | { readonly kind: 'readAsk'; readonly partition: PartitionId; readonly ask: number; readonly key: string }
+  | { readonly kind: 'read'; readonly partition: PartitionId; readonly ask: number; readonly value: Value | null }
   /** A piece of a snapshot: records in key order, numbered from 0. */
   | {
       readonly kind: 'chunk';
@@ -66,6 +69,7 @@ export type PeerMessage =
 
 const kinds = [
   'raft', 'forward', 'forwardRefused', 'push', 'pushed', 'viewAsk', 'view', 'chunk', 'chunked', 'transfer', 'peerState', 'relay', 'clockAsk', 'clock',
+  'readAsk', 'read',
 ] as const satisfies readonly PeerMessage['kind'][];
 
 /** All messages of a turn for one peer. */
@@ -117,7 +121,12 @@ function encodePeerMessage(writer: ByteWriter, message: PeerMessage): void {
       for (const dot of message.dots) encodeDot(writer, dot);
       return;
     case 'viewAsk':
+    case 'readAsk':
       writer.varint(message.ask).text(message.key);
+      return;
+    case 'read':
+      writer.varint(message.ask).bool(message.value !== null);
+      if (message.value !== null) writer.bytes(valueBytes(message.value));
       return;
     case 'view':
       writer.varint(message.ask).varint(message.writes.length);
@@ -164,7 +173,10 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
     case 'pushed':
       return { kind, partition, dots: readList(reader, decodeDot) };
     case 'viewAsk':
+    case 'readAsk':
       return { kind, partition, ask: reader.varint(), key: reader.text() };
+    case 'read':
+      return { kind, partition, ask: reader.varint(), value: reader.bool() ? decodeValue(new ByteReader(reader.bytes().slice())) : null };
     case 'view': {
       const ask = reader.varint();
       const writes = readList(reader, decodePending);

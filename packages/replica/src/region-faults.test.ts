@@ -138,6 +138,26 @@ describe('faults of a region', () => {
     expect(world.settle(world.call('n1', set('k', 'w')))).toMatchObject({ outcome: 'applied' });
   });
 
+  it('serves consistent reads on a node whose own disk alone is full: the leader reads for it', () => {
+    const world = new World();
+    const leader = world.awaitLeader();
+    const full = world.names.find((name) => name !== leader) as string;
+    world.hangDisk(full, true);
+    world.replica(full).setStorageFull(true, { wallMs: 0, monoMs: world.nowMs });
+    for (const value of ['1', '2']) {
+      expect(world.settle(world.call(leader, set('k', value)))).toMatchObject({ outcome: 'applied' });
+      expect(valueOf(world.settle(world.call(full, get('k')), 1_000))).toBe(value);
+    }
+    // Whoever leads next is asked.
+    world.crash(leader);
+    const read = world.call(full, get('k'));
+    world.run(100);
+    expect(read.answer).toBeUndefined();
+    world.start(leader);
+    world.until(() => world.leader() !== null && world.leader() !== full);
+    expect(valueOf(world.settle(read))).toBe('2');
+  });
+
   it('serves consistent reads while the disks of all nodes are full, whichever filled up first', () => {
     for (let gapMs = 0; gapMs < 40; gapMs++) {
       const world = new World();

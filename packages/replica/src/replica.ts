@@ -3,6 +3,7 @@ import { HybridClock } from '@skerry/crdt';
 import { Admin } from './admin.ts';
 import { behindOf, errorAnswer, readAnswer, timedOutRead, writeAnswer } from './answers.ts';
 import { Conflicts } from './conflicts.ts';
+import { LeaderReads } from './leader-reads.ts';
 import { Lists } from './lists.ts';
 import { formatTicket, parseReceipt, parseTicket } from './names.ts';
 import { Partition, versionOf } from './partition.ts';
@@ -39,6 +40,7 @@ export class Replica {
   readonly #quorumless: Quorumless;
   readonly #watches: Watches;
   readonly #views: ViewReads;
+  readonly #leaderReads: LeaderReads;
   readonly #lists: Lists;
   readonly #admin: Admin;
   readonly #regions: RegionDirectory;
@@ -81,6 +83,7 @@ export class Replica {
     this.#watches = new Watches(this.#turn, this.#partitions);
     this.#views = new ViewReads(this.#turn);
     this.#conflicts = new Conflicts(this.#partitions);
+    this.#leaderReads = new LeaderReads(this.#turn);
     this.#lists = new Lists(this.#partitions);
     this.#admin = new Admin(this.#turn, this.#partitions);
     this.#regions = new RegionDirectory(this.#turn, this.#partitions);
@@ -180,6 +183,8 @@ export class Replica {
     if (partition === undefined) return;
     if (message.kind === 'viewAsk') this.#views.asked(partition, from, message);
     else if (message.kind === 'view') this.#views.answered(partition, from, message);
+    else if (message.kind === 'readAsk') this.#leaderReads.asked(partition, from, message);
+    else if (message.kind === 'read') this.#leaderReads.answered(message);
     else partition.receive(from, message);
   }
 
@@ -412,6 +417,10 @@ export class Replica {
       const copies = operation.r ?? 1;
       if (copies <= 1) asking.answer(readAnswer(partition.localView(key), type));
       else this.#views.read(partition, { key, type, copies, timeoutMs, asking });
+      return;
+    }
+    if (this.#turn.storageFull && !partition.isLeader && partition.pending.ofKey(key).length === 0) {
+      this.#leaderReads.read(partition, { key, type, asking });
       return;
     }
     const read = {
