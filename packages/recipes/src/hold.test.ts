@@ -47,6 +47,19 @@ describe('a lock', () => {
     expect(await second.release()).toBe(true);
   });
 
+  it('is taken with another lease where the one that was granted is not known', async () => {
+    const db = new MemoryDb();
+    const first = await lock(db.client, 'l');
+    const waiting = lock(db.client, 'l');
+    await turn();
+    const [, lease] = db.leaseIds;
+    db.expire(lease as string);
+    await first.release();
+    const second = await waiting;
+    expect(await lock(db.client, 'l', { wait: false })).toBeNull();
+    expect(await second.release()).toBe(true);
+  });
+
   it('can be given up waiting for', async () => {
     const db = new MemoryDb();
     await lock(db.client, 'l');

@@ -2,7 +2,10 @@ import { SkerryError, type Client, type Lease } from '@skerry/client';
 
 export type HoldDb = Pick<Client, 'get' | 'swap' | 'watch' | 'lease'>;
 
-/** What a lock and a leadership have in common: a key that one holder has, for as long as its lease runs. */
+/**
+ * What a lock and a leadership have in common: a key that one holder has, for as long as its lease runs. In one region:
+ * consistent operations speak for the region that the client is in, and another region can grant the same at the same time.
+ */
 export interface Hold {
   /**
    * The fencing token: larger for every later holder, by order of text. Pass it to whatever the lock protects and let
@@ -27,12 +30,14 @@ export async function take(db: HoldDb, { key, value, wait }: { key: string; valu
   const options = signal === undefined ? {} : { signal };
   let lease = await db.lease(ttlMs, { key, ...options });
   try {
-    for (;;) {
-      if (!lease.held) {
+    for (let isKnown = true; ;) {
+      // Also where the client is in another region by now, which knows nothing of a lease of the first.
+      if (!lease.held || !isKnown) {
         lease.stop();
         lease = await db.lease(ttlMs, { key, ...options });
       }
       const swapped = await trySwap(db, { key, value, lease: lease.id }, options);
+      isKnown = swapped !== null;
       // A retried swap that had won before finds its own value.
       if (swapped !== null && (swapped.outcome === 'applied' || swapped.value === value) && swapped.version !== null) {
         return holdOf(db, { key, value, token: swapped.version, lease });
@@ -55,7 +60,7 @@ interface Swapped {
   readonly version: string | null;
 }
 
-/** null: the lease ended meanwhile. */
+/** null: the lease is not known: it ended, or is of another region. */
 async function trySwap(db: HoldDb, { key, value, lease }: { key: string; value: string; lease: string }, options: { readonly signal?: AbortSignal }): Promise<Swapped | null> {
   try {
     return await db.swap(key, value, null, { lease, ...options });
