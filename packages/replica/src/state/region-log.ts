@@ -121,7 +121,7 @@ interface Tail {
   bytes: number;
 }
 
-const tailBytes = 4 * 1_024 * 1_024;
+const tailBytes = 1_024 * 1_024;
 
 function take(entries: readonly Uint8Array[], bytesMax: number): Uint8Array[] {
   const taken: Uint8Array[] = [];

@@ -9,7 +9,7 @@ import type { Positions } from './tombstones.ts';
 import type { Values } from './values.ts';
 
 /** Records of a log that one command drops at most. */
-const trimCountMax = 256;
+const trimCountMax = 4_096;
 
 /** What one partition knows of other regions: their logs, how far this region has applied them, and what they told. */
 export class Regions {
