@@ -17,8 +17,8 @@ import { readTyped, updateTyped } from './client-types.ts';
 const connectTimeoutMs = 5_000;
 
 /** Opens a connection of `@skerry/client` for the commands. */
-export const connectDatabase: CliContext['connect'] = async (endpoints, signal) => {
-  return databaseOf(await connect({ endpoints, connectTimeoutMs, signal }));
+export const connectDatabase: CliContext['connect'] = async (endpoints, signal, { only = false } = {}) => {
+  return databaseOf(await connect({ endpoints, connectTimeoutMs, signal, discover: !only }));
 };
 
 function databaseOf(client: Client): Database {
@@ -46,6 +46,7 @@ function databaseOf(client: Client): Database {
       return withinDeadline(options, async (signal) => keyResult(await client.resolve(ticket, { signal })), undecided);
     },
     conflicts: (prefix, options) => client.conflicts(prefix, { ...options, ...bytes }),
+    status: (options) => client.status(options),
     region: () => client.connection?.region ?? null,
     members: () => Promise.resolve(client.members),
     changeMembers: (change, options) => client.changeMembers({ ...change, ...options }),

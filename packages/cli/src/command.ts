@@ -3,11 +3,16 @@ import type { CallOptions, Database } from './database.ts';
 import { resolveSettings, type ConnectionFlags, type OutputFormat } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
+export interface ConnectOptions {
+  /** Nodes at these endpoints only, whatever others they tell of. Default false. */
+  readonly only?: boolean;
+}
+
 /** What the commands work with; one object per run of the program. */
 export interface CliContext {
   readonly terminal: Terminal;
   /** Rejects only for what cannot be dialled at all; nodes that are away are tried again by the calls. */
-  readonly connect: (endpoints: readonly string[], signal: AbortSignal) => Promise<Database>;
+  readonly connect: (endpoints: readonly string[], signal: AbortSignal, options?: ConnectOptions) => Promise<Database>;
   /** Set by the command that ran. */
   exit: number;
 }

@@ -1,6 +1,6 @@
 import type { NodeId, RegionId } from '@skerry/base';
 import type { Conflict, ConflictPage, Entry, TextEdits, WatchedChange } from '@skerry/client';
-import type { Member, MemberSpec, Outcome, ReceiptState, RegionStatus, ValueType } from '@skerry/protocol';
+import type { Member, MemberSpec, NodeStatus, Outcome, ReceiptState, RegionStatus, ValueType } from '@skerry/protocol';
 import type { Hold } from '@skerry/recipes';
 import type { Shown } from './shown.ts';
 
@@ -34,6 +34,8 @@ export interface Database {
     prefix: string,
     options: CallOptions & { readonly limit: number; readonly before?: string },
   ): Promise<ConflictPage<Uint8Array>>;
+  /** What the node that answers says of itself. Not blocking: rejects with TIMEOUT. */
+  status(options: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<NodeStatus>;
   /** The region that answers; null: none at the moment. */
   region(): string | null;
   /** The nodes of the region as the cluster tells its clients, with the addresses to ask each by. */
@@ -46,8 +48,8 @@ export interface Database {
     target: { readonly partition: number | null; readonly to: NodeId | null },
     options: CallOptions,
   ): Promise<void>;
-  /** All regions as the connected node sees them. */
-  regions(options: Pick<CallOptions, 'signal'>): Promise<readonly RegionStatus[]>;
+  /** All regions as the connected node sees them. Not blocking: rejects with TIMEOUT. */
+  regions(options: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<readonly RegionStatus[]>;
   /** `urls`: where nodes of the region listen for nodes. */
   addRegion(region: RegionId, urls: readonly string[], options: CallOptions): Promise<void>;
   evictRegion(region: RegionId, options: CallOptions): Promise<void>;

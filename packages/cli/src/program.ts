@@ -76,9 +76,9 @@ export async function runCli(
   }
 }
 
-const connectToNodes: CliContext['connect'] = async (endpoints, signal) => {
+const connectToNodes: CliContext['connect'] = async (endpoints, signal, options) => {
   const { connectDatabase } = await import('./client-database.ts');
-  return connectDatabase(endpoints, signal);
+  return connectDatabase(endpoints, signal, options);
 };
 
 async function report(error: unknown, terminal: Terminal): Promise<ExitCode> {

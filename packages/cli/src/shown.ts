@@ -50,6 +50,25 @@ export async function shownText(shown: Shown): Promise<string> {
   }
 }
 
+/** {@link shownText} with control characters made visible. A document that cannot be loaded says why: part of one is none. */
+export async function textOrWhyNot(shown: Shown): Promise<string> {
+  try {
+    return visible(await shownText(shown));
+  } catch (error) {
+    return `(${visible((error as Error).message)})`;
+  }
+}
+
+/** {@link shownJson}, or why a document cannot be loaded. */
+export async function jsonOrWhyNot(shown: Shown | null): Promise<object | null> {
+  if (shown === null) return null;
+  try {
+    return await shownJson(shown);
+  } catch (error) {
+    return { type: shown.type, problem: (error as Error).message };
+  }
+}
+
 /** Elements and values one per line, control characters made visible. */
 export function lines(values: readonly Uint8Array[]): string {
   return values.map((value) => `${visible(bareText(value))}\n`).join('');

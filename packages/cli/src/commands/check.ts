@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { checkHistory, HistoryError, type HistoryVerdict } from '@skerry/checkers';
 import { Command } from 'commander';
+import { convergenceCommand } from './check-convergence.ts';
 import { onRun, parseCount, withOutput, type CliContext } from '../command.ts';
 import { CliError, exitCode, type ExitCode } from '../exit-code.ts';
 import { formatJson } from '../output.ts';
@@ -44,6 +45,7 @@ Example:
       return exitCodeOf(verdicts);
     }),
   );
+  check.addCommand(convergenceCommand(context));
   return check;
 }
 

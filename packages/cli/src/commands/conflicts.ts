@@ -12,12 +12,12 @@ import {
 } from '../command.ts';
 import { LedgerFollower, ledgerOf, recordOf } from '../conflicts/ledger.ts';
 import { restorationOf, restore } from '../conflicts/restore.ts';
-import { storyOf, textOrWhyNot } from '../conflicts/story.ts';
+import { storyOf } from '../conflicts/story.ts';
 import type { ConflictRecord } from '../database.ts';
 import { CliError, exitCode, isTypedError } from '../exit-code.ts';
 import { formatJson, formatTable, shorten, visible } from '../output.ts';
 import type { ConnectionFlags } from '../settings.ts';
-import { shownJson, shownOf, type Shown } from '../shown.ts';
+import { jsonOrWhyNot, shownOf, textOrWhyNot, type Shown } from '../shown.ts';
 import { withWriteFlags, writeOptions, type CallFlags, type WriteFlags } from './call-flags.ts';
 
 export function conflictsCommand(context: CliContext): Command {
@@ -232,14 +232,4 @@ async function preview(shown: Shown | null): Promise<string> {
 async function conflictJson(entry: ConflictRecord): Promise<object> {
   const { loser, winner, ...rest } = entry;
   return { ...rest, loser: await jsonOrWhyNot(loser), winner: await jsonOrWhyNot(winner) };
-}
-
-/** Part of a document's history by itself is no document. */
-async function jsonOrWhyNot(shown: Shown | null): Promise<object | null> {
-  if (shown === null) return null;
-  try {
-    return await shownJson(shown);
-  } catch (error) {
-    return { type: shown.type, problem: (error as Error).message };
-  }
 }

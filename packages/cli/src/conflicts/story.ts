@@ -1,6 +1,5 @@
 import type { ConflictRecord } from '../database.ts';
-import { visible } from '../output.ts';
-import { shownText, type Shown } from '../shown.ts';
+import { textOrWhyNot, type Shown } from '../shown.ts';
 
 /** A record in plain words; a line each of what lost, to what, and why. */
 export interface Story {
@@ -16,15 +15,6 @@ export async function storyOf(record: ConflictRecord): Promise<Story> {
     to: `${await winnerText(record)}, ${written(winnerStamp?.wallMs, winnerRegion)} (version ${winnerVersion})`,
     why: whyText(record),
   };
-}
-
-/** In one line, control characters made visible; what cannot be loaded says why. */
-export async function textOrWhyNot(shown: Shown): Promise<string> {
-  try {
-    return visible(await shownText(shown));
-  } catch (error) {
-    return `(${visible((error as Error).message)})`;
-  }
 }
 
 async function loserText(loser: Shown | null): Promise<string> {

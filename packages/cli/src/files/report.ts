@@ -48,3 +48,27 @@ export class Progress {
     this.#percent = -1;
   }
 }
+
+const spinnerEveryMs = 100;
+
+/** A line on standard error that says what is under way; nothing when that is no terminal. */
+export class Spinner {
+  readonly #terminal: Terminal;
+  #shownMs = Number.NEGATIVE_INFINITY;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  show(text: string): void {
+    const nowMs = performance.now();
+    if (!this.#terminal.errIsTty || nowMs - this.#shownMs < spinnerEveryMs) return;
+    this.#shownMs = nowMs;
+    this.#terminal.err(`\r${visible(text)}\u001b[K`);
+  }
+
+  /** Clears the line. */
+  end(): void {
+    if (this.#shownMs > Number.NEGATIVE_INFINITY) this.#terminal.err('\r\u001b[K');
+  }
+}

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { compareText } from '@skerry/base';
 import { SkerryError } from '@skerry/client';
 import type { Member, RegionStatus } from '@skerry/protocol';
 import type { Hold } from '@skerry/recipes';
@@ -32,11 +33,19 @@ export interface Script {
 /** A `Map` with the face of a cluster; remembers each call with its options. */
 export class MemoryDatabase implements Database {
   readonly values = new Map<string, Uint8Array>();
+  /** In listings; '1' for the others. */
+  readonly versions = new Map<string, string>();
   /** Of every type but the register. */
   readonly views = new Map<string, Shown>();
   readonly calls: unknown[][] = [];
   /** Those that are held; aborted: lost. */
   readonly locks = new Map<string, AbortController>();
+  /** Quorum-less writes that are not promoted. */
+  pendingCount = 0;
+  /** Entries of a page at most, whatever is asked for. */
+  pageMax = Number.POSITIVE_INFINITY;
+  /** Called before each page is made. */
+  onList: () => void = () => {};
   readonly ledger = new MemoryLedger();
   inRegion: string | null = 'region-1';
   closed = false;
@@ -119,16 +128,17 @@ export class MemoryDatabase implements Database {
     prefix: string,
     { after, limit, keysOnly }: { after: string; limit: number; keysOnly: boolean },
   ): Promise<ListPage> {
+    this.onList();
     const known = [...this.values.keys(), ...this.views.keys()];
-    const keys = known.filter((key) => key.startsWith(prefix) && key > after).toSorted();
-    const page = keys.slice(0, limit);
+    const keys = known.filter((key) => key.startsWith(prefix) && compareText(key, after) > 0).toSorted(compareText);
+    const page = keys.slice(0, Math.min(limit, this.pageMax));
     return Promise.resolve({
       entries: page.map((key) => {
         const view = keysOnly ? undefined : (this.views.get(key) as ListPage['entries'][number]['view']);
         const value = keysOnly ? null : (this.values.get(key) ?? null);
-        return { key, value, ...(view === undefined ? {} : { view }), version: '1' };
+        return { key, value, ...(view === undefined ? {} : { view }), version: this.versions.get(key) ?? '1' };
       }),
-      next: keys.length > limit ? (page.at(-1) ?? null) : null,
+      next: keys.length > page.length ? (page.at(-1) ?? null) : null,
       timeout: false,
     });
   }
@@ -149,6 +159,21 @@ export class MemoryDatabase implements Database {
 
   conflicts(prefix: string, options: Parameters<Database['conflicts']>[1]): ReturnType<Database['conflicts']> {
     return Promise.resolve(this.ledger.page(prefix, options));
+  }
+
+  status(): ReturnType<Database['status']> {
+    const partition = {
+      partition: 0,
+      role: 'leader',
+      term: 1,
+      leader: null,
+      commit: 1,
+      applied: 1,
+      firstIndex: 1,
+      lastIndex: 1,
+    };
+    const partitions = [{ ...partition, pending: this.pendingCount, voters: [], learners: [], quorum: true }];
+    return Promise.resolve({ node: 'n' as never, partitions, storageFull: false, peers: [] });
   }
 
   region(): string | null {
