@@ -6,11 +6,17 @@ import type { LogBatch } from '../ports/link.ts';
 import type { Heard } from './heard.ts';
 import type { LinkMessage } from './link-message.ts';
 
-/** Bytes of entries proposed and not applied, and those that wait for room. */
-const proposedBytesMax = 4 * 1_024 * 1_024;
+/**
+ * Entries and bytes of one origin proposed and not applied. All of them may be applied in one turn, which must stay well
+ * below an election timeout on a slow machine: a leader that applies for longer loses its followers, again and again.
+ */
+const proposedCountMax = 1_024;
+const proposedBytesMax = 1_024 * 1_024;
+/** Bytes of those that wait for room. */
 const waitingBytesMax = 16 * 1_024 * 1_024;
-/** Entries in one command: a log entry stays small enough to be sent in one message. */
-const commandBytesMax = 512 * 1_024;
+/** Entries and bytes in one command: some are written and applied while others are on their way. */
+const commandCountMax = 256;
+const commandBytesMax = 256 * 1_024;
 const keepAliveMs = 1_000;
 
 interface Source {
@@ -210,10 +216,10 @@ export class Intake {
       source.appliedMs = turn.now.monoMs;
     }
     let at = 0;
-    while (at < source.waiting.length && source.inFlightBytes < proposedBytesMax) {
+    while (at < source.waiting.length && source.proposed - applied + commandCountMax <= proposedCountMax && source.inFlightBytes < proposedBytesMax) {
       const entries: Uint8Array[] = [];
       let bytes = 0;
-      while (at + entries.length < source.waiting.length && entries.length < 1_024) {
+      while (at + entries.length < source.waiting.length && entries.length < commandCountMax) {
         const entry = source.waiting[at + entries.length] as Uint8Array;
         if (entries.length > 0 && bytes + entry.length > commandBytesMax) break;
         entries.push(entry);
