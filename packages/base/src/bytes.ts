@@ -6,17 +6,36 @@ export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
 
-export const emptyBytes: Uint8Array = new Uint8Array(0);
+export const emptyBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+/** Memory to write in, kept for the next writer: making an ArrayBuffer costs more than filling it. */
+interface Scratch {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+}
+
+const scratchBytes = 4_096;
+const scratchCountMax = 64;
+const scratches: Scratch[] = [];
+
+function scratchOf(capacityBytes: number): Scratch {
+  const kept = capacityBytes <= scratchBytes ? scratches.pop() : undefined;
+  if (kept !== undefined) return kept;
+  const bytes = new Uint8Array(Math.max(scratchBytes, capacityBytes));
+  return { bytes, view: new DataView(bytes.buffer) };
+}
 
 /** Grows as needed. Integers are big-endian, so that encoded fields sort like their values. */
 export class ByteWriter {
+  #scratch: Scratch | null;
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #length = 0;
 
   constructor(capacityBytes = 256) {
-    this.#bytes = new Uint8Array(capacityBytes);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#scratch = scratchOf(capacityBytes);
+    this.#bytes = this.#scratch.bytes;
+    this.#view = this.#scratch.view;
   }
 
   get length(): number {
@@ -104,18 +123,27 @@ export class ByteWriter {
     return this.raw(utf8Encode(value));
   }
 
-  /** What was written, as a copy of its own. */
+  /** What was written, as a copy of its own. Nothing can be written any more. */
   finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
+    const scratch = this.#scratch;
+    assert(scratch !== null, 'a writer finishes once');
+    const written = this.#bytes.slice(0, this.#length);
+    this.#scratch = null;
+    this.#bytes = emptyBytes;
+    this.#length = 0;
+    if (scratch.bytes.length === scratchBytes && scratches.length < scratchCountMax) scratches.push(scratch);
+    return written;
   }
 
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    assert(this.#scratch !== null, 'a writer that finished writes no more');
+    const grown = scratchOf(Math.max(needed, this.#bytes.length * 2));
+    grown.bytes.set(this.#bytes.subarray(0, this.#length));
+    this.#scratch = grown;
+    this.#bytes = grown.bytes;
+    this.#view = grown.view;
   }
 }
 
