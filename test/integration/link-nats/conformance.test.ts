@@ -2,6 +2,7 @@ import { nodeId, type RegionId } from '@skerry/base';
 import { NatsLink } from '@skerry/link-nats';
 import {
   describeLink,
+  describeRegionsOverLink,
   type LinkEndpoint,
   type LinkEndpointOptions,
   type LinkFaults,
@@ -16,12 +17,21 @@ interface Endpoint extends LinkEndpoint {
   readonly relay: Relay;
 }
 
-const limits = { bytesMax: 256 * 1024, partBytesMax: 100_000, unsentBytesMax: 2 * 1024 * 1024 };
+interface Limits {
+  readonly bytesMax: number;
+  readonly partBytesMax: number;
+  readonly unsentBytesMax: number;
+}
+
+const smallLimits: Limits = { bytesMax: 256 * 1024, partBytesMax: 100_000, unsentBytesMax: 2 * 1024 * 1024 };
+/** Room for all that a replica sends. */
+const wideLimits: Limits = { ...smallLimits, bytesMax: 1024 * 1024 };
 
 /** Links on one nats-server, each behind a relay of its own. */
 class NatsHarness implements LinkHarness {
-  readonly frameBytesMax: number = limits.bytesMax;
-  readonly unsentBytesMax: number = limits.unsentBytesMax;
+  readonly frameBytesMax: number;
+  readonly unsentBytesMax: number;
+  readonly #limits: Limits;
   readonly #server: NatsServer;
   readonly #admin: Admin;
   readonly #endpoints: Endpoint[] = [];
@@ -54,20 +64,23 @@ class NatsHarness implements LinkHarness {
     },
   };
 
-  private constructor(server: NatsServer, admin: Admin) {
+  private constructor(server: NatsServer, admin: Admin, limits: Limits) {
+    this.#limits = limits;
+    this.frameBytesMax = limits.bytesMax;
+    this.unsentBytesMax = limits.unsentBytesMax;
     this.#server = server;
     this.#admin = admin;
   }
 
-  static async start(): Promise<NatsHarness> {
+  static async start(limits: Limits = smallLimits): Promise<NatsHarness> {
     const server = await NatsServer.start({ config: 'single.conf' });
-    return new NatsHarness(server, await Admin.connect(server));
+    return new NatsHarness(server, await Admin.connect(server), limits);
   }
 
   async start({ region, node, events }: LinkEndpointOptions): Promise<Endpoint> {
     const relay = await Relay.start(this.#server.port);
     const servers = [relay.url];
-    const link = new NatsLink({ cluster: 'test', region, node: nodeId(node), servers, events, limits });
+    const link = new NatsLink({ cluster: 'test', region, node: nodeId(node), servers, events, limits: this.#limits });
     const crash = async (): Promise<void> => {
       link.terminate();
       relay.close();
@@ -91,4 +104,5 @@ function streamOf(region: RegionId): string {
 describe.skipIf(!hasNatsServer)('on a real nats-server (skipped without nats-server)', () => {
   afterAll(removeServers);
   describeLink('NatsLink', { create: () => NatsHarness.start(), hasLog: true });
+  describeRegionsOverLink('NatsLink', { create: () => NatsHarness.start(wideLimits), hasLog: true });
 });

@@ -9,7 +9,8 @@ import { helloHeader, linkPath, linkProtocolVersion, wantedHeader } from '../hel
 import type { DirectLinkLimits } from '../limits.ts';
 import { Proxy } from './proxy.ts';
 
-export const testLimits: Partial<DirectLinkLimits> = { frameBytesMax: 256 * 1_024, unsentBytesMax: 2 * 1_024 * 1_024 };
+type Sizes = Pick<DirectLinkLimits, 'frameBytesMax' | 'unsentBytesMax'>;
+const smallSizes: Sizes = { frameBytesMax: 256 * 1_024, unsentBytesMax: 2 * 1_024 * 1_024 };
 
 export interface DirectEndpoint extends LinkEndpoint {
   readonly link: DirectLink;
@@ -26,8 +27,8 @@ export interface StartOptions extends LinkEndpointOptions {
 
 /** Direct links at free ports of loopback, each behind a proxy of its own. */
 export class DirectHarness implements LinkHarness {
-  readonly frameBytesMax: number = 256 * 1_024;
-  readonly unsentBytesMax: number = 2 * 1_024 * 1_024;
+  readonly frameBytesMax: number;
+  readonly unsentBytesMax: number;
   readonly #endpoints: DirectEndpoint[] = [];
   readonly #servers: Server[] = [];
   readonly #slowDiallers = new Set<string>();
@@ -45,6 +46,11 @@ export class DirectHarness implements LinkHarness {
     },
   };
 
+  constructor({ frameBytesMax, unsentBytesMax }: Sizes = smallSizes) {
+    this.frameBytesMax = frameBytesMax;
+    this.unsentBytesMax = unsentBytesMax;
+  }
+
   async start(options: StartOptions): Promise<DirectEndpoint> {
     const notes: string[] = [];
     const link = new DirectLink({
@@ -52,7 +58,7 @@ export class DirectHarness implements LinkHarness {
       region: options.region,
       node: nodeId(options.node),
       partitionCount: options.partitionCount ?? 1,
-      limits: { ...testLimits, ...options.limits },
+      limits: { frameBytesMax: this.frameBytesMax, unsentBytesMax: this.unsentBytesMax, ...options.limits },
       random: new SeededRandom(this.#seed++),
       events: options.events,
       note: (fields, text) => notes.push(`${text} ${JSON.stringify(fields)}`),

@@ -205,12 +205,12 @@ function nameOf({ partition, origin }: { readonly partition: number; readonly or
   return `${partition}/${origin}`;
 }
 
-function positionsOf(world: World, name: NodeId): string {
+export function positionsOf(world: World, name: NodeId): string {
   const { partitions } = world.replica(name).seen();
   return partitions.map(({ positions }) => positions.filter(({ sequence }) => sequence > 0).map(({ origin, sequence }) => `${origin}:${sequence}`).sort().join()).join(' ');
 }
 
-function stateOf(world: World, name: NodeId): string {
+export function stateOf(world: World, name: NodeId): string {
   const lines: string[] = [];
   let after = '';
   for (;;) {
