@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer } from './requests.ts';
-import { get, set, swap, valueOf, World } from './testing/world.ts';
+import { get, set, swap, valueOf, World, type Call } from './testing/world.ts';
 
 const receiptOf = (answer: Answer | undefined): string => (answer?.kind === 'key' ? (answer.receipt ?? '') : '');
 
@@ -121,5 +121,24 @@ describe('attacks that worked once', () => {
     world.awaitLeader();
     expect(world.settle(world.call('n1', { kind: 'watch', key: 'k', prefix: false, cursor: 'elsewhere:5' }))).toMatchObject({ code: 'CURSOR_INVALID' });
     expect(world.settle(world.call('n1', { kind: 'watch', key: 'k', prefix: false, cursor: 'zzzzzz' }))).toMatchObject({ code: 'CURSOR_INVALID' });
+  });
+
+  it('blocking: a call that was cancelled and retried at the same node while it waits for a pending write is answered', () => {
+    const world = new World();
+    const other = world.names.find((name) => name !== world.awaitLeader()) as string;
+    world.isolate(other);
+    world.settle(world.call(other, set('k', 'weak', false), { client: 'b' }));
+    const calls: Call[] = [];
+    for (let sequence = 1; sequence <= 30; sequence++) {
+      const first = world.call(other, set('k', 'v'), { sequence });
+      world.run(13);
+      world.cancel(other, first);
+      world.run(40);
+      calls.push(world.call(other, set('k', 'v'), { sequence, retry: true }));
+      world.run(170);
+    }
+    world.heal();
+    world.run(10_000);
+    expect(calls.filter((call) => call.answer === undefined).length).toBe(0);
   });
 });

@@ -45,9 +45,15 @@ export class Writes {
       return;
     }
     let write = this.#waiting.find(id);
+    const isRetry = retry || write?.retry === true;
+    if (write !== null && write.gated && write.askers.every((one) => !one.open)) {
+      // Nobody waited for it any more, so its gate may be forgotten.
+      this.#waiting.remove(write);
+      write = null;
+    }
     if (write === null) {
       write = {
-        id, name: writeName(id), command: commandBytes(command), askers: [asker], gated: true, sends: 0, retry,
+        id, name: writeName(id), command: commandBytes(command), askers: [asker], gated: true, sends: 0, retry: isRetry,
         lastSentMs: 0, lastForward: 0, inFlight: false, fencing: false,
       };
       this.#waiting.add(write);
@@ -60,7 +66,7 @@ export class Writes {
       }, () => gated.askers.some((asker) => asker.open));
     } else {
       write.askers.push(asker);
-      write.retry ||= retry;
+      write.retry = isRetry;
     }
     if (timeoutMs !== null) this.#giveUpAfter(write, asker, timeoutMs);
   }

@@ -46,7 +46,13 @@ export interface WorldOptions {
 
 /** One open call. */
 export class Call {
+  readonly handle: number;
   readonly answers: Answer[] = [];
+
+  constructor(handle: number) {
+    this.handle = handle;
+  }
+
   get answer(): Answer | undefined {
     return this.answers.at(-1);
   }
@@ -173,8 +179,8 @@ export class World {
   call(name: string, operation: Operation | ControlOperation, { timeoutMs = null, client = 'a', sequence, retry = false, answeredBelow = 0 }: {
     timeoutMs?: number | null; client?: string; sequence?: number; retry?: boolean; answeredBelow?: number;
   } = {}): Call {
-    const call = new Call();
     const handle = this.#nextHandle++;
+    const call = new Call(handle);
     this.#calls.set(handle, call);
     const id = this.clientOf(client);
     const next = sequence ?? (this.#sequences.get(client) ?? 0) + 1;
@@ -186,11 +192,16 @@ export class World {
 
   /** A read of a session that has seen something elsewhere. */
   callAfter(name: string, operation: Operation, { after, timeoutMs }: { after: Causality; timeoutMs: number | null }): Call {
-    const call = new Call();
     const handle = this.#nextHandle++;
+    const call = new Call(handle);
     this.#calls.set(handle, call);
     this.replica(name).request(handle, { operation, timeoutMs, after }, this.#now(this.#machine(name)));
     return call;
+  }
+
+  /** The asker is gone. */
+  cancel(name: string, call: Call): void {
+    this.replica(name).cancel(call.handle);
   }
 
   clientOf(name: string): ClientId {
