@@ -141,4 +141,18 @@ describe('attacks that worked once', () => {
     world.run(10_000);
     expect(calls.filter((call) => call.answer === undefined).length).toBe(0);
   });
+
+  it('a retry that waits for two copies of a write that is settled meanwhile is answered', () => {
+    for (let delay = 0; delay < 12; delay++) {
+      const world = new World();
+      const leader = world.awaitLeader();
+      const other = world.names.find((name) => name !== leader) as string;
+      world.call(other, set('k', 'v', false), { sequence: 1 });
+      world.run(delay);
+      world.call(other, set('j', 'v', false), { client: 'b' });
+      const again = world.call(other, { ...set('k', 'v', false), w: 2 } as Operation, { sequence: 1, retry: true });
+      world.run(20_000);
+      expect(again.answer, `delay ${delay}`).toBeDefined();
+    }
+  });
 });

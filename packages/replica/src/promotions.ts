@@ -61,7 +61,7 @@ export class Promotions {
 
   /** Runs `run` once `copies` nodes hold the write durably, this one included, or it is committed. */
   whenCopies(held: Held, copies: number, run: () => void): void {
-    if (held.holders.size + 1 >= copies) {
+    if (held.holders.size + 1 >= copies || this.#partition.pending.findByText(held.dotText) === null) {
       run();
       return;
     }
