@@ -155,4 +155,22 @@ describe('attacks that worked once', () => {
       expect(again.answer, `delay ${delay}`).toBeDefined();
     }
   });
+
+  it('a write wins over the one that its writer had seen, whatever the clock of that one', () => {
+    const world = new World({ nodeCount: 5 });
+    world.awaitLeader();
+    for (const name of world.names) world.crash(name);
+    world.setClock('n1', 3_600_000);
+    world.start('n1');
+    world.start('n2');
+    world.settle(world.call('n1', set('k', 'first', false), { client: 'a' }));
+    world.until(() => valueOf(world.settle(world.call('n2', get('k', false)))) === 'first');
+    world.settle(world.call('n2', set('k', 'second', false), { client: 'b' }));
+    world.run(1);
+    world.crash('n1');
+    for (const name of ['n3', 'n4', 'n5']) world.start(name);
+    world.awaitLeader();
+    world.until(() => world.replica('n2').status().partitions[0]?.pending === 0, 60_000);
+    expect(valueOf(world.settle(world.call('n3', get('k'))))).toBe('second');
+  });
 });

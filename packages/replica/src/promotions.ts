@@ -140,11 +140,14 @@ export class Promotions {
     const { node, timing } = turn.options;
     const now = turn.now.monoMs;
     const commands: Uint8Array[] = [];
+    /** Keys that this node wrote: what it had seen of them goes first, or a clamped stamp could come out above its successor's. */
+    const own: Set<string> = new Set();
+    for (const { origin, write } of pending.all()) if (origin === node) own.add(write.key);
     for (const held of pending.all()) {
       if (this.#inFlight >= inFlightMax) break;
       if (!held.durable) continue;
       if (held.promotionSentMs !== null && now - held.promotionSentMs < timing.forwardRetryMs) continue;
-      const isMine = held.origin === node || gates.isWanted(held.dotText);
+      const isMine = own.has(held.write.key) || gates.isWanted(held.dotText);
       if (!isMine && now - held.heldSinceMs < timing.promotionGraceMs) continue;
       if (held.promotionSentMs === null) {
         if (this.#inFlight > 0 && this.#inFlightBytes + held.bytes > inFlightBytesMax) break;
