@@ -1,8 +1,10 @@
+import { replicaId, utf8Encode } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
-import type { Answer } from './requests.ts';
+import type { Answer, Operation, ValueChange } from './requests.ts';
 import { get, set, swap, valueOf, World, type Call } from './testing/world.ts';
 
 const receiptOf = (answer: Answer | undefined): string => (answer?.kind === 'key' ? (answer.receipt ?? '') : '');
+const update = (key: string, change: ValueChange): Operation => ({ kind: 'update', key, change, consistent: false });
 
 /** Each was found by someone who tried to break the promises. */
 describe('attacks that worked once', () => {
@@ -172,5 +174,57 @@ describe('attacks that worked once', () => {
     world.awaitLeader();
     world.until(() => world.replica('n2').status().partitions[0]?.pending === 0, 60_000);
     expect(valueOf(world.settle(world.call('n3', get('k'))))).toBe('second');
+  });
+
+  it('I13: a local read tells nothing that a crash of its node undoes', () => {
+    const world = new World();
+    world.awaitLeader();
+    world.isolate('n1');
+    world.hangDisk('n1', true);
+    world.call('n1', set('k', 'v', false));
+    world.run(10);
+    const seen = world.call('n1', get('k', false));
+    world.run(10);
+    const before = seen.answer === undefined ? undefined : valueOf(seen.answer);
+    world.crash('n1');
+    world.hangDisk('n1', false);
+    world.start('n1');
+    const after = valueOf(world.settle(world.call('n1', get('k', false))));
+    expect([before, after]).not.toEqual(['v', null]);
+  });
+
+  it('I12: a context names no write that its reader did not see, so that it does not replace another one unrecorded', () => {
+    const world = new World();
+    world.awaitLeader();
+    world.isolate('n1');
+    world.hangDisk('n1', true);
+    world.call('n1', update('m', { type: 'multiRegister', value: utf8Encode('lost'), context: null }));
+    world.run(10);
+    const seen = world.call('n1', { kind: 'read', key: 'm', type: 'multiRegister', consistent: false });
+    world.run(10);
+    const context = seen.answer?.kind === 'key' && seen.answer.view?.type === 'multiRegister' ? seen.answer.view.context : null;
+    world.crash('n1');
+    world.hangDisk('n1', false);
+    world.start('n1');
+    world.settle(world.call('n1', update('m', { type: 'multiRegister', value: utf8Encode('acknowledged'), context: null }), { client: 'b' }));
+    world.settle(world.call('n1', update('m', { type: 'multiRegister', value: utf8Encode('mine'), context }), { client: 'c' }));
+    world.heal();
+    world.until(() => world.replica('n1').status().partitions[0]?.pending === 0);
+    const both = world.settle(world.call('n2', { kind: 'read', key: 'm', type: 'multiRegister', consistent: true }));
+    expect(both).toMatchObject({ view: { values: [utf8Encode('acknowledged'), utf8Encode('mine')] } });
+  });
+
+  it('I13: a read that waits for a pending write is answered when that is pushed, without a quorum', () => {
+    const world = new World({ nodeCount: 5 });
+    world.awaitLeader();
+    for (const name of ['n3', 'n4', 'n5']) world.crash(name);
+    world.cut('n1', 'n2');
+    world.run(3_000);
+    world.settle(world.call('n1', set('k', 'v', false)));
+    const late = world.callAfter('n2', get('k', false), { after: { positions: [], dots: [{ replica: replicaId(1), sequence: 1 }] }, timeoutMs: null });
+    world.run(500);
+    expect(late.answer).toBeUndefined();
+    world.heal();
+    expect(valueOf(world.settle(late))).toBe('v');
   });
 });

@@ -36,6 +36,7 @@ export class CausalityWaits {
     });
   }
 
+  /** More is known here: entries were applied, or pending writes came. */
   applied(): void {
     if (this.#waiting.length === 0) return;
     const ready = this.#waiting.filter(({ after }) => this.#covers(after));
@@ -51,6 +52,6 @@ export class CausalityWaits {
   #covers({ positions, dots }: Causality): boolean {
     const { state, pending } = this.#partition;
     return positions.every(({ origin, sequence }) => state.regions.taken(origin) >= sequence)
-      && dots.every((dot) => state.header.context.has(dot) || pending.find(dot) !== null);
+      && dots.every((dot) => state.header.context.has(dot) || pending.find(dot)?.durable === true);
   }
 }

@@ -85,7 +85,7 @@ function readEntries(partition: Partition, { prefix, after, limit, keysOnly }: L
     bytes += key.length + (keysOnly ? 0 : viewBytes(view));
     entries.push({ key, version: stampToText(valueStamp(value)), ...(keysOnly ? { value: null } : split(view)) });
   };
-  const addView = (key: string): void => add(key, partition.localView(key));
+  const addView = (key: string): void => add(key, partition.shownView(key));
   for (const { key: storageKey, value } of partition.turn.store.scan(range)) {
     const key = storageKey.slice(keys.userFrom.length);
     while (at < pending.length && !isFull() && compareText(pending[at] as string, key) < 0) addView(pending[at++] as string);

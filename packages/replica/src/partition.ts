@@ -7,7 +7,7 @@ import { Gates } from './gates.ts';
 import { raftKeys } from './keys.ts';
 import { joiningConfig, Membership } from './membership.ts';
 import type { PeerMessage } from './peer-message.ts';
-import { PendingWrites } from './pending.ts';
+import { PendingWrites, type Held } from './pending.ts';
 import type { StorageSource } from './ports/storage.ts';
 import { Promotions } from './promotions.ts';
 import { Proposals } from './proposals.ts';
@@ -145,9 +145,15 @@ export class Partition {
 
   /** The committed value merged with the pending writes held here (DESIGN section 1); null: nothing is known. */
   localView(key: string): Value | null {
-    let view = this.state.read(key)?.value ?? null;
-    for (const { write } of this.pending.ofKey(key)) view = applyOperation(view, write.op).state;
-    return view;
+    return this.#view(key, this.pending.ofKey(key));
+  }
+
+  /**
+   * The local view as readers see it: without what a crash would undo. A context that named the dot of such a write would
+   * name another one after the restart.
+   */
+  shownView(key: string): Value | null {
+    return this.#view(key, this.pending.ofKey(key).filter(({ durable }) => durable));
   }
 
   receive(from: NodeId, message: Exclude<PeerMessage, { kind: 'peerState' | 'clockAsk' | 'clock' | 'view' | 'viewAsk' | 'read' | 'readAsk' }>): void {
@@ -245,6 +251,10 @@ export class Partition {
   /** The state up to `applied` is durable. */
   saved(applied: number): void {
     this.#appliedDurable = Math.max(this.#appliedDurable, applied);
+  }
+
+  #view(key: string, held: readonly Held[]): Value | null {
+    return held.reduce((view: Value | null, { write }) => applyOperation(view, write.op).state, this.state.read(key)?.value ?? null);
   }
 
   /** Sooner known than that nothing was heard from them: a reset connection tells at once. */

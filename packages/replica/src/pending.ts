@@ -21,8 +21,8 @@ export interface Held extends PendingWrite {
   /** When this node got it; monotonic clock, 0 after a restart. */
   readonly heldSinceMs: number;
   /**
-   * False while a write that this node accepted is not on its disk: nobody else may learn of it yet. After a crash its dot
-   * would name another write.
+   * False while the write is not on this node's disk: nobody may learn of it here yet. After a crash the dot of one that this
+   * node accepted would name another write.
    */
   durable: boolean;
   /** When it was last handed to a leader; null: not since the leader changed. */

@@ -161,19 +161,27 @@ export class Promotions {
   }
 
   receivePush(from: NodeId, writes: readonly PendingWrite[]): void {
-    const { pending, turn, clock, id, context } = this.#partition;
+    const { pending, turn, clock, id, context, causality } = this.#partition;
     const dots: Dot[] = [];
+    const news: Held[] = [];
     for (const write of writes) {
       const { dot, stamp } = write.write.op;
       clock.observe(stamp);
       if (!context.has(dot) && pending.find(dot) === null) {
         if (turn.storageFull || pending.isFull(turn.options.limits)) continue;
-        pending.hold(copyPending(write), turn.now.monoMs).holders.add(from);
+        const held = pending.hold(copyPending(write), turn.now.monoMs);
+        held.holders.add(from);
+        held.durable = false;
+        news.push(held);
       }
       dots.push(dot);
     }
-    this.#due = true;
-    turn.whenDurable(() => turn.send(from, { kind: 'pushed', partition: id, dots }));
+    turn.whenDurable(() => {
+      for (const held of news) held.durable = true;
+      this.#due = true;
+      causality.applied();
+      turn.send(from, { kind: 'pushed', partition: id, dots });
+    });
   }
 
   receivePushed(from: NodeId, dots: readonly Dot[]): void {

@@ -391,7 +391,7 @@ export class Replica {
     const partition = this.#partition(partitionOf(operation.key, this.#turn.options.partitionCount));
     const type = operation.kind === 'read' ? operation.type : null;
     if (after === undefined && !operation.consistent && (operation.r ?? 1) <= 1) {
-      this.#turn.answer(handle, readAnswer(partition.localView(operation.key), type));
+      this.#turn.answer(handle, readAnswer(partition.shownView(operation.key), type));
       return;
     }
     const asking = this.#ask(handle);
@@ -404,7 +404,7 @@ export class Replica {
       return;
     }
     partition.causality.wait(after, timeoutMs, { asking, run: (behind) => {
-      if (behind) return asking.answer(behindOf(readAnswer(partition.localView(operation.key), type)));
+      if (behind) return asking.answer(behindOf(readAnswer(partition.shownView(operation.key), type)));
       this.#read(partition, operation, { timeoutMs, asking });
       deadline();
     } });
@@ -415,7 +415,7 @@ export class Replica {
     const { key } = operation;
     if (!operation.consistent) {
       const copies = operation.r ?? 1;
-      if (copies <= 1) asking.answer(readAnswer(partition.localView(key), type));
+      if (copies <= 1) asking.answer(readAnswer(partition.shownView(key), type));
       else this.#views.read(partition, { key, type, copies, timeoutMs, asking });
       return;
     }

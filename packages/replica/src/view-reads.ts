@@ -29,7 +29,7 @@ export class ViewReads {
 
   read(partition: Partition, { key, type, copies, timeoutMs, asking }: { key: string; type: ValueType | null; copies: number; timeoutMs: number | null; asking: Asking }): void {
     const number = this.#nextAsk++;
-    const ask: Ask = { key, copies, heard: new Set([this.#turn.options.node]), view: partition.localView(key), type, asking };
+    const ask: Ask = { key, copies, heard: new Set([this.#turn.options.node]), view: partition.shownView(key), type, asking };
     this.#asks.set(number, ask);
     this.#ask(partition, number);
     // Peers that come up later are asked too; a lost question is repeated.
@@ -62,7 +62,7 @@ export class ViewReads {
     const ask = this.#asks.get(message.ask);
     if (ask === undefined) return;
     ask.heard.add(from);
-    ask.view = merged(merged(ask.view, partition.localView(ask.key)), message.committed);
+    ask.view = merged(merged(ask.view, partition.shownView(ask.key)), message.committed);
     for (const { write } of message.writes) ask.view = applyOperation(ask.view, write.op).state;
     if (ask.heard.size < ask.copies) return;
     this.#asks.delete(message.ask);
