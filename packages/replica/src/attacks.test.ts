@@ -1,6 +1,7 @@
-import { replicaId, utf8Encode } from '@skerry/base';
+import { partitionId, replicaId, utf8Encode, type NodeId } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import type { Answer, Operation, ValueChange } from './requests.ts';
+import { commandBytes } from './state/command.ts';
 import { get, set, swap, valueOf, World, type Call } from './testing/world.ts';
 
 const receiptOf = (answer: Answer | undefined): string => (answer?.kind === 'key' ? (answer.receipt ?? '') : '');
@@ -226,5 +227,18 @@ describe('attacks that worked once', () => {
     expect(late.answer).toBeUndefined();
     world.heal();
     expect(valueOf(world.settle(late))).toBe('v');
+  });
+
+  it('a transaction that is too large for the leader alone is refused, and stops nobody', () => {
+    const world = new World({ limits: { valueBytesMax: 100 } });
+    const leader = world.awaitLeader();
+    const other = world.names.find((name) => name !== leader) as NodeId;
+    const id = { client: world.clientOf('x'), sequence: 1, answeredBelow: 0 };
+    // As from a node with a larger limit.
+    const command = commandBytes({ kind: 'txn', id, compares: [], then: [{ kind: 'set', key: 'k', value: new Uint8Array(200) }], otherwise: [] });
+    world.linkEvent(leader, (replica, now) => replica.receive(other, { kind: 'forward', partition: partitionId(0), number: 1, commands: [command] }, now));
+    world.run(500);
+    expect(world.settle(world.call(other, { kind: 'resolve', ticket: `r:0:${id.client}:1` }))).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect(valueOf(world.settle(world.call(leader, get('k'))))).toBeNull();
   });
 });

@@ -279,6 +279,8 @@ export class StateMachine {
       if (operation.kind === 'set' && operation.lease !== undefined && this.leases.find(operation.lease) === null) {
         return { kind: 'error', code: 'LEASE_NOT_FOUND' };
       }
+      // It was checked when the request came, against the limit of another node than the one that wrote the entry.
+      if (operation.kind === 'set' && !this.values.hasRoomFor(operation.value)) return { kind: 'error', code: 'LIMIT_EXCEEDED' };
       const { key } = operation;
       if (!types.has(key)) types.set(key, valueType(this.read(key)?.value ?? null));
       const type = types.get(key) ?? null;
@@ -298,7 +300,7 @@ export class StateMachine {
       }
       case 'set': {
         const end = this.values.write(key, { type: 'register', value: operation.value }, operation.lease ?? null);
-        // Types and leases were checked, and the size when the request came.
+        // Types, leases and sizes were checked.
         assert('stamp' in end, 'a set in a transaction cannot fail', { key });
         return { key, value: null, stamp: end.stamp };
       }

@@ -117,6 +117,11 @@ export class Values {
     return { changes: this.#changes, conflicts: this.#conflicts, stampsAhead: this.#stampsAhead };
   }
 
+  /** A register may hold `value`, by the limit that came with the batch. */
+  hasRoomFor(value: Uint8Array): boolean {
+    return value.length <= this.#reading.valueBytesMax;
+  }
+
   /** A consistent write: its stamp is above every stamp of the partition, so above the committed one. */
   write(key: string, request: WriteRequest, lease: string | null): WriteEnd {
     const { header } = this.#parts;
