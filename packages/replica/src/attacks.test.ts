@@ -1,4 +1,4 @@
-import { partitionId, replicaId, utf8Encode, type NodeId } from '@skerry/base';
+import { partitionId, replicaId, utf8Encode, type ClientId, type NodeId } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import type { Answer, Operation, ValueChange } from './requests.ts';
 import { commandBytes } from './state/command.ts';
@@ -159,24 +159,6 @@ describe('attacks that worked once', () => {
     }
   });
 
-  it('a write wins over the one that its writer had seen, whatever the clock of that one', () => {
-    const world = new World({ nodeCount: 5 });
-    world.awaitLeader();
-    for (const name of world.names) world.crash(name);
-    world.setClock('n1', 3_600_000);
-    world.start('n1');
-    world.start('n2');
-    world.settle(world.call('n1', set('k', 'first', false), { client: 'a' }));
-    world.until(() => valueOf(world.settle(world.call('n2', get('k', false)))) === 'first');
-    world.settle(world.call('n2', set('k', 'second', false), { client: 'b' }));
-    world.run(1);
-    world.crash('n1');
-    for (const name of ['n3', 'n4', 'n5']) world.start(name);
-    world.awaitLeader();
-    world.until(() => world.replica('n2').status().partitions[0]?.pending === 0, 60_000);
-    expect(valueOf(world.settle(world.call('n3', get('k'))))).toBe('second');
-  });
-
   it('I13: a local read tells nothing that a crash of its node undoes', () => {
     const world = new World();
     world.awaitLeader();
@@ -215,6 +197,56 @@ describe('attacks that worked once', () => {
     expect(both).toMatchObject({ view: { values: [utf8Encode('acknowledged'), utf8Encode('mine')] } });
   });
 
+  it('a transaction that is too large for the leader alone is refused, and stops nobody', () => {
+    const world = new World({ limits: { valueBytesMax: 100 } });
+    const leader = world.awaitLeader();
+    const other = world.names.find((name) => name !== leader) as NodeId;
+    const id = { client: world.clientOf('x'), sequence: 1, answeredBelow: 0 };
+    // As from a node with a larger limit.
+    const command = commandBytes({ kind: 'txn', id, compares: [], then: [{ kind: 'set', key: 'k', value: new Uint8Array(200) }], otherwise: [] });
+    world.linkEvent(leader, (replica, now) => replica.receive(other, { kind: 'forward', partition: partitionId(0), number: 1, commands: [command] }, now));
+    world.run(500);
+    expect(world.settle(world.call(other, { kind: 'resolve', ticket: `r:0:${id.client}:1` }))).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect(valueOf(world.settle(world.call(leader, get('k'))))).toBeNull();
+  });
+
+  it('a write wins over the one that its writer had seen, whatever the clock of that one', () => {
+    const world = new World({ nodeCount: 5 });
+    world.awaitLeader();
+    for (const name of world.names) world.crash(name);
+    world.setClock('n1', 3_600_000);
+    world.start('n1');
+    world.start('n2');
+    world.settle(world.call('n1', set('k', 'first', false), { client: 'a' }));
+    world.until(() => valueOf(world.settle(world.call('n2', get('k', false)))) === 'first');
+    world.settle(world.call('n2', set('k', 'second', false), { client: 'b' }));
+    world.run(1);
+    world.crash('n1');
+    for (const name of ['n3', 'n4', 'n5']) world.start(name);
+    world.awaitLeader();
+    world.until(() => world.replica('n2').status().partitions[0]?.pending === 0, 60_000);
+    expect(valueOf(world.settle(world.call('n3', get('k'))))).toBe('second');
+  });
+
+  it('I7: a session that was born ahead of the cluster time is not taken for new after it was forgotten', () => {
+    const world = new World({ timing: { sessionIdleMs: 20_000 } });
+    world.awaitLeader();
+    world.settle(world.call('n1', set('x', 'y'), { client: 'z' }));
+    world.run(60_000);
+    const birth = Math.floor(world.replica('n1').clusterNowMs({ wallMs: 0, monoMs: world.nowMs }));
+    for (const name of world.names) world.crash(name);
+    for (const name of world.names) world.start(name);
+    world.awaitLeader();
+    const original = world.clientOf.bind(world);
+    world.clientOf = (name) => (name === 'c' || name === 'd' ? birth.toString(16).padStart(12, '0') + original(name).slice(12) : original(name)) as ClientId;
+    expect(world.settle(world.call('n1', swap('k', 'a', null), { client: 'c', sequence: 1 }))).toMatchObject({ outcome: 'applied' });
+    world.run(25_000);
+    world.settle(world.call('n1', { kind: 'delete', key: 'k', consistent: true }, { client: 'd' }));
+    world.run(2_000);
+    const again = world.settle(world.call('n1', swap('k', 'a', null), { client: 'c', sequence: 1, retry: true }));
+    expect([again, valueOf(world.settle(world.call('n1', get('k'))))]).toMatchObject([{ outcome: 'applied' }, null]);
+  });
+
   it('I13: a read that waits for a pending write is answered when that is pushed, without a quorum', () => {
     const world = new World({ nodeCount: 5 });
     world.awaitLeader();
@@ -227,18 +259,5 @@ describe('attacks that worked once', () => {
     expect(late.answer).toBeUndefined();
     world.heal();
     expect(valueOf(world.settle(late))).toBe('v');
-  });
-
-  it('a transaction that is too large for the leader alone is refused, and stops nobody', () => {
-    const world = new World({ limits: { valueBytesMax: 100 } });
-    const leader = world.awaitLeader();
-    const other = world.names.find((name) => name !== leader) as NodeId;
-    const id = { client: world.clientOf('x'), sequence: 1, answeredBelow: 0 };
-    // As from a node with a larger limit.
-    const command = commandBytes({ kind: 'txn', id, compares: [], then: [{ kind: 'set', key: 'k', value: new Uint8Array(200) }], otherwise: [] });
-    world.linkEvent(leader, (replica, now) => replica.receive(other, { kind: 'forward', partition: partitionId(0), number: 1, commands: [command] }, now));
-    world.run(500);
-    expect(world.settle(world.call(other, { kind: 'resolve', ticket: `r:0:${id.client}:1` }))).toMatchObject({ code: 'LIMIT_EXCEEDED' });
-    expect(valueOf(world.settle(world.call(leader, get('k'))))).toBeNull();
   });
 });

@@ -61,7 +61,9 @@ export class Sessions {
 
   create(client: ClientId, { clusterMs, revived }: { clusterMs: number; revived: boolean }): Session {
     const session: Session = {
-      lastActiveMs: clusterMs, quorumless: false, answeredBelow: 1, done: new IntervalSet(), promoted: new IntervalSet(), superseded: new IntervalSet(), revived, results: new Map(), dirty: false,
+      // Cluster time goes back by what was not yet in the log when all nodes restart. Were a session that was born before
+      // forgotten before its birth, it would be taken for new.
+      lastActiveMs: Math.max(clusterMs, sessionBirthMs(client)), quorumless: false, answeredBelow: 1, done: new IntervalSet(), promoted: new IntervalSet(), superseded: new IntervalSet(), revived, results: new Map(), dirty: false,
     };
     this.#store.defer(this.#activeKey(client, session), new Uint8Array(0));
     this.#cached.set(client, session);
