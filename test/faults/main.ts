@@ -1,17 +1,19 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { show, tooSlow, type Report, type Scenario } from './lib/scenario.ts';
+import { show, tooSlow, type Report, type Scenario, type ScenarioContext } from './lib/scenario.ts';
 import { scenarios } from './scenarios.ts';
 
-const usage = `usage: npm run faults -- [NAME…] [--trials N] [-o json] [--list]
+const usage = `usage: npm run faults -- [NAME…] [--trials N] [--link direct|nats] [--seed N] [--short] [-o json] [--list]
 
-Runs the fault checks on real processes, all of them or those named, and prints their figures.
+Runs the fault checks on real processes, all of them or those named, and prints their figures. --link, --seed and --short
+(what npm test runs) are for the checks of several regions.
 Ends with 0 if every promise held, 1 if not.
 `;
 
 interface Flags {
   readonly names: readonly string[];
   readonly trials: number | null;
+  readonly context: Pick<ScenarioContext, 'link' | 'seed' | 'short'>;
   readonly json: boolean;
   readonly list: boolean;
 }
@@ -41,6 +43,9 @@ function readFlags(): Flags | string {
       allowPositionals: true,
       options: {
         trials: { type: 'string' },
+        link: { type: 'string', default: 'direct' },
+        seed: { type: 'string' },
+        short: { type: 'boolean', default: false },
         output: { type: 'string', short: 'o', default: 'text' },
         list: { type: 'boolean', default: false },
       },
@@ -49,8 +54,13 @@ function readFlags(): Flags | string {
     if (unknown.length > 0) return `no such check: ${unknown.join(', ')}`;
     if (values.trials !== undefined && !/^[1-9]\d*$/.test(values.trials)) return '--trials takes a number above 0';
     if (values.output !== 'json' && values.output !== 'text') return '-o takes json or text';
+    const { link, short } = values;
+    if (link !== 'direct' && link !== 'nats') return '--link takes direct or nats';
+    if (values.seed !== undefined && !/^\d+$/.test(values.seed)) return '--seed takes a number';
+    const seed = values.seed === undefined ? {} : { seed: Number(values.seed) };
     const trials = values.trials === undefined ? null : Number(values.trials);
-    return { names: positionals, trials, json: values.output === 'json', list: values.list };
+    const context = { link, short, ...seed } as const;
+    return { names: positionals, trials, context, json: values.output === 'json', list: values.list };
   } catch (error) {
     return (error as Error).message;
   }
@@ -67,7 +77,7 @@ async function runOne(scenario: Scenario, flags: Flags): Promise<boolean> {
   if (!flags.json) print(`\n${scenario.name}: ${scenario.summary} (${trials})`);
   let outcome: Report;
   try {
-    outcome = await scenario.run({ trials, say });
+    outcome = await scenario.run({ ...flags.context, trials, say });
   } catch (error) {
     outcome = { figures: [], violations: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
   }

@@ -11,6 +11,11 @@ import { minorityWrites } from './minority.ts';
 import { powerCut } from './power-cut.ts';
 import { promote10k } from './promote-10k.ts';
 import { quorumless } from './quorumless.ts';
+import { regionCatchUp } from './region-catch-up.ts';
+import { regionCut } from './region-cut.ts';
+import { regionModel } from './region-model.ts';
+import { regionSteady } from './region-steady.ts';
+import { regionStop } from './region-stop.ts';
 import { restartSize } from './restart-size.ts';
 import { rollingRestart } from './rolling-restart.ts';
 import { twoSurvivors } from './two-survivors.ts';
@@ -32,4 +37,9 @@ export const scenarios: readonly Scenario[] = [
   fullDisk,
   corrupt,
   manySockets,
+  regionStop,
+  regionCut,
+  regionCatchUp,
+  regionSteady,
+  regionModel,
 ];

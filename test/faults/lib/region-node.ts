@@ -42,6 +42,17 @@ export interface Status {
     readonly voters: readonly string[];
     readonly quorum: boolean;
   }[];
+  /** This region (`self`) and the others. Of each: its log as far as it is known here, and as far as it is applied. */
+  readonly regions: readonly {
+    readonly region: string;
+    readonly state: string;
+    readonly partitions: readonly {
+      readonly head: number;
+      readonly applied: number;
+      readonly lagMs: number;
+      readonly unacknowledged: number;
+    }[];
+  }[];
 }
 
 /** Ended with this process, however that ends: a child of its own with an IPC channel stops when the channel closes. */
@@ -171,6 +182,23 @@ export class RegionNode {
 
   async heal(): Promise<void> {
     await this.#order('/chaos/heal', {});
+  }
+
+  /** Fault injection: no link frame passes between this node and these regions. */
+  async cutRegions(regions: readonly string[]): Promise<void> {
+    await this.#order('/chaos/cut', { regions });
+  }
+
+  async healRegions(regions: readonly string[]): Promise<void> {
+    await this.#order('/chaos/heal', { regions });
+  }
+
+  /** One number of `/metrics`. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.adminUrl}/metrics`)).text();
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}{`));
+    if (line === undefined) throw new Error(`${this.name} has no metric ${name}`);
+    return Number(line.split(' ').at(-1));
   }
 
   async #order(path: string, body: object): Promise<void> {

@@ -7,8 +7,12 @@ import { RegionNode, type Status } from './region-node.ts';
 import { until } from './until.ts';
 
 export interface RegionOptions {
+  /** Where there are several; its nodes are named after it. Default `faults`, with nodes n1, n2, … */
+  readonly name?: string;
   /** Default 3. */
   readonly nodes?: number;
+  /** Three for each node: for clients, for peers, for administration. Default: free ones. */
+  readonly ports?: readonly number[];
   /** Where data, settings and logs go; a new temporary folder unless told, removed by {@link Region.remove}. */
   readonly folder?: string;
   /** Fields of the server's configuration beyond addresses and names. */
@@ -25,18 +29,22 @@ const portAttemptsMax = 3;
 
 /** A region of real nodes on loopback ports of this machine, with fault injection allowed. */
 export class Region {
+  readonly name: string;
   readonly folder: string;
   readonly nodes: readonly RegionNode[];
   readonly #clients = new Set<Client>();
 
-  private constructor(folder: string, nodes: readonly RegionNode[]) {
+  private constructor(name: string, folder: string, nodes: readonly RegionNode[]) {
+    this.name = name;
     this.folder = folder;
     this.nodes = nodes;
   }
 
   /** Plans the nodes and writes their settings; none is started. */
   static async plan({
+    name: regionName = 'faults',
     nodes: count = 3,
+    ports: givenPorts,
     folder,
     settings = {},
     env,
@@ -45,8 +53,10 @@ export class Region {
   }: RegionOptions = {}): Promise<Region> {
     const home = folder ?? mkdtempSync(join(tmpdir(), 'skerry-faults-'));
     mkdirSync(home, { recursive: true });
-    const names = Array.from({ length: count }, (_, index) => `n${index + 1}`);
-    const ports = await freePorts(3 * count);
+    const names = Array.from({ length: count }, (_, index) =>
+      regionName === 'faults' ? `n${index + 1}` : `${regionName}-${index + 1}`,
+    );
+    const ports = givenPorts ?? (await freePorts(3 * count));
     const port = (index: number, use: number): number => ports[3 * index + use] as number;
     const peers = names.map((node, index) => ({ node, peerUrl: `ws://127.0.0.1:${port(index, 1)}` }));
     const nodes = names.map((name, index) => {
@@ -54,7 +64,7 @@ export class Region {
       const dataFolder = join(home, name);
       const config = {
         node: name,
-        region: 'faults',
+        region: regionName,
         cluster: 'skerry-faults',
         dataFolder,
         clientPort: port(index, 0),
@@ -78,7 +88,7 @@ export class Region {
         ...(onMessage === undefined ? {} : { onMessage: (message) => onMessage(name, message) }),
       });
     });
-    return new Region(home, nodes);
+    return new Region(regionName, home, nodes);
   }
 
   /** Starts all nodes and waits until each answers consistent calls. */
@@ -122,6 +132,20 @@ export class Region {
         () => {
           this.requireNoCrash();
           return node.isReady();
+        },
+        timeoutMs,
+      );
+    }
+  }
+
+  /** These nodes take orders, though they may have no quorum yet. */
+  async listening(nodes: readonly RegionNode[], timeoutMs = 30_000): Promise<void> {
+    for (const node of nodes) {
+      await until(
+        `${node.name} to be up`,
+        () => {
+          this.requireNoCrash();
+          return node.isReady('local');
         },
         timeoutMs,
       );

@@ -10,9 +10,17 @@ export interface Scenario {
 
 export interface ScenarioContext {
   readonly trials: number;
+  /** What carries changes between regions, in checks of several. Default direct. */
+  readonly link?: LinkKind;
+  /** Of a check that draws what it does: where it begins. Default: its own. */
+  readonly seed?: number;
+  /** The variant for `npm test`: fewer keys, shorter faults. */
+  readonly short?: boolean;
   /** Progress, for people. */
   readonly say: (line: string) => void;
 }
+
+export type LinkKind = 'direct' | 'nats';
 
 export interface Report {
   readonly figures: readonly Figure[];
@@ -25,7 +33,7 @@ export interface Report {
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'ms' | 'count' | 'per second' | 'bytes' | 'MiB';
+  readonly unit: 'ms' | 'count' | 'µs' | 'per second' | 'times' | 'bytes' | 'MiB';
   /** At most this; above it is a violation. */
   readonly max?: number;
 }
@@ -58,6 +66,21 @@ export function spread(
       ...(limits.median === undefined ? {} : { max: limits.median }),
     },
     { name: `${name}, most`, value: at(1), unit: 'ms', ...(limits.max === undefined ? {} : { max: limits.max }) },
+  ];
+}
+
+/** Percentiles of `samples`, with their limits. */
+export function percentiles(
+  name: string,
+  samples: readonly number[],
+  limits: { readonly p99?: number } = {},
+): Figure[] {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = (fraction: number): number => sorted[Math.floor((sorted.length - 1) * fraction)] ?? Number.NaN;
+  return [
+    { name: `${name}, p50`, value: at(0.5), unit: 'ms' },
+    { name: `${name}, p99`, value: at(0.99), unit: 'ms', ...(limits.p99 === undefined ? {} : { max: limits.p99 }) },
+    { name: `${name}, most`, value: at(1), unit: 'ms' },
   ];
 }
 

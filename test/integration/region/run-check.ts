@@ -6,7 +6,7 @@ import type { Scenario } from '../../faults/lib/scenario.ts';
  * may run beside this one.
  */
 export async function runCheck(scenario: Scenario, trials: number): Promise<void> {
-  const { violations, figures, skipped } = await scenario.run({ trials, say: () => {} });
+  const { violations, figures, skipped } = await scenario.run({ trials, short: true, say: () => {} });
   expect(violations).toEqual([]);
   if (skipped === undefined) expect(figures.length).toBeGreaterThan(0);
 }
