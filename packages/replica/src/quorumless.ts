@@ -2,7 +2,7 @@ import type { Asking } from './asking.ts';
 import type { HybridClock } from '@skerry/crdt';
 import { ByteReader, ByteWriter } from '@skerry/base';
 import {
-  decodeStamp, defaultLimits, encodeStamp, LimitError, prepareOperation, valueStamp, WrongTypeError,
+  decodeStamp, defaultLimits, encodeStamp, isTombstone, LimitError, prepareOperation, valueStamp, WrongTypeError,
   type Dot, type Operation, type Stamp, type WriteRequest,
 } from '@skerry/crdt';
 import { errorAnswer } from './answers.ts';
@@ -99,7 +99,7 @@ export class Quorumless {
     }
     if (op === null) return null;
     this.#used(partition.id, dot.sequence, stamp);
-    const write = { key: operation.key, op, base: seen === null ? null : valueStamp(seen) };
+    const write = { key: operation.key, op, base: seen === null ? null : valueStamp(seen), baseDeleted: seen !== null && isTombstone(seen) };
     return partition.pending.hold({ client: id.client, sequence: id.sequence, origin: node, write }, this.#turn.now.monoMs);
   }
 

@@ -39,6 +39,8 @@ export interface Promotion {
   readonly op: Operation;
   /** The key's stamp as the writing node saw it; null: no such key. */
   readonly base: Stamp | null;
+  /** `base` is that of a tombstone: the writer saw no value. */
+  readonly baseDeleted?: boolean;
 }
 
 /** What the log carries: deterministic input of the state machine. */
@@ -388,15 +390,19 @@ function sizeHint(command: Command): number {
   return 192 + (body.type === 'register' ? (body.value?.length ?? 0) : 0);
 }
 
-export function encodePromotion(writer: ByteWriter, { key, op, base }: Promotion): void {
+export function encodePromotion(writer: ByteWriter, { key, op, base, baseDeleted = false }: Promotion): void {
   writer.text(key);
   encodeOperation(writer, op);
-  writer.bool(base !== null);
+  writer.u8(base === null ? 0 : baseDeleted ? 2 : 1);
   if (base !== null) encodeStamp(writer, base);
 }
 
 export function decodePromotion(reader: ByteReader): Promotion {
-  return { key: reader.text(), op: decodeOperation(reader), base: reader.bool() ? decodeStamp(reader) : null };
+  const key = reader.text();
+  const op = decodeOperation(reader);
+  const kind = reader.u8();
+  if (kind > 2) throw new DecodeError(`a base of kind ${kind}`);
+  return { key, op, base: kind === 0 ? null : decodeStamp(reader), baseDeleted: kind === 2 };
 }
 
 export function encodeMember(writer: ByteWriter, member: MemberRecord): void {

@@ -1,18 +1,27 @@
-import { ByteReader, ByteWriter } from '@skerry/base';
-import { decodeValue, encodeValue, type Value } from '@skerry/crdt';
+import { ByteReader, ByteWriter, DecodeError } from '@skerry/base';
+import { decodeStamp, decodeValue, encodeStamp, encodeValue, type Stamp, type Value } from '@skerry/crdt';
 
 /** What the state machine holds for one key: a value of any type, or the tombstone of one. */
 export interface KeyRecord {
   readonly value: Value;
   /** The lease that the key hangs on; of this region alone. */
   readonly lease: string | null;
+  /**
+   * The value's stamp was fixed by a leader, above or below the one that its writer gave it, which is this: whoever saw the
+   * write before its promotion names it so. null: it is as it was given.
+   */
+  readonly given: Stamp | null;
 }
+
+const hasLease = 1;
+const hasGiven = 2;
 
 export function encodeKeyRecord(record: KeyRecord): Uint8Array {
   const first = record.value.parts[0];
   const writer = new ByteWriter(128 + (first?.type === 'register' ? (first.value?.length ?? 0) : 0));
-  writer.bool(record.lease !== null);
+  writer.u8((record.lease === null ? 0 : hasLease) | (record.given === null ? 0 : hasGiven));
   if (record.lease !== null) writer.text(record.lease);
+  if (record.given !== null) encodeStamp(writer, record.given);
   encodeValue(writer, record.value);
   return writer.finish();
 }
@@ -20,6 +29,9 @@ export function encodeKeyRecord(record: KeyRecord): Uint8Array {
 /** The contents are copies, since `bytes` may be storage's own memory. */
 export function decodeKeyRecord(bytes: Uint8Array): KeyRecord {
   const reader = new ByteReader(bytes.slice());
-  const lease = reader.bool() ? reader.text() : null;
-  return { value: decodeValue(reader), lease };
+  const flags = reader.u8();
+  if (flags > (hasLease | hasGiven)) throw new DecodeError(`flags of a key: ${flags}`);
+  const lease = (flags & hasLease) === 0 ? null : reader.text();
+  const given = (flags & hasGiven) === 0 ? null : decodeStamp(reader);
+  return { value: decodeValue(reader), lease, given };
 }

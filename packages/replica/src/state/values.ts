@@ -151,7 +151,7 @@ export class Values {
     const { dot } = write.op;
     if (!header.replicaRegions.has(dot.replica)) header.replicaRegions.set(dot.replica, region);
     const current = this.read(key);
-    const stamp = this.#finalStamp(write, current?.value ?? null);
+    const stamp = this.#finalStamp(write, current);
     if (stamp === null) {
       header.context.add(dot);
       this.#settled.push(dot);
@@ -160,7 +160,7 @@ export class Values {
       return { state: 'superseded', stamp: null, reason: null };
     }
     const op = { ...write.op, stamp };
-    const { value, changed, discarded } = this.#apply(key, op, { current, lease: null, at: this.#ownPlace(), region });
+    const { value, changed, discarded } = this.#apply(key, op, { current, lease: null, at: this.#ownPlace(), region, given: write.op.stamp });
     // What lost here changes nothing anywhere, and may meet no tombstone any more elsewhere.
     if (changed) this.#effects.push({ key, op });
     else this.#settled.push(dot);
@@ -210,7 +210,7 @@ export class Values {
     const { state, discarded } = current === null ? { state: incoming, discarded: [] } : mergeValues(current.value, incoming);
     this.#record(discarded, { key, value: state, region, own: false });
     if (current !== null && sameParts(current.value, state)) return;
-    this.#put(key, { value: state, lease: sameRegister(current?.value ?? null, state) ? (current?.lease ?? null) : null }, current);
+    this.#put(key, { value: state, lease: sameRegister(current?.value ?? null, state) ? (current?.lease ?? null) : null, given: null }, current);
     if (!isTombstone(state)) return;
     this.tombstones.addExchanged(key, state, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
   }
@@ -228,7 +228,7 @@ export class Values {
       return;
     }
     const value = decodeValue(new ByteReader(bytes));
-    this.#put(key, { value, lease: null }, current);
+    this.#put(key, { value, lease: null, given: null }, current);
     if (isTombstone(value)) this.tombstones.addExchanged(key, value, { positions: new Map(), number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
   }
 
@@ -244,7 +244,7 @@ export class Values {
   #apply(
     key: string,
     op: Operation,
-    { current, lease, at, region }: { current: KeyRecord | null; lease: string | null; at: Place; region: RegionId },
+    { current, lease, at, region, given = op.stamp }: { current: KeyRecord | null; lease: string | null; at: Place; region: RegionId; given?: Stamp },
   ): { value: Value; changed: boolean; discarded: readonly Discarded[] } {
     const { header } = this.#parts;
     const merged = applyOperation(current?.value ?? null, op);
@@ -254,7 +254,7 @@ export class Values {
     if (current !== null && sameParts(current.value, merged.state)) return { value: current.value, changed: false, discarded: merged.discarded };
     const value = isRegister(op) && merged.state.parts.length === 1 ? merged.state : compactValue(merged.state, header.context);
     const stays = current !== null && sameRegister(current.value, value);
-    this.#put(key, { value, lease: stays ? current.lease : lease }, current);
+    this.#put(key, { value, lease: stays ? current.lease : lease, given: givenOf(value, { op, given, current }) }, current);
     if (isTombstone(value)) this.tombstones.add(key, value, { ...at, clusterMs: header.clusterMs });
     return { value, changed: true, discarded: merged.discarded };
   }
@@ -317,17 +317,19 @@ export class Values {
   }
 
   /** null: a delete that is forgotten by now took away what this write was made on. */
-  #finalStamp({ op, base }: Promotion, current: Value | null): Stamp | null {
+  #finalStamp({ op, base, baseDeleted }: Promotion, current: KeyRecord | null): Stamp | null {
     const { header } = this.#parts;
     const clamped = this.#clamp(op.stamp);
     if (current === null) {
       if (compareStamps(clamped, header.collected) > 0) return clamped;
-      return op.body.type === 'delete' || (isRegister(op) && base !== null) ? null : stampAfter(header.collected, 0, clamped.replica);
+      const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
+      return op.body.type === 'delete' || overwrote ? null : stampAfter(header.collected, 0, clamped.replica);
     }
-    const currentStamp = valueStamp(current);
+    const currentStamp = valueStamp(current.value);
     if (compareStamps(clamped, currentStamp) > 0) return clamped;
-    // A write that saw the current value comes after it, even if the clamp has put its stamp below.
-    return (base !== null && equalStamps(base, currentStamp)) || replacesRegister(op, current) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
+    // A write that saw the current value comes after it, even if a leader has put their stamps the other way round.
+    const sawCurrent = base !== null && (equalStamps(base, currentStamp) || (current.given !== null && equalStamps(base, current.given)));
+    return sawCurrent || replacesRegister(op, current.value) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
   }
 
   #clamp(stamp: Stamp): Stamp {
@@ -355,6 +357,13 @@ export class Values {
 function originOf(region: RegionId, partition: PartitionId, founder: ReplicaId): ReplicaId {
   const seed = `${region}/${partition}/${founder}`;
   return replicaId((hashText(`origin ${seed}`) & 0xffff) * 0x1_0000_0000 + (hashText(`log ${seed}`) || 1));
+}
+
+/** What the writer of the latest write in `value` called it, where a leader has called it otherwise. */
+function givenOf(value: Value, { op, given, current }: { op: Operation; given: Stamp; current: KeyRecord | null }): Stamp | null {
+  const stamp = valueStamp(value);
+  if (equalStamps(stamp, op.stamp)) return equalStamps(given, op.stamp) ? null : given;
+  return current !== null && equalStamps(stamp, valueStamp(current.value)) ? current.given : null;
 }
 
 function isRegister({ body }: Operation): boolean {
