@@ -69,6 +69,18 @@ describe('pages of the ledger', () => {
     expect(next).toBeNull();
   });
 
+  it('name the regions of both sides where one key was written as two types', () => {
+    world.cut('r1', 'r2');
+    world.ask('r1', set('typed', 'text'));
+    world.run(5);
+    world.ask('r2', { kind: 'update', key: 'typed', change: { type: 'counter', action: 'add', amount: 4 }, consistent: true });
+    world.heal();
+    world.until(() => page({ limit: 1, prefix: 'typed' }).entries.length === 1, 20_000, 'the conflict');
+    expect(page({ limit: 1, prefix: 'typed' }).entries).toMatchObject([
+      { reason: 'otherType', loser: { type: 'register' }, loserRegion: 'r1', winner: { type: 'counter', total: '4' }, winnerRegion: 'r2' },
+    ]);
+  });
+
   it.each(['', 'x', '1', '1:', '1:2,', '1:-2'])('%j is no place to go on from', (before) => {
     expect(world.ask('r1', { kind: 'conflicts', prefix: '', limit: 1, before })).toMatchObject({ kind: 'error', code: 'BAD_REQUEST' });
   });

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { collectList, onSession, parseCount, withConnection, type CliContext, type Session } from '../command.ts';
 import { checkConvergence, type DifferingKey, type Verdict } from '../convergence/check.ts';
+import { sameEntry } from '../convergence/entries.ts';
 import { CliError, exitCode } from '../exit-code.ts';
 import { Spinner } from '../files/report.ts';
 import { formatJson, formatTable, shorten, visible } from '../output.ts';
@@ -61,14 +62,19 @@ async function printVerdict({ terminal }: Session, verdict: Verdict): Promise<vo
   const { nodes, keyCount, differing, differingCount, missing, pending, evicted } = verdict;
   if (differing.length > 0) {
     const rows = [];
-    for (const { key, views } of differing)
-      for (const view of views) rows.push({ key, ...view, text: await valueText(view) });
+    for (const { key, views } of differing) {
+      for (const [view, ...others] of groupsOf(views)) {
+        if (view === undefined) continue;
+        const names = [view, ...others].map(({ node }) => node).join(', ');
+        rows.push({ key, names, version: view.entry?.version ?? null, text: await valueText(view) });
+      }
+    }
     terminal.out(
       formatTable(rows, [
         { heading: 'KEY', cell: ({ key }) => key },
-        { heading: 'NODE', cell: ({ node }) => node },
-        { heading: 'VERSION', cell: ({ entry }) => entry?.version ?? null },
+        { heading: 'VERSION', cell: ({ version }) => version },
         { heading: 'VALUE', cell: ({ text }) => text },
+        { heading: 'NODES', cell: ({ names }) => names },
       ]),
     );
   }
@@ -85,9 +91,22 @@ async function printVerdict({ terminal }: Session, verdict: Verdict): Promise<vo
     );
 }
 
+type NodeView = DifferingKey['views'][number];
+
+/** Nodes that have the same. */
+function groupsOf(views: readonly NodeView[]): NodeView[][] {
+  const groups: NodeView[][] = [];
+  for (const view of views) {
+    const group = groups.find(([first]) => first !== undefined && sameEntry(first.entry, view.entry));
+    if (group === undefined) groups.push([view]);
+    else group.push(view);
+  }
+  return groups;
+}
+
 const previewLengthMax = 60;
 
-async function valueText({ entry }: DifferingKey['views'][number]): Promise<string> {
+async function valueText({ entry }: NodeView): Promise<string> {
   const shown = entry === null ? null : shownOf(entry);
   return shown === null ? '(no key)' : shorten(await textOrWhyNot(shown), previewLengthMax);
 }

@@ -78,7 +78,13 @@ Now: new
   });
 
   test.each<[Partial<ConflictRecord>, string]>([
-    [{ reason: 'documentDeleted', loser: { type: 'flag', enabled: true } }, 'the delete of the document'],
+    [
+      {
+        reason: 'documentDeleted',
+        loser: { type: 'document', chunks: [], operations: 2, read: () => Promise.resolve({}) },
+      },
+      'the delete of the document\n',
+    ],
     [{ reason: 'otherType', loser: register('x') }, 'what the key held then'],
     [{ reason: 'rejected', loser: register('x') }, 'what the key held then'],
     [{ reason: 'overwrote', loser: register('x'), winnerRegion: region('region-2') }, 'a delete, written'],
@@ -86,6 +92,23 @@ Now: new
     const db = new MemoryDatabase();
     db.ledger.add(record);
     expect((await skerry(db, 'explain', 'k')).printed()).toContain(`  to:   ${to}`);
+  });
+
+  test('calls a change of a document that, and shows a document that is there as another type', async () => {
+    const db = new MemoryDatabase();
+    const loser = { type: 'document' as const, chunks: [], operations: 2, read: () => Promise.resolve({ n: 1 }) };
+    db.ledger.add({ loser, reason: 'documentDeleted' });
+    db.ledger.add({ loser, reason: 'otherType' });
+    const { printed } = await skerry(db, 'explain', 'k');
+    expect(
+      printed()
+        .split('\n')
+        .filter((line) => line.startsWith('  lost')),
+    ).toEqual([
+      expect.stringMatching(/^ {2}lost: a change of a document \(2 operations\), written/) as string,
+      expect.stringMatching(/^ {2}lost: the document {"n":1}, written/) as string,
+    ]);
+    expect((await skerry(db, 'ls')).printed()).toContain('documentDeleted  a change of a document (2 operations)');
   });
 
   test('ends with 2 where nothing of the key was discarded', async () => {

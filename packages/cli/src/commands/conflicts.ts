@@ -12,7 +12,7 @@ import {
 } from '../command.ts';
 import { LedgerFollower, ledgerOf, recordOf } from '../conflicts/ledger.ts';
 import { restorationOf, restore } from '../conflicts/restore.ts';
-import { storyOf } from '../conflicts/story.ts';
+import { changeText, storyOf } from '../conflicts/story.ts';
 import type { ConflictRecord } from '../database.ts';
 import { CliError, exitCode, isTypedError } from '../exit-code.ts';
 import { formatJson, formatTable, shorten, visible } from '../output.ts';
@@ -65,7 +65,7 @@ async function printList({ terminal, output }: Session, entries: readonly Confli
   }
   const rows = [];
   for (const entry of entries) {
-    rows.push({ ...entry, lost: await preview(entry.loser), won: await preview(entry.winner) });
+    rows.push({ ...entry, lost: await loserPreview(entry), won: await preview(entry.winner) });
   }
   terminal.out(
     formatTable(rows, [
@@ -159,7 +159,7 @@ added, a flag is switched, a document's change is merged.`,
       terminal.out(formatJson({ id, key, ...rest }));
     } else if (failed !== null) terminal.err(`${failed.text}\n`);
     else {
-      const what = record.loser === null ? '(deleted)' : await textOrWhyNot(record.loser);
+      const what = record.loser === null ? '(deleted)' : (changeText(record) ?? (await textOrWhyNot(record.loser)));
       terminal.out(`restored\t${visible(key)}\t${what}\n`);
     }
     return failed?.code ?? exitCode.valid;
@@ -218,12 +218,16 @@ async function printLine({ terminal, output }: Session, record: ConflictRecord):
     terminal.out(formatJson(await conflictJson(record)));
     return;
   }
-  const { id, key, reason, loser, loserRegion, winner, winnerRegion } = record;
-  const sides = `${await preview(loser)} (${loserRegion ?? '-'})\tto ${await preview(winner)} (${winnerRegion ?? '-'})`;
+  const { id, key, reason, loserRegion, winner, winnerRegion } = record;
+  const sides = `${await loserPreview(record)} (${loserRegion ?? '-'})\tto ${await preview(winner)} (${winnerRegion ?? '-'})`;
   terminal.out(`${id}\t${visible(key)}\t${reason}\t${sides}\n`);
 }
 
 const previewLengthMax = 40;
+
+async function loserPreview(record: ConflictRecord): Promise<string> {
+  return changeText(record) ?? preview(record.loser);
+}
 
 async function preview(shown: Shown | null): Promise<string> {
   return shown === null ? '(no key)' : shorten(await textOrWhyNot(shown), previewLengthMax);

@@ -9,23 +9,33 @@ export interface Story {
 }
 
 export async function storyOf(record: ConflictRecord): Promise<Story> {
-  const { loser, loserRegion, loserStamp, loserVersion, winnerRegion, winnerStamp, winnerVersion } = record;
+  const { loserRegion, loserStamp, loserVersion, winnerRegion, winnerStamp, winnerVersion } = record;
   return {
-    lost: `${await loserText(loser)}, ${written(loserStamp?.wallMs, loserRegion)} (version ${loserVersion})`,
-    to: `${await winnerText(record)}, ${written(winnerStamp?.wallMs, winnerRegion)} (version ${winnerVersion})`,
+    lost: `${await loserText(record)}, ${written(loserStamp?.wallMs, loserRegion)} (version ${loserVersion})`,
+    // Of a deleted document the ledger has the change's own stamp: when and where it was deleted is not told.
+    to:
+      record.reason === 'documentDeleted'
+        ? 'the delete of the document'
+        : `${await winnerText(record)}, ${written(winnerStamp?.wallMs, winnerRegion)} (version ${winnerVersion})`,
     why: whyText(record),
   };
 }
 
-async function loserText(loser: Shown | null): Promise<string> {
+/** A change of a document can say nothing by itself, for it builds on others; null: something else lost, which can. */
+export function changeText({ loser, reason }: ConflictRecord): string | null {
+  if (loser?.type !== 'document' || reason === 'otherType') return null;
+  return `a change of a document (${loser.operations} operations)`;
+}
+
+async function loserText(record: ConflictRecord): Promise<string> {
+  const { loser } = record;
   if (loser === null) return 'a delete';
-  return `the ${typeNames[loser.type]} ${quoted(loser, await textOrWhyNot(loser))}`;
+  return changeText(record) ?? `the ${typeNames[loser.type]} ${quoted(loser, await textOrWhyNot(loser))}`;
 }
 
 /** The winner is not kept where it is a document, a delete or nothing. */
 async function winnerText({ reason, winner, winnerRegion }: ConflictRecord): Promise<string> {
   if (winner !== null) return `the ${typeNames[winner.type]} ${quoted(winner, await textOrWhyNot(winner))}`;
-  if (reason === 'documentDeleted') return 'the delete of the document';
   if (reason === 'otherType' || winnerRegion === null) return 'what the key held then';
   return 'a delete';
 }

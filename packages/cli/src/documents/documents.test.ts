@@ -55,6 +55,20 @@ describe('making a document read as given JSON', () => {
     expect(writes).toEqual(expected);
   });
 
+  test('leaves the items alone that stand behind one put in or taken out', () => {
+    for (const [from, wanted] of [
+      [[1, 2], [0, 1, 2]],
+      [[0, 1, 2], [1, 2]],
+    ] as const) {
+      const writes: string[] = [];
+      const items = (list: readonly number[]): JsonObject => ({ l: list.map((n) => ({ n })) });
+      const draft = counted(items(from), writes) as JsonObject;
+      plainEdit((target, text) => applyJson(target, items(wanted), text), draft);
+      expect(draft).toEqual(items(wanted));
+      expect(writes.filter((path) => path.endsWith('/n'))).toEqual([]);
+    }
+  });
+
   test('changes a text within itself, wherever it stands', () => {
     const draft = { t: 'old bread', l: ['x', { t: 'a' }] };
     const made = plainEdit((target, text) => applyJson(target, { t: 'rye bread', l: ['x', { t: 'b' }] }, text), draft);

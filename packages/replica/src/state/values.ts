@@ -280,7 +280,7 @@ export class Values {
     for (const { reason, loser, stamp, winnerStamp } of discarded) {
       const shown = visiblePart(value);
       const isIncoming = own && op !== undefined && isOwn(loser, op);
-      const regions = this.#regionsOf(loser, value, { region, isIncoming });
+      const regions = this.#regionsOf(loser, reason === 'otherType' ? shown : value.parts.find(({ type }) => type === 'register'), { region, isIncoming });
       this.#discard({
         key, loser: { parts: [loser] }, loserStamp: stamp, winnerStamp, ...regions,
         winner: shown === null || shown.type === 'document' ? null : { parts: [shown] },
@@ -293,12 +293,11 @@ export class Values {
   /** The dots of registers tell; of other types only the side that came in is known. */
   #regionsOf(
     loser: Discarded['loser'],
-    value: Value,
+    winner: Discarded['loser'] | null | undefined,
     { region, isIncoming }: { region: RegionId; isIncoming: boolean },
   ): Pick<ConflictRecord, 'loserRegion' | 'winnerRegion'> {
     const { replicaRegions } = this.#parts.header;
-    const winner = value.parts.find((part) => part.type === 'register');
-    const of = (part: typeof loser | undefined): RegionId | null => (part?.type === 'register' ? (replicaRegions.get(part.dot.replica) ?? null) : null);
+    const of = (part: typeof winner): RegionId | null => (part?.type === 'register' ? (replicaRegions.get(part.dot.replica) ?? null) : null);
     if (isIncoming) return { loserRegion: region, winnerRegion: of(winner) };
     return { loserRegion: of(loser), winnerRegion: of(winner) ?? region };
   }
