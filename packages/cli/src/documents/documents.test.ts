@@ -57,8 +57,14 @@ describe('making a document read as given JSON', () => {
 
   test('leaves the items alone that stand behind one put in or taken out', () => {
     for (const [from, wanted] of [
-      [[1, 2], [0, 1, 2]],
-      [[0, 1, 2], [1, 2]],
+      [
+        [1, 2],
+        [0, 1, 2],
+      ],
+      [
+        [0, 1, 2],
+        [1, 2],
+      ],
     ] as const) {
       const writes: string[] = [];
       const items = (list: readonly number[]): JsonObject => ({ l: list.map((n) => ({ n })) });
