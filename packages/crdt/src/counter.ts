@@ -87,6 +87,34 @@ export function resetEntries(observed: ReadonlyMap<ReplicaId, IncrementSet>): Re
   return new Map([...observed].map(([replica, set]) => [replica, { seen: set, reset: set }] as const));
 }
 
+/** The same increments, one of them under another dot: its copy, which counts in its stead (see `DotAlias`). */
+export function renameIncrement(
+  observed: ReadonlyMap<ReplicaId, IncrementSet>, { from, to, amount }: { from: Dot; to: Dot; amount: bigint },
+): ReadonlyMap<ReplicaId, IncrementSet> {
+  const source = observed.get(from.replica);
+  if (source === undefined || !holds(source, from.sequence)) return observed;
+  const renamed = new Map(observed);
+  renamed.set(from.replica, without(source, from.sequence, amount));
+  const target = renamed.get(to.replica) ?? noIncrements;
+  if (!holds(target, to.sequence)) {
+    renamed.set(to.replica, foldContiguous({ prefix: target.prefix, beyond: new Map([...target.beyond, [to.sequence, amount]]) }));
+  }
+  return renamed;
+}
+
+function holds({ prefix, beyond }: IncrementSet, sequence: number): boolean {
+  return sequence <= prefix.upTo || beyond.has(sequence);
+}
+
+/** The dot stays known, and counts nothing. */
+function without({ prefix, beyond }: IncrementSet, sequence: number, amount: bigint): IncrementSet {
+  if (sequence <= prefix.upTo) {
+    const counted = amount >= 0n ? { ...prefix, plus: prefix.plus - amount } : { ...prefix, minus: prefix.minus + amount };
+    return { prefix: counted, beyond };
+  }
+  return { prefix, beyond: new Map([...beyond].filter(([other]) => other !== sequence)) };
+}
+
 export function mergeCounters(a: CounterState, b: CounterState): CounterState {
   const entries = new Map(a.entries);
   for (const [replica, theirs] of b.entries) {

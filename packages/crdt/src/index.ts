@@ -32,6 +32,7 @@ export {
 export {
   applyOperation, decodeOperation, encodeOperation, operationDelta, type Operation, type OperationBody,
 } from './operation.ts';
+export { DotAliases, type DotAlias } from './rename.ts';
 export { prepareOperation, WrongTypeError, type WriteIdentity, type WriteRequest } from './prepare.ts';
 export {
   counterTotal, documentValue, flagValue, multiRegisterValues, registerValue, setHas, setValues,

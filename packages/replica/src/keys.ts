@@ -72,6 +72,9 @@ export interface StateKeys {
   readonly leaseKey: (lease: string, key: string) => string;
   readonly receipt: (replica: ReplicaId, sequence: number) => string;
   readonly receiptOrder: (order: number) => string;
+  /** The dot under which a client's quorum-less write was promoted. */
+  readonly firstCopy: (client: ClientId, sequence: number) => string;
+  readonly alias: (replica: ReplicaId, sequence: number) => string;
   readonly conflict: (order: number) => string;
   readonly member: (node: NodeId) => string;
   readonly feed: (index: number) => string;
@@ -104,6 +107,8 @@ export function stateKeys(partition: PartitionId, generation: number): StateKeys
     leaseKey: (lease, key) => `${base}q/${lease}/${key}`,
     receipt: (replica, sequence) => `${base}d/${hex(replica, 12)}/${hex(sequence, 12)}`,
     receiptOrder: (order) => `${base}t/${hex(order, 12)}`,
+    firstCopy: (client, sequence) => `${base}u/${client}/${hex(sequence, 12)}`,
+    alias: (replica, sequence) => `${base}a/${hex(replica, 12)}/${hex(sequence, 12)}`,
     conflict: (order) => `${base}o/${hex(order, 12)}`,
     member: (node) => `${base}n/${node}`,
     feed: (index) => `${base}f/${hex(index, 12)}`,

@@ -254,7 +254,7 @@ export class Partition {
   }
 
   #view(key: string, held: readonly Held[]): Value | null {
-    return held.reduce((view: Value | null, { write }) => applyOperation(view, write.op).state, this.state.read(key)?.value ?? null);
+    return this.state.copies.distinct(held).reduce((view: Value | null, op) => applyOperation(view, op).state, this.state.read(key)?.value ?? null);
   }
 
   /** Sooner known than that nothing was heard from them: a reset connection tells at once. */

@@ -91,7 +91,7 @@ export class Quorumless {
     const dot: Dot = { replica, sequence: (this.#lastSequences[partition.id] ?? 0) + 1 };
     let op: Operation | null;
     try {
-      op = prepareOperation(seen, request, { dot, stamp, limits: { ...defaultLimits, valueBytesMax: limits.valueBytesMax } });
+      op = prepareOperation(seen, partition.state.copies.renameContext(request), { dot, stamp, limits: { ...defaultLimits, valueBytesMax: limits.valueBytesMax } });
     } catch (error) {
       if (error instanceof WrongTypeError) return { kind: 'error', code: 'WRONG_TYPE', detail: error.message };
       if (error instanceof LimitError || error instanceof RangeError) return { kind: 'error', code: 'LIMIT_EXCEEDED', detail: error.message };

@@ -1,6 +1,6 @@
 import type { Asking } from './asking.ts';
 import type { NodeId } from '@skerry/base';
-import { applyOperation, mergeValues, type Value } from '@skerry/crdt';
+import { applyOperation, compareStamps, mergeValues, type Value } from '@skerry/crdt';
 import { readAnswer, timedOutRead } from './answers.ts';
 import type { Partition } from './partition.ts';
 import type { PeerMessage } from './peer-message.ts';
@@ -63,7 +63,10 @@ export class ViewReads {
     if (ask === undefined) return;
     ask.heard.add(from);
     ask.view = merged(merged(ask.view, partition.shownView(ask.key)), message.committed);
-    for (const { write } of message.writes) ask.view = applyOperation(ask.view, write.op).state;
+    // A write of this node's own that a crash could undo is shown to nobody; those of others are durable with them.
+    const own = partition.pending.ofKey(ask.key).filter(({ durable, origin }) => durable || origin !== this.#turn.options.node);
+    const writes = [...own, ...message.writes].sort((a, b) => compareStamps(a.write.op.stamp, b.write.op.stamp));
+    for (const op of partition.state.copies.distinct(writes)) ask.view = applyOperation(ask.view, op).state;
     if (ask.heard.size < ask.copies) return;
     this.#asks.delete(message.ask);
     ask.asking.answer(readAnswer(ask.view, ask.type));

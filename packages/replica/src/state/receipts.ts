@@ -3,7 +3,8 @@ import { decodeDot, encodeDot, type Dot, type Stamp } from '@skerry/crdt';
 import type { StateKeys } from '../keys.ts';
 import type { ReceiptState } from '../requests.ts';
 import type { StagedStore } from '../staged-store.ts';
-import { readOptionalText, writeOptionalText } from './fields.ts';
+import type { Copies, WriteName } from './copies.ts';
+import { readClient, readOptionalText, writeOptionalText } from './fields.ts';
 import { readOptionalStamp, writeOptionalStamp } from './result.ts';
 
 /** What became of a quorum-less write. */
@@ -22,20 +23,28 @@ export class Receipts {
   readonly #store: StagedStore;
   /** Shared with the header, which stores it. */
   readonly #numbers: { first: number; next: number };
+  readonly #copies: Copies;
 
-  constructor(keys: StateKeys, store: StagedStore, numbers: { first: number; next: number }) {
+  constructor(keys: StateKeys, store: StagedStore, { numbers, copies }: { numbers: { first: number; next: number }; copies: Copies }) {
     this.#keys = keys;
     this.#store = store;
     this.#numbers = numbers;
+    this.#copies = copies;
   }
 
-  settle(dot: Dot, receipt: ReceiptRecord): void {
+  /** `write`: whose first copy this is; null: it is a second one, or was rejected. */
+  settle(dot: Dot, receipt: ReceiptRecord, write: WriteName | null): void {
     const writer = new ByteWriter(24).u8(states.indexOf(receipt.state));
     writeOptionalStamp(writer, receipt.stamp);
     writeOptionalText(writer, receipt.reason);
     this.#store.defer(this.#keys.receipt(dot.replica, dot.sequence), writer.finish());
-    const order = new ByteWriter(16);
+    const order = new ByteWriter(64);
     encodeDot(order, dot);
+    order.bool(write !== null);
+    if (write !== null) {
+      order.text(write.client).varint(write.sequence);
+      this.#copies.promoted(write, dot);
+    }
     this.#store.defer(this.#keys.receiptOrder(this.#numbers.next++), order.finish());
   }
 
@@ -57,7 +66,9 @@ export class Receipts {
       const key = this.#keys.receiptOrder(this.#numbers.first++);
       const record = this.#store.get(key);
       if (record === undefined) continue;
-      const dot = decodeDot(new ByteReader(record));
+      const reader = new ByteReader(record);
+      const dot = decodeDot(reader);
+      this.#copies.forget(dot, reader.bool() ? { client: readClient(reader), sequence: reader.varint() } : null);
       this.#store.deferDelete(this.#keys.receipt(dot.replica, dot.sequence));
       this.#store.deferDelete(key);
     }

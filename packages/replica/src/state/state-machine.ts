@@ -8,6 +8,7 @@ import type { Compare, TxnOperation } from '../requests.ts';
 import type { StagedStore } from '../staged-store.ts';
 import type { Batch } from './batch.ts';
 import type { Command, CommandId, Promotion } from './command.ts';
+import { Copies } from './copies.ts';
 import { expire } from './expiry.ts';
 import { encodeChanges, type Change } from './feed.ts';
 import { decodeHeader, emptyHeader, encodeHeader, type StateHeader } from './header.ts';
@@ -52,6 +53,7 @@ export class StateMachine {
   readonly sessions: Sessions;
   readonly leases: Leases;
   readonly members: Members;
+  readonly copies: Copies;
   readonly receipts: Receipts;
   readonly values: Values;
   readonly regions: Regions;
@@ -73,7 +75,8 @@ export class StateMachine {
     this.sessions = new Sessions(this.keys, store);
     this.leases = new Leases(this.keys, store);
     this.members = new Members(this.keys, store);
-    this.receipts = new Receipts(this.keys, store, this.header.receipts);
+    this.copies = new Copies(this.keys, store, this.sessions);
+    this.receipts = new Receipts(this.keys, store, { numbers: this.header.receipts, copies: this.copies });
     this.values = new Values({ keys: this.keys, store, header: this.header, leases: this.leases, region, partition });
     this.regions = new Regions({ header: this.header, values: this.values, region, partition });
   }
@@ -229,7 +232,7 @@ export class StateMachine {
         this.#deleteKey(command.key);
         return { kind: 'applied', stamp: null };
       case 'update': {
-        const end = this.values.write(command.key, command.request, null);
+        const end = this.values.write(command.key, this.copies.renameContext(command.request), null);
         if ('error' in end) return ended(end);
         const { type } = command.request;
         // A set or a document may be large: who wants it reads it.
@@ -341,14 +344,15 @@ export class StateMachine {
       if (!session.promoted.has(id.sequence)) return this.#reject(write, 'FENCED');
       // The client's retry was accepted by two nodes; the other copy was here first, and what became of it became of this one.
       this.values.settle(dot);
-      const first = session.results.get(id.sequence)?.result;
-      const receipt = first?.kind === 'promoted' ? this.receipts.find(first.dot) : null;
+      const first = this.copies.firstOf(id);
+      if (first !== null) this.copies.add(write.op, first);
       const state = session.superseded.has(id.sequence) ? 'superseded' : 'promoted';
-      this.receipts.settle(dot, receipt ?? { state, stamp: null, reason: null });
+      const receipt = first === null ? null : this.receipts.find(first);
+      this.receipts.settle(dot, receipt ?? { state, stamp: null, reason: null }, null);
       return;
     }
-    const receipt = this.values.promote(write);
-    this.receipts.settle(dot, receipt);
+    const receipt = this.values.promote({ ...write, op: this.copies.rename(write.op) });
+    this.receipts.settle(dot, receipt, id);
     const result: CommandResult = { kind: 'promoted', stamp: receipt.stamp, dot };
     if (receipt.state === 'superseded') session.superseded.add(id.sequence);
     this.sessions.finish(id.client, session, { sequence: id.sequence, result });
@@ -357,7 +361,7 @@ export class StateMachine {
 
   #reject(write: Promotion, reason: string): void {
     this.values.reject(write);
-    this.receipts.settle(write.op.dot, { state: 'rejected', stamp: null, reason });
+    this.receipts.settle(write.op.dot, { state: 'rejected', stamp: null, reason }, null);
   }
 
   #deleteKey(key: string): void {

@@ -1,0 +1,106 @@
+import { ByteReader, ByteWriter, DecodeError, type ClientId } from '@skerry/base';
+import { decodeDot, DotAliases, encodeDot, equalDots, type CausalContext, type Dot, type Operation } from '@skerry/crdt';
+import type { StateKeys } from '../keys.ts';
+import type { PendingWrite } from '../pending.ts';
+import type { StagedStore } from '../staged-store.ts';
+import type { WriteRequest } from '@skerry/crdt';
+import type { Sessions } from './sessions.ts';
+
+/** A client's write: its number is the same in all copies. */
+export interface WriteName {
+  readonly client: ClientId;
+  readonly sequence: number;
+}
+
+/**
+ * Copies of one quorum-less write, which a client retried at a second node: each has a dot of its own, and the first to be
+ * promoted is the write. What was written at the second node observed the other dot; it is told here what to call it, or a
+ * remove would leave the element there that it was answered to have removed (I7, I11).
+ */
+export class Copies {
+  readonly #keys: StateKeys;
+  readonly #store: StagedStore;
+  readonly #sessions: Sessions;
+  readonly #aliases: DotAliases = new DotAliases();
+
+  constructor(keys: StateKeys, store: StagedStore, sessions: Sessions) {
+    this.#keys = keys;
+    this.#store = store;
+    this.#sessions = sessions;
+    for (const { value } of store.scan(keys.range('a'))) {
+      const reader = new ByteReader(value);
+      const from = decodeDot(reader);
+      const to = decodeDot(reader);
+      this.#aliases.add({ from, to, amount: parseAmount(reader.text()) });
+    }
+  }
+
+  /** The dot under which the write was promoted, as long as its receipt is kept. */
+  firstOf({ client, sequence }: WriteName): Dot | null {
+    const record = this.#store.get(this.#keys.firstCopy(client, sequence));
+    return record === undefined ? null : decodeDot(new ByteReader(record));
+  }
+
+  promoted({ client, sequence }: WriteName, dot: Dot): void {
+    const writer = new ByteWriter(16);
+    encodeDot(writer, dot);
+    this.#store.defer(this.#keys.firstCopy(client, sequence), writer.finish());
+  }
+
+  /** `second` is a copy of the write that was promoted as `first`. */
+  add(second: Operation, first: Dot): void {
+    const { dot } = second;
+    const amount = amountOf(second);
+    this.#aliases.add({ from: dot, to: first, amount });
+    const writer = new ByteWriter(48);
+    encodeDot(writer, dot);
+    encodeDot(writer, first);
+    this.#store.defer(this.#keys.alias(dot.replica, dot.sequence), writer.text(amount.toString()).finish());
+  }
+
+  /** Its receipt is forgotten. */
+  forget(dot: Dot, write: WriteName | null): void {
+    if (write !== null) this.#store.deferDelete(this.#keys.firstCopy(write.client, write.sequence));
+    if (!this.#aliases.has(dot)) return;
+    this.#aliases.delete(dot);
+    this.#store.deferDelete(this.#keys.alias(dot.replica, dot.sequence));
+  }
+
+  rename(op: Operation): Operation {
+    return this.#aliases.rename(op);
+  }
+
+  renameContext<R extends WriteRequest>(request: R): R {
+    if (this.#aliases.isEmpty || !('context' in request) || request.context === null) return request;
+    const context: CausalContext = this.#aliases.renameContext(request.context);
+    return { ...request, context };
+  }
+
+  /** What the pending writes of one key, in order, come to: each write once, whatever copies of it there are. */
+  distinct(held: readonly PendingWrite[]): readonly Operation[] {
+    if (held.length === 0) return [];
+    const here: Map<string, Dot> = new Map();
+    const aliases = new DotAliases();
+    const ops: Operation[] = [];
+    for (const { write, client, sequence } of held) {
+      const name = `${client}:${sequence}`;
+      const isDone = this.#sessions.find(client)?.done.has(sequence) === true;
+      const first = here.get(name) ?? (isDone ? this.firstOf({ client, sequence }) : null);
+      if (first !== null && !equalDots(first, write.op.dot)) aliases.add({ from: write.op.dot, to: first, amount: amountOf(write.op) });
+      // What was fenced is not there either.
+      if (first !== null || isDone) continue;
+      here.set(name, write.op.dot);
+      ops.push(write.op);
+    }
+    return ops.map((op) => aliases.rename(this.rename(op)));
+  }
+}
+
+function amountOf({ body }: Operation): bigint {
+  return body.type === 'counter' && body.action === 'add' ? body.amount : 0n;
+}
+
+function parseAmount(text: string): bigint {
+  if (!/^-?\d+$/.test(text)) throw new DecodeError('not an amount');
+  return BigInt(text);
+}
