@@ -7,6 +7,7 @@ import type { ValueType } from './requests.ts';
 import type { Turn } from './turn.ts';
 
 interface Ask {
+  readonly key: string;
   readonly type: ValueType | null;
   readonly asking: Asking;
 }
@@ -29,7 +30,7 @@ export class LeaderReads {
   /** The leader may change, or the question be lost: it is asked again until there is an answer or nobody wants one. */
   read(partition: Partition, { key, type, asking }: { key: string; type: ValueType | null; asking: Asking }): void {
     const ask = this.#nextAsk++;
-    this.#asks.set(ask, { type, asking });
+    this.#asks.set(ask, { key, type, asking });
     const step = (): void => {
       if (!this.#asks.has(ask)) return;
       if (!asking.isOpen()) {
@@ -45,15 +46,17 @@ export class LeaderReads {
   asked(partition: Partition, from: NodeId, { ask, key }: Extract<PeerMessage, { kind: 'readAsk' }>): void {
     if (!partition.isLeader) return;
     const serve = (): void => {
-      this.#turn.send(from, { kind: 'read', partition: partition.id, ask, value: partition.state.read(key)?.value ?? null });
+      const { state } = partition;
+      this.#turn.send(from, { kind: 'read', partition: partition.id, ask, applied: state.applied, value: state.read(key)?.value ?? null });
     };
     partition.gates.wait(partition.pending.ofKey(key), () => partition.linearize({ isOpen: true, serve }), () => partition.isLeader);
   }
 
-  answered({ ask: number, value }: Extract<PeerMessage, { kind: 'read' }>): void {
+  answered(partition: Partition, { ask: number, value, applied }: Extract<PeerMessage, { kind: 'read' }>): void {
     const ask = this.#asks.get(number);
     if (ask === undefined) return;
     this.#asks.delete(number);
+    partition.readAhead.note(ask.key, value, applied);
     ask.asking.answer(readAnswer(value, ask.type));
   }
 }

@@ -72,9 +72,8 @@ function readEntries(partition: Partition, { prefix, after, limit, keysOnly }: L
   const end = prefixEnd(prefix);
   const isInside = after !== '' && compareText(after, prefix) >= 0;
   const range = { from: isInside ? `${keys.user(after)}\0` : keys.user(prefix), to: end === null ? keys.userTo : keys.user(end) };
-  const pending = withPending
-    ? partition.pending.keysWith(prefix).filter((key) => after === '' || compareText(key, after) > 0).sort(compareText)
-    : [];
+  const overlaid = withPending ? new Set([...partition.pending.keysWith(prefix), ...partition.readAhead.keysWith(prefix)]) : [];
+  const pending = [...overlaid].filter((key) => after === '' || compareText(key, after) > 0).sort(compareText);
   let at = 0;
   let lastKey = '';
   const isFull = (): boolean => entries.length >= limit || bytes >= pageBytes;

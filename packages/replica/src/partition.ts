@@ -12,6 +12,7 @@ import type { StorageSource } from './ports/storage.ts';
 import { Promotions } from './promotions.ts';
 import { Proposals } from './proposals.ts';
 import { RaftLog } from './raft-log.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { Reads, type WaitingRead } from './reads.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
@@ -56,6 +57,7 @@ export class Partition {
   readonly membership: Membership;
   readonly links: RegionLinks;
   readonly causality: CausalityWaits;
+  readonly readAhead: ReadAhead = new ReadAhead();
   readonly turn: Turn;
   readonly clock: HybridClock;
   state: StateMachine;
@@ -254,7 +256,9 @@ export class Partition {
   }
 
   #view(key: string, held: readonly Held[]): Value | null {
-    return this.state.copies.distinct(held).reduce((view: Value | null, op) => applyOperation(view, op).state, this.state.read(key)?.value ?? null);
+    const ahead = this.readAhead.find(key, this.state.applied);
+    const committed = ahead === undefined ? (this.state.read(key)?.value ?? null) : ahead;
+    return this.state.copies.distinct(held).reduce((view: Value | null, op) => applyOperation(view, op).state, committed);
   }
 
   /** Sooner known than that nothing was heard from them: a reset connection tells at once. */
@@ -317,6 +321,7 @@ export class Partition {
     }
     const last = entries.at(-1);
     if (last !== undefined) this.raft.applied(last.index);
+    this.readAhead.caughtUp(this.state.applied);
     if (config !== null) this.#setConfig(config);
   }
 

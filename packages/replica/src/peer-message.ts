@@ -37,7 +37,7 @@ export type PeerMessage =
     }
   /** A read for the leader to serve in the place of a node that cannot; answered with the committed value. */
   | { readonly kind: 'readAsk'; readonly partition: PartitionId; readonly ask: number; readonly key: string }
-  | { readonly kind: 'read'; readonly partition: PartitionId; readonly ask: number; readonly value: Value | null }
+  | { readonly kind: 'read'; readonly partition: PartitionId; readonly ask: number; readonly applied: number; readonly value: Value | null }
   /** A piece of a snapshot: records in key order, numbered from 0. */
   | {
       readonly kind: 'chunk';
@@ -125,7 +125,7 @@ function encodePeerMessage(writer: ByteWriter, message: PeerMessage): void {
       writer.varint(message.ask).text(message.key);
       return;
     case 'read':
-      writer.varint(message.ask).bool(message.value !== null);
+      writer.varint(message.ask).varint(message.applied).bool(message.value !== null);
       if (message.value !== null) writer.bytes(valueBytes(message.value));
       return;
     case 'view':
@@ -176,7 +176,7 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
     case 'readAsk':
       return { kind, partition, ask: reader.varint(), key: reader.text() };
     case 'read':
-      return { kind, partition, ask: reader.varint(), value: reader.bool() ? decodeValue(new ByteReader(reader.bytes().slice())) : null };
+      return { kind, partition, ask: reader.varint(), applied: reader.varint(), value: reader.bool() ? decodeValue(new ByteReader(reader.bytes().slice())) : null };
     case 'view': {
       const ask = reader.varint();
       const writes = readList(reader, decodePending);

@@ -1,4 +1,4 @@
-import type { NodeId } from '@skerry/base';
+import { utf8Encode, type NodeId } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import { get, set, valueOf, World } from './testing/world.ts';
 
@@ -156,6 +156,31 @@ describe('faults of a region', () => {
     world.start(leader);
     world.until(() => world.leader() !== null && world.leader() !== full);
     expect(valueOf(world.settle(read))).toBe('2');
+  });
+
+  it('I13: a node whose disk is full does not read older values locally than it read through the leader', () => {
+    const world = new World();
+    const leader = world.awaitLeader();
+    const full = world.names.find((name) => name !== leader) as string;
+    const list = (): unknown => world.settle(world.call(full, { kind: 'list', prefix: '', after: '', limit: 10, keysOnly: false, consistent: false }));
+    world.settle(world.call(leader, set('gone', 'x')));
+    world.until(() => valueOf(world.settle(world.call(full, get('gone', false)))) === 'x');
+    world.hangDisk(full, true);
+    world.replica(full).setStorageFull(true, { wallMs: 0, monoMs: world.nowMs });
+    world.passes = (_, to, message) => to !== full || message.kind !== 'raft' || message.message.kind !== 'append' || message.message.entries.length === 0;
+    world.settle(world.call(leader, set('k', '1')));
+    world.settle(world.call(leader, { kind: 'delete', key: 'gone', consistent: true }));
+    for (const [key, value] of [['k', '1'], ['gone', null]] as const) {
+      expect(valueOf(world.settle(world.call(full, get(key)), 1_000))).toBe(value);
+      expect(valueOf(world.settle(world.call(full, get(key, false))))).toBe(value);
+    }
+    expect(list()).toMatchObject({ entries: [{ key: 'k', value: utf8Encode('1') }] });
+    // Once there is room the own state counts again.
+    world.passes = () => true;
+    world.hangDisk(full, false);
+    world.replica(full).setStorageFull(false, { wallMs: 0, monoMs: world.nowMs });
+    world.settle(world.call(leader, set('k', '2')));
+    world.until(() => valueOf(world.settle(world.call(full, get('k', false)))) === '2');
   });
 
   it('serves consistent reads while the disks of all nodes are full, whichever filled up first', () => {

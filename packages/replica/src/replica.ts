@@ -184,7 +184,7 @@ export class Replica {
     if (message.kind === 'viewAsk') this.#views.asked(partition, from, message);
     else if (message.kind === 'view') this.#views.answered(partition, from, message);
     else if (message.kind === 'readAsk') this.#leaderReads.asked(partition, from, message);
-    else if (message.kind === 'read') this.#leaderReads.answered(message);
+    else if (message.kind === 'read') this.#leaderReads.answered(partition, message);
     else partition.receive(from, message);
   }
 

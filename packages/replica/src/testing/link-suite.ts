@@ -140,6 +140,8 @@ function describeCarrying(get: () => Ends): void {
     a.send(b, text('gone'));
     await deliver(a, c, 'barrier');
     await deliver(c, a, 'barrier');
+    // What b sent before this is through whatever is between them: it cannot arrive late, when a knows b again.
+    await deliver(b, c, 'barrier');
     introduce(a, b, c);
     await untilTrue('a takes b back', () => a.sees(b) && b.sees(a));
     await deliver(a, b, 'back');

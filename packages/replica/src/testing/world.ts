@@ -1,5 +1,5 @@
 import { nodeId, regionId, replicaId, SeededRandom, utf8Decode, utf8Encode, type ClientId, type NodeId } from '@skerry/base';
-import { decodePeerFrame, encodePeerFrame } from '../peer-message.ts';
+import { decodePeerFrame, encodePeerFrame, type PeerMessage } from '../peer-message.ts';
 import { MemoryStorage } from '../ports/memory-storage.ts';
 import type { RegionContacts } from '../ports/link.ts';
 import { defaultLimits, defaultTiming, type Effects, type LinkEffects, type Now, type ReplicaLimits, type ReplicaTiming } from '../replica-api.ts';
@@ -68,6 +68,8 @@ export class World {
   readonly #cuts: Set<string> = new Set();
   readonly #calls: Map<number, Call> = new Map();
   readonly #random: SeededRandom;
+  /** Messages between nodes that it refuses are lost. */
+  passes: (from: NodeId, to: NodeId, message: PeerMessage) => boolean = () => true;
   #nowMs = 0;
   #nextHandle = 1;
   readonly #sequences: Map<string, number> = new Map();
@@ -280,7 +282,8 @@ export class World {
     }
     for (const [to, messages] of effects.messages) {
       if (this.#isCut(machine.name, to) || !this.#machines.has(to) || !this.isUp(to)) continue;
-      this.#frames.push({ from: machine.name, to, bytes: encodePeerFrame(messages), atMs: this.#nowMs + 1 });
+      const passing = messages.filter((message) => this.passes(machine.name, to, message));
+      if (passing.length > 0) this.#frames.push({ from: machine.name, to, bytes: encodePeerFrame(passing), atMs: this.#nowMs + 1 });
     }
     if (effects.link !== null) this.#options.onLink?.(machine.name, effects.link);
     for (const { handle, answer } of effects.answers) {
