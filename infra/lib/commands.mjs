@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile } from './build.mjs';
@@ -51,22 +51,12 @@ async function sim(args) {
   return runProgram(join(root, 'packages', 'simulator', 'bin', 'sim.mjs'), args);
 }
 
-/** `npm run bench` lists the benchmarks; `npm run bench -- NAME ARGS` runs `test/bench/NAME.mjs`. */
-async function bench([name, ...args]) {
+/** `npm run bench -- --help` says what there is. */
+async function bench(args) {
+  await installAndBuild();
   const folder = join(root, 'test', 'bench');
-  const names = existsSync(folder)
-    ? readdirSync(folder)
-        .filter((file) => file.endsWith('.mjs'))
-        .map((file) => file.slice(0, -'.mjs'.length))
-    : [];
-  if (name === undefined || !names.includes(name)) {
-    throw expected(
-      names.length === 0
-        ? 'there are no benchmarks in test/bench'
-        : `usage: npm run bench -- ${names.join('|')} [ARGS]`,
-    );
-  }
-  return runProgram(join(folder, `${name}.mjs`), args);
+  if ((await runTool('typescript/bin/tsc', ['-p', folder])) !== 0) throw expected('the benchmarks do not compile');
+  return run(process.execPath, [join(folder, 'dist', 'bench', 'main.js'), ...args]);
 }
 
 async function runProgram(file, args) {

@@ -26,9 +26,8 @@ export async function install() {
 }
 
 function manifestFiles() {
-  const packages = readdirSync(join(root, 'packages'))
-    .map((name) => join(root, 'packages', name, 'package.json'))
-    .filter((file) => existsSync(file));
+  const folders = [...readdirSync(join(root, 'packages')).map((name) => join('packages', name)), join('test', 'bench')];
+  const packages = folders.map((folder) => join(root, folder, 'package.json')).filter((file) => existsSync(file));
   return [...['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'].map((name) => join(root, name)), ...packages];
 }
 

@@ -1,0 +1,112 @@
+import { parseArgs } from 'node:util';
+import type { Distribution } from './lib/keys.ts';
+import { workloadNames, workloads, type WorkloadName } from './lib/workloads.ts';
+
+export const usage = `usage: npm run bench -- [--only skerry,redis-always,…] [--workload set,get,…] [options]
+
+  --only SYSTEMS        of those that are installed; default all
+  --workload NAMES      default set,get
+  --in-flight N,…       calls open at once; default 256
+  --value BYTES,…       default 256
+  --keys N,…            default 10000
+  --distribution NAMES  uniform, zipf; default uniform
+  --nodes N             of systems that are clusters; default 3
+  --rounds N            each measures all systems, one after the other; default 3
+  --seconds N           of one measurement; default 5
+  --warm-up SECONDS     before each of them; default 2
+  --rate N              open loop: so many calls a second, latency from when each was due
+  --connections N       of the load generator; default 1
+  --data FOLDER         where the servers keep their data; default a temporary folder
+  --profile FOLDER      every process of Skerry and of the generators leaves a .cpuprofile there
+  --redis-server PATH   another build than the one that is installed
+  -o json|table         default table
+  --list                the workloads and the systems that are installed
+
+Workloads:
+${workloadNames.map((name) => `  ${name.padEnd(12)} ${workloads[name].summary}`).join('\n')}
+`;
+
+export interface Flags {
+  readonly only: readonly string[] | null;
+  readonly workloads: readonly WorkloadName[];
+  readonly inFlight: readonly number[];
+  readonly valueBytes: readonly number[];
+  readonly keys: readonly number[];
+  readonly distributions: readonly Distribution[];
+  readonly nodes: number;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly rate: number | null;
+  readonly connections: number;
+  readonly data: string | null;
+  readonly profile: string | null;
+  readonly redisServer: string | null;
+  readonly json: boolean;
+  readonly list: boolean;
+  readonly help: boolean;
+}
+
+const options = {
+  only: { type: 'string' },
+  workload: { type: 'string', default: 'set,get' },
+  'in-flight': { type: 'string', default: '256' },
+  value: { type: 'string', default: '256' },
+  keys: { type: 'string', default: '10000' },
+  distribution: { type: 'string', default: 'uniform' },
+  nodes: { type: 'string', default: '3' },
+  rounds: { type: 'string', default: '3' },
+  seconds: { type: 'string', default: '5' },
+  'warm-up': { type: 'string', default: '2' },
+  rate: { type: 'string' },
+  connections: { type: 'string', default: '1' },
+  data: { type: 'string' },
+  profile: { type: 'string' },
+  'redis-server': { type: 'string' },
+  output: { type: 'string', short: 'o', default: 'table' },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** Throws with a sentence for people. */
+export function readFlags(args: readonly string[]): Flags {
+  const { values } = parseArgs({ args: [...args], options });
+  if (values.output !== 'json' && values.output !== 'table') throw new Error('-o takes json or table');
+  return {
+    only: values.only === undefined ? null : listOf(values.only),
+    workloads: listOf(values.workload).map((name) => oneOf('--workload', name, workloadNames)),
+    inFlight: listOf(values['in-flight']).map((text) => countOf('--in-flight', text)),
+    valueBytes: listOf(values.value).map((text) => countOf('--value', text)),
+    keys: listOf(values.keys).map((text) => countOf('--keys', text)),
+    distributions: listOf(values.distribution).map((name) =>
+      oneOf('--distribution', name, ['uniform', 'zipf'] as const),
+    ),
+    nodes: countOf('--nodes', values.nodes),
+    rounds: countOf('--rounds', values.rounds),
+    seconds: countOf('--seconds', values.seconds),
+    warmUpSeconds: Number(values['warm-up']),
+    rate: values.rate === undefined ? null : countOf('--rate', values.rate),
+    connections: countOf('--connections', values.connections),
+    data: values.data ?? null,
+    profile: values.profile ?? null,
+    redisServer: values['redis-server'] ?? null,
+    json: values.output === 'json',
+    list: values.list,
+    help: values.help,
+  };
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').map((part) => part.trim());
+}
+
+function countOf(flag: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} takes a number above 0, not "${text}"`);
+  return Number(text);
+}
+
+function oneOf<T extends string>(flag: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === text);
+  if (found === undefined) throw new Error(`${flag} takes ${allowed.join(', ')}, not "${text}"`);
+  return found;
+}

@@ -1,0 +1,163 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { processorMs } from '../../faults/lib/processor-time.ts';
+import { pause, until } from '../../faults/lib/until.ts';
+import type { RunningCluster, SystemUnderTest } from '../clusters/cluster.ts';
+import type { Run } from '../generator.ts';
+import { GeneratorProcess } from './generator-process.ts';
+import { Histogram } from './histogram.ts';
+import type { LoadResult } from './load.ts';
+
+/** What one measurement of one system found. */
+export interface Measurement {
+  readonly system: string;
+  readonly perSecond: number;
+  readonly latency: Percentiles;
+  /** Milliseconds after it was due that a call was made; of open loops. */
+  readonly latenessP99Ms: number | null;
+  readonly completed: number;
+  readonly failed: number;
+  readonly firstError: string | null;
+  readonly successes: readonly number[];
+  /** Microseconds of processor time, all servers together. */
+  readonly serverUsPerCall: number;
+  readonly clientUsPerCall: number;
+  /** Bytes that the servers gave to the disk. */
+  readonly writtenPerCall: number;
+  /** 0 to 1. Near 1: the client was the bottleneck, and the system may be faster than measured. */
+  readonly clientBusy: number;
+}
+
+export interface Percentiles {
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly maxMs: number;
+}
+
+/** All servers together may use this much of a core before a measurement, in percent: what they do by themselves. */
+const quietPercent = 12;
+const quietSampleMs = 250;
+const quietWaitMsMax = 20_000;
+
+/** A system that runs, with the generator that puts load on it. */
+export class MeasuredSystem {
+  readonly system: SystemUnderTest;
+  readonly cluster: RunningCluster;
+  readonly #generator: GeneratorProcess;
+
+  private constructor(system: SystemUnderTest, cluster: RunningCluster, generator: GeneratorProcess) {
+    this.system = system;
+    this.cluster = cluster;
+    this.#generator = generator;
+  }
+
+  /** `profileFolder`: every process leaves a profile of its processor time there when it ends. */
+  static async start(
+    system: SystemUnderTest,
+    { nodes, folder, connections, profileFolder }: StartMeasured,
+  ): Promise<MeasuredSystem> {
+    const home = join(folder, `${system.id}-${nodes}`);
+    mkdirSync(home, { recursive: true });
+    const nodeArgs = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+    const cluster = await system.start({ nodes, folder: home, nodeArgs });
+    const generator = new GeneratorProcess(nodeArgs);
+    const measured = new MeasuredSystem(system, cluster, generator);
+    await generator.tell({ order: 'open', target: { ...cluster.target, connections } }, 30_000);
+    return measured;
+  }
+
+  async fill(keys: number, valueBytes: number): Promise<void> {
+    await this.#generator.tell({ order: 'fill', keys, valueBytes, seed: 7, ...this.cluster.fillPace }, 900_000);
+  }
+
+  /** null: the system has no such call. Rejects when no call at all succeeded. */
+  async measure(run: Run): Promise<Measurement | null> {
+    await this.quiet();
+    let before = this.#used();
+    let after = before;
+    const lengthMs = run.kind === 'closed' ? run.warmUpMs + run.measureMs : run.durationMs + run.drainMs;
+    const result = await this.#generator.tell({ order: 'run', run }, lengthMs + 60_000, (edge) => {
+      if (edge === 'open') before = this.#used();
+      else after = this.#used();
+    });
+    if (result === null) return null;
+    if (result.completed === 0) {
+      throw new Error(`${this.system.id}: no call of '${run.workload}' succeeded: ${result.firstError}`);
+    }
+    const { completed, failed, firstError } = result;
+    return {
+      system: this.system.id,
+      perSecond: (completed * 1_000) / result.windowMs,
+      latency: percentilesOf(result),
+      latenessP99Ms: run.kind === 'open' ? Histogram.from(result.lateness).quantileMs(0.99) : null,
+      completed,
+      failed,
+      firstError,
+      successes: result.perSecond,
+      serverUsPerCall: ((after.processorMs - before.processorMs) * 1_000) / completed,
+      clientUsPerCall: (result.processorMs * 1_000) / completed,
+      writtenPerCall: (after.writtenBytes - before.writtenBytes) / completed,
+      clientBusy: result.busy,
+    };
+  }
+
+  /** Waits until what the last load left to do is done, but not for ever: some systems always have something to do. */
+  async quiet(): Promise<void> {
+    const deadlineMs = performance.now() + quietWaitMsMax;
+    await until(
+      `${this.system.id} to be quiet`,
+      async () => {
+        const before = this.#used().processorMs;
+        const startMs = performance.now();
+        await pause(quietSampleMs);
+        const percent = (100 * (this.#used().processorMs - before)) / (performance.now() - startMs);
+        return percent < quietPercent || performance.now() > deadlineMs;
+      },
+      2 * quietWaitMsMax,
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.#generator.stop();
+    await this.cluster.stop();
+  }
+
+  #used(): { processorMs: number; writtenBytes: number } {
+    const ids = this.cluster.processIds();
+    return {
+      processorMs: ids.reduce((sum, pid) => sum + processorMs(pid), 0),
+      writtenBytes: ids.reduce((sum, pid) => sum + writtenBytes(pid), 0),
+    };
+  }
+}
+
+export interface StartMeasured {
+  readonly nodes: number;
+  readonly folder: string;
+  readonly connections: number;
+  readonly profileFolder: string | null;
+}
+
+export function percentilesOf({ latency }: Pick<LoadResult, 'latency'>): Percentiles {
+  const histogram = Histogram.from(latency);
+  return {
+    meanMs: histogram.meanMs,
+    p50Ms: histogram.quantileMs(0.5),
+    p90Ms: histogram.quantileMs(0.9),
+    p99Ms: histogram.quantileMs(0.99),
+    p999Ms: histogram.quantileMs(0.999),
+    maxMs: histogram.maxMs,
+  };
+}
+
+/** Bytes that a process made the system send to its disks; NaN where the system does not tell. */
+function writtenBytes(pid: number): number {
+  try {
+    return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1] ?? Number.NaN);
+  } catch {
+    return Number.NaN;
+  }
+}

@@ -1,0 +1,116 @@
+import type { SystemUnderTest } from './clusters/cluster.ts';
+import type { Flags } from './flags.ts';
+import type { Run } from './generator.ts';
+import { MeasuredSystem } from './lib/measured-system.ts';
+import { interleaved, type Series } from './lib/rounds.ts';
+import { ratioByPairs } from './lib/statistics.ts';
+import { textTable } from './lib/table.ts';
+import { workloads, type WorkloadName } from './lib/workloads.ts';
+
+/** All systems at one load. */
+export interface MatrixResult {
+  readonly workload: WorkloadName;
+  readonly inFlight: number;
+  readonly valueBytes: number;
+  readonly keys: number;
+  readonly distribution: string;
+  readonly nodes: number;
+  readonly series: readonly Series[];
+}
+
+type MatrixOptions = Pick<
+  Flags,
+  'workloads' | 'inFlight' | 'valueBytes' | 'keys' | 'distributions' | 'nodes' | 'rounds' | 'seconds'
+> &
+  Pick<Flags, 'warmUpSeconds' | 'rate' | 'connections' | 'profile'> & { readonly folder: string };
+
+/** Every workload at every load; systems are started anew for each number of keys and size of values. */
+export async function measureMatrix(
+  systems: readonly SystemUnderTest[],
+  options: MatrixOptions,
+  say: (line: string) => void,
+): Promise<MatrixResult[]> {
+  const results: MatrixResult[] = [];
+  for (const keys of options.keys) {
+    for (const valueBytes of options.valueBytes) {
+      const folder = `${options.folder}/${keys}-${valueBytes}`;
+      const running: MeasuredSystem[] = [];
+      try {
+        for (const system of systems) {
+          const measured = await MeasuredSystem.start(system, { ...options, folder, profileFolder: options.profile });
+          running.push(measured);
+          await measured.fill(keys, valueBytes);
+        }
+        for (const load of loadsOf(options)) {
+          say(`${load.workload}: ${load.inFlight} in flight, ${valueBytes} B, ${keys} keys, ${load.distribution}`);
+          const run = runOf({ ...load, keys, valueBytes }, options);
+          const series = await interleaved(running, options.rounds, run, say);
+          results.push({ ...load, valueBytes, keys, nodes: options.nodes, series });
+        }
+      } finally {
+        await Promise.all(running.map((measured) => measured.stop()));
+      }
+    }
+  }
+  return results;
+}
+
+type Load = Pick<MatrixResult, 'workload' | 'inFlight'> & { readonly distribution: 'uniform' | 'zipf' };
+
+function loadsOf({ workloads: names, distributions, inFlight }: MatrixOptions): Load[] {
+  return names.flatMap((workload) =>
+    distributions.flatMap((distribution) => inFlight.map((count) => ({ workload, distribution, inFlight: count }))),
+  );
+}
+
+function runOf(
+  load: Load & { readonly keys: number; readonly valueBytes: number },
+  { rate, seconds, warmUpSeconds }: MatrixOptions,
+): Run {
+  const common = { ...load, seed: 1 };
+  if (rate === null) {
+    return { ...common, kind: 'closed', warmUpMs: warmUpSeconds * 1_000, measureMs: seconds * 1_000 };
+  }
+  return { ...common, kind: 'open', callsPerSecond: rate, durationMs: seconds * 1_000, drainMs: 10_000 };
+}
+
+/** One line for each system and load, with the ratio of the first system to each of the others. */
+export function matrixTable(results: readonly MatrixResult[], systems: readonly SystemUnderTest[]): string {
+  const header = [
+    'workload',
+    'in flight',
+    'value',
+    'keys',
+    'system',
+    'calls/s (min to max)',
+    'p50 ms',
+    'p99 ms',
+    'ratio',
+    'durability',
+  ];
+  const rows = results.flatMap(({ workload, inFlight, valueBytes, keys, distribution, series }) =>
+    series.map(({ system, perSecond, p50Ms, p99Ms, rounds }) => {
+      const first = (series[0] as Series).rounds.map((round) => round.perSecond);
+      const ratio = ratioByPairs(
+        first,
+        rounds.map((round) => round.perSecond),
+      );
+      const whole = (value: number): string => Math.round(value).toLocaleString('en');
+      return [
+        workloads[workload].summary,
+        String(inFlight),
+        `${valueBytes} B`,
+        `${whole(keys)} ${distribution}`,
+        system,
+        `${whole(perSecond.median)} (${whole(perSecond.min)} to ${whole(perSecond.max)})`,
+        p50Ms.median.toFixed(2),
+        p99Ms.median.toFixed(2),
+        system === series[0]?.system
+          ? ''
+          : `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)})`,
+        systems.find(({ id }) => id === system)?.durability ?? '',
+      ];
+    }),
+  );
+  return textTable(header, rows);
+}
