@@ -18,7 +18,9 @@ export const usage = `usage: npm run bench -- [--only skerry,redis-always,…] [
   --connections N       of the load generator; default 1
   --data FOLDER         where the servers keep their data; default a temporary folder
   --profile FOLDER      every process of Skerry and of the generators leaves a .cpuprofile there
-  --redis-server PATH   another build than the one that is installed
+  --etcd PATH, --nats-server PATH, --redis-server PATH
+                        another build than the one that is installed
+  --install-peers       installs those that are missing first (apt-get, as root)
   -o json|table         default table
   --list                the workloads and the systems that are installed
 
@@ -41,7 +43,10 @@ export interface Flags {
   readonly connections: number;
   readonly data: string | null;
   readonly profile: string | null;
+  readonly etcd: string | null;
+  readonly natsServer: string | null;
   readonly redisServer: string | null;
+  readonly installPeers: boolean;
   readonly json: boolean;
   readonly list: boolean;
   readonly help: boolean;
@@ -62,7 +67,10 @@ const options = {
   connections: { type: 'string', default: '1' },
   data: { type: 'string' },
   profile: { type: 'string' },
+  etcd: { type: 'string' },
+  'nats-server': { type: 'string' },
   'redis-server': { type: 'string' },
+  'install-peers': { type: 'boolean', default: false },
   output: { type: 'string', short: 'o', default: 'table' },
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -89,7 +97,10 @@ export function readFlags(args: readonly string[]): Flags {
     connections: countOf('--connections', values.connections),
     data: values.data ?? null,
     profile: values.profile ?? null,
+    etcd: values.etcd ?? null,
+    natsServer: values['nats-server'] ?? null,
     redisServer: values['redis-server'] ?? null,
+    installPeers: values['install-peers'],
     json: values.output === 'json',
     list: values.list,
     help: values.help,

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readFlags, usage, type Flags } from './flags.ts';
+import { installPeers } from './lib/install-peers.ts';
 import { circumstances } from './lib/machine.ts';
 import { workloadNames, workloads } from './lib/workloads.ts';
 import { measureMatrix, matrixTable } from './matrix.ts';
@@ -18,6 +19,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   if (flags.help) return print(usage);
+  if (flags.installPeers) installPeers(say);
   const installed = installedSystems(flags);
   if (flags.list) {
     for (const name of workloadNames) print(`${name.padEnd(14)} ${workloads[name].summary}`);

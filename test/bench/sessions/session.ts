@@ -27,7 +27,7 @@ export interface Session {
 
 /** Which client to use, and where its servers listen. Crosses to the generator's process as JSON. */
 export interface Target {
-  readonly client: 'skerry' | 'redis';
+  readonly client: 'skerry' | 'etcd' | 'nats' | 'redis';
   readonly endpoints: readonly string[];
   /** Connections of one generator; calls are dealt out in turn. */
   readonly connections: number;
