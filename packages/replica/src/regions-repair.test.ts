@@ -136,6 +136,28 @@ describe('I11: what was deleted stays deleted', () => {
     expect(world.isConverged()).toBe(true);
   });
 
+  it('a tombstone comes with the state where both sides look the same: what it buried may still be on its way', () => {
+    const world = new RegionsWorld({ nodes: [1, 1, 1], timing, limits: { ...defaultLimits, regionLogBytesMax: 2_000 } });
+    world.awaitLeaders();
+    world.run(1_000);
+    // What r2 writes reaches nobody; r3 hears nothing of r1, until that keeps the entries no more.
+    world.passes = (from, _, { kind }) => from !== 'r2' || kind !== 'entries';
+    world.cut('r1', 'r2');
+    world.cut('r1', 'r3');
+    world.ask('r2', set('k', 'older'));
+    world.run(50);
+    world.ask('r1', set('k', 'newer'));
+    world.ask('r1', del('k'));
+    for (let i = 0; i < 100; i++) world.ask('r1', set(`fill${i}`, 'x'.repeat(50)));
+    world.run(2_000);
+    world.heal();
+    world.until(() => valueOf(world.ask('r3', get('fill99'))) !== null, 30_000, 'state exchange');
+    world.run(2_000);
+    world.passes = () => true;
+    world.until(() => world.isConverged(), 30_000, 'convergence');
+    for (const region of world.regions) expect(valueOf(world.ask(region, get('k')))).toBeNull();
+  });
+
   it('a node that was cut off for longer than tombstones live does not bring back what it overwrote', () => {
     const world = new RegionsWorld({ nodes: [3], timing });
     world.awaitLeaders();

@@ -1,5 +1,5 @@
 import { compareText, ByteWriter, type RegionId } from '@skerry/base';
-import { encodeValue, valueDigest, type Digest } from '@skerry/crdt';
+import { encodeValue, isTombstone, valueDigest, type Digest } from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { bucketOf } from '../state/digests.ts';
 import { commandBytes } from '../state/command.ts';
@@ -40,6 +40,7 @@ interface Running {
  * State exchange (DESIGN section 4): the leader compares digests with another region's, then keys of the buckets that
  * differ, and merges the values of the keys that differ. At the end everything that the other region had applied when it
  * began is here, so its positions and context are adopted. Pulls only: the other region does the same the other way.
+ * Tombstones come from all buckets: they count as nothing in the sums, and the entries that made them are skipped.
  */
 export class Exchange {
   readonly #partition: Partition;
@@ -164,7 +165,6 @@ export class Exchange {
     running.digests = { ...message, context: message.context.clone(), sums: new Uint8Array(0) };
     running.buckets = buckets;
     this.#moved(running);
-    if (buckets.length === 0) running.next = null;
     this.#goOn(running);
   }
 
@@ -242,8 +242,9 @@ export class Exchange {
   }
 
   #differs(key: string, digest: Digest): boolean {
+    // A tombstone: what it buried may still be on its way here, and be newer than an own one.
+    if (digest.high === 0 && digest.low === 0) return true;
     const own = this.#partition.state.read(key);
-    // Nothing here: the other side's tombstone is taken over too, since what it buried may still be on its way.
     if (own === null) return true;
     const { high, low } = valueDigest(key, own.value);
     return high !== digest.high || low !== digest.low;
@@ -257,6 +258,7 @@ function ownKeys(partition: Partition, { after, until, buckets }: { after: strin
   return Array.from(partition.turn.store.scan(range), ({ key }) => key.slice(keys.userFrom.length)).filter((key) => buckets.has(bucketOf(key)));
 }
 
+/** A page of the keys above `after`: those of these buckets, and tombstones. */
 function readKeys(partition: Partition, after: string, buckets: ReadonlySet<number>): Pick<Extract<LinkMessage, { kind: 'keys' }>, 'keys' | 'next'> {
   const { keys } = partition.state;
   const found: { key: string; digest: Digest }[] = [];
@@ -264,7 +266,8 @@ function readKeys(partition: Partition, after: string, buckets: ReadonlySet<numb
   const from = after === '' ? keys.userFrom : `${keys.user(after)}\0`;
   for (const { key: storageKey, value } of partition.turn.store.scan({ from, to: keys.userTo })) {
     const key = storageKey.slice(keys.userFrom.length);
-    if (buckets.has(bucketOf(key))) found.push({ key, digest: valueDigest(key, decodeKeyRecord(value).value) });
+    const record = decodeKeyRecord(value);
+    if (buckets.has(bucketOf(key)) || isTombstone(record.value)) found.push({ key, digest: valueDigest(key, record.value) });
     if (++scanned >= scanCountMax || found.length >= keyCountMax) return { keys: found, next: key };
   }
   return { keys: found, next: null };

@@ -58,7 +58,7 @@ export type LinkMessage =
       /** No tombstone above this stamp was dropped there. */
       readonly collected: Stamp;
     }
-  /** Keys above `after` in these buckets. */
+  /** Keys above `after` in these buckets, and all that are tombstones. */
   | { readonly kind: 'keysAsk'; readonly exchange: number; readonly after: string; readonly buckets: readonly number[] }
   | {
       readonly kind: 'keys';
