@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util';
 import type { Distribution } from './lib/keys.ts';
+import { quickParts, type QuickPart } from './quick-parts.ts';
 import { workloadNames, workloads, type WorkloadName } from './lib/workloads.ts';
 
 export const usage = `usage: npm run bench -- [--only skerry,redis-always,…] [--workload set,get,…] [options]
 
+  --quick               the table of figures, in less than ten minutes; takes --only, --rounds, --seconds
+  --part NAMES          of --quick: peers (beside the others, and idle), size, ramp; default all
   --only SYSTEMS        of those that are installed; default all
   --workload NAMES      default set,get
   --in-flight N,…       calls open at once; default 256
@@ -12,8 +15,8 @@ export const usage = `usage: npm run bench -- [--only skerry,redis-always,…] [
   --distribution NAMES  uniform, zipf; default uniform
   --nodes N             of systems that are clusters; default 3
   --rounds N            each measures all systems, one after the other; default 3
-  --seconds N           of one measurement; default 5
-  --warm-up SECONDS     before each of them; default 2
+  --seconds N           of one measurement; default 5, with --quick 3
+  --warm-up SECONDS     before each of them; default 2, with --quick 1.5
   --rate N              open loop: so many calls a second, latency from when each was due
   --connections N       of the load generator; default 1
   --data FOLDER         where the servers keep their data; default a temporary folder
@@ -39,6 +42,7 @@ export interface Flags {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  readonly parts: readonly QuickPart[];
   readonly rate: number | null;
   readonly connections: number;
   readonly data: string | null;
@@ -47,12 +51,14 @@ export interface Flags {
   readonly natsServer: string | null;
   readonly redisServer: string | null;
   readonly installPeers: boolean;
+  readonly quick: boolean;
   readonly json: boolean;
   readonly list: boolean;
   readonly help: boolean;
 }
 
 const options = {
+  quick: { type: 'boolean', default: false },
   only: { type: 'string' },
   workload: { type: 'string', default: 'set,get' },
   'in-flight': { type: 'string', default: '256' },
@@ -61,8 +67,9 @@ const options = {
   distribution: { type: 'string', default: 'uniform' },
   nodes: { type: 'string', default: '3' },
   rounds: { type: 'string', default: '3' },
-  seconds: { type: 'string', default: '5' },
-  'warm-up': { type: 'string', default: '2' },
+  seconds: { type: 'string' },
+  'warm-up': { type: 'string' },
+  part: { type: 'string' },
   rate: { type: 'string' },
   connections: { type: 'string', default: '1' },
   data: { type: 'string' },
@@ -91,8 +98,11 @@ export function readFlags(args: readonly string[]): Flags {
     ),
     nodes: countOf('--nodes', values.nodes),
     rounds: countOf('--rounds', values.rounds),
-    seconds: countOf('--seconds', values.seconds),
-    warmUpSeconds: Number(values['warm-up']),
+    // The table of figures has less time for each.
+    seconds: countOf('--seconds', values.seconds ?? (values.quick ? '3' : '5')),
+    warmUpSeconds: secondsOf('--warm-up', values['warm-up'] ?? (values.quick ? '1.5' : '2')),
+    parts:
+      values.part === undefined ? quickParts : listOf(values.part).map((name) => oneOf('--part', name, quickParts)),
     rate: values.rate === undefined ? null : countOf('--rate', values.rate),
     connections: countOf('--connections', values.connections),
     data: values.data ?? null,
@@ -101,6 +111,7 @@ export function readFlags(args: readonly string[]): Flags {
     natsServer: values['nats-server'] ?? null,
     redisServer: values['redis-server'] ?? null,
     installPeers: values['install-peers'],
+    quick: values.quick,
     json: values.output === 'json',
     list: values.list,
     help: values.help,
@@ -113,6 +124,11 @@ function listOf(text: string): string[] {
 
 function countOf(flag: string, text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} takes a number above 0, not "${text}"`);
+  return Number(text);
+}
+
+function secondsOf(flag: string, text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new Error(`${flag} takes seconds, not "${text}"`);
   return Number(text);
 }
 

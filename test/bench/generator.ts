@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { keyOf } from './lib/keys.ts';
-import { closedLoop, openLoop, type Call, type LoadResult } from './lib/load.ts';
+import { closedLoop, openLoops, type Call, type LoadResult } from './lib/load.ts';
 import { callOf, valuesOf, type WorkloadName, type WorkloadOptions } from './lib/workloads.ts';
 import { openSession } from './sessions/open.ts';
 import type { Session, Target } from './sessions/session.ts';
@@ -20,16 +20,21 @@ interface FillPace {
 /** A load on the open target. */
 export type Run = WorkloadOptions & { readonly workload: WorkloadName } & (
     | { readonly kind: 'closed'; readonly inFlight: number; readonly warmUpMs: number; readonly measureMs: number }
-    | { readonly kind: 'open'; readonly callsPerSecond: number; readonly durationMs: number; readonly drainMs: number }
+    | { readonly kind: 'open'; readonly steps: readonly Step[]; readonly drainMs: number }
   );
+
+/** An offered load for a while. */
+export interface Step {
+  readonly callsPerSecond: number;
+  readonly durationMs: number;
+}
 
 /** What a generator says. Edges come while a run goes on; each order ends with `done` or `failed`. */
 export type Report =
   | { readonly report: 'edge'; readonly edge: 'open' | 'close' }
-  | { readonly report: 'done'; readonly result: GeneratorResult | null }
+  | { readonly report: 'done'; readonly result: readonly GeneratorResult[] | null }
   | { readonly report: 'failed'; readonly why: string };
 
-/** null: the system has no such call. */
 export interface GeneratorResult extends LoadResult {
   /** Processor time of the generator in the window, milliseconds. */
   readonly processorMs: number;
@@ -52,7 +57,7 @@ function say(report: Report): void {
   process.send?.(report);
 }
 
-async function obey(order: Order): Promise<GeneratorResult | null> {
+async function obey(order: Order): Promise<GeneratorResult[] | null> {
   switch (order.order) {
     case 'open': {
       const { target } = order;
@@ -90,23 +95,23 @@ async function fill(order: Extract<Order, { order: 'fill' }>): Promise<void> {
   await Promise.all(Array.from({ length: inFlight }, filler));
 }
 
-async function run(options: Run): Promise<GeneratorResult | null> {
+/** One result of each step; null: the system has no such call. */
+async function run(options: Run): Promise<GeneratorResult[] | null> {
   const calls = sessions.map((session, index) =>
     callOf(options.workload, session, { ...options, seed: options.seed + index }),
   );
   if (calls.includes(null)) return null;
   let turn = 0;
   const call: Call = calls.length === 1 ? (calls[0] as Call) : () => (calls[turn++ % calls.length] as Call)();
-  const usage = new Usage();
-  const onEdge = (edge: 'open' | 'close'): void => {
-    usage.edge(edge);
-    say({ report: 'edge', edge });
-  };
-  const result =
-    options.kind === 'closed'
-      ? await closedLoop(call, { ...options, onEdge })
-      : await openLoop(call, { ...options, onEdge });
-  return { ...result, ...usage.used };
+  if (options.kind === 'closed') {
+    const usage = new Usage();
+    return [{ ...(await closedLoop(call, { ...options, onEdge: usage.edge })), ...usage.used }];
+  }
+  const usages = options.steps.map(() => new Usage());
+  const { drainMs } = options;
+  const loads = options.steps.map((step, index) => ({ ...step, drainMs, onEdge: usages[index]?.edge }));
+  const results = await openLoops(call, loads);
+  return results.map((result, index) => ({ ...result, ...(usages[index] as Usage).used }));
 }
 
 /** What this process uses within the window. */
@@ -115,11 +120,12 @@ class Usage {
   #loop = performance.eventLoopUtilization();
   used = { processorMs: 0, busy: 0 };
 
-  edge(edge: 'open' | 'close'): void {
+  readonly edge = (edge: 'open' | 'close'): void => {
+    say({ report: 'edge', edge });
     const cpu = process.cpuUsage(this.#cpu);
     const loop = performance.eventLoopUtilization(this.#loop);
     if (edge === 'close') this.used = { processorMs: (cpu.user + cpu.system) / 1_000, busy: loop.utilization };
     this.#cpu = process.cpuUsage();
     this.#loop = performance.eventLoopUtilization();
-  }
+  };
 }

@@ -71,7 +71,7 @@ function runOf(
   if (rate === null) {
     return { ...common, kind: 'closed', warmUpMs: warmUpSeconds * 1_000, measureMs: seconds * 1_000 };
   }
-  return { ...common, kind: 'open', callsPerSecond: rate, durationMs: seconds * 1_000, drainMs: 10_000 };
+  return { ...common, kind: 'open', steps: [{ callsPerSecond: rate, durationMs: seconds * 1_000 }], drainMs: 10_000 };
 }
 
 /** One line for each system and load, with the ratio of the first system to each of the others. */

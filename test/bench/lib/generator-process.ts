@@ -8,7 +8,8 @@ import type { GeneratorResult, Order, Report } from '../generator.ts';
  */
 export class GeneratorProcess {
   readonly #child: ChildProcess;
-  #pending: { resolve: (result: GeneratorResult | null) => void; reject: (error: Error) => void } | null = null;
+  #pending: { resolve: (result: readonly GeneratorResult[] | null) => void; reject: (error: Error) => void } | null =
+    null;
   #onEdge: (edge: 'open' | 'close') => void = () => {};
 
   constructor(nodeArgs: readonly string[] = []) {
@@ -29,12 +30,12 @@ export class GeneratorProcess {
     order: Order,
     timeoutMs: number,
     onEdge?: (edge: 'open' | 'close') => void,
-  ): Promise<GeneratorResult | null> {
+  ): Promise<readonly GeneratorResult[] | null> {
     if (this.#pending !== null) throw new Error('a generator does one thing at a time');
     this.#onEdge = onEdge ?? (() => {});
     let timer: NodeJS.Timeout | undefined;
     try {
-      return await new Promise<GeneratorResult | null>((resolve, reject) => {
+      return await new Promise<readonly GeneratorResult[] | null>((resolve, reject) => {
         this.#pending = { resolve, reject };
         timer = setTimeout(() => {
           reject(new Error(`the load generator did not end '${order.order}' in ${timeoutMs} ms`));

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Histogram } from './histogram.ts';
-import { closedLoop, openLoop, type LoadTime } from './load.ts';
+import { closedLoop, openLoop, openLoops, type LoadTime } from './load.ts';
 
 /** Time that passes when nothing else is left to do. */
 class VirtualTime implements LoadTime {
@@ -145,4 +145,31 @@ test('calls that are not answered in time are failures', async () => {
   const result = await time.finish(openLoop(call, load, time));
   expect(result).toMatchObject({ completed: 5, failed: 5, unanswered: 5 });
   expect(result.firstError).toMatch(/no answer within 2000 ms/);
+});
+
+test('loads follow each other on time, though answers to the one before are still owed', async () => {
+  const time = new VirtualTime();
+  const madeInSecond = [0, 0, 0];
+  const call = (): Promise<void> => {
+    const second = Math.floor(time.now() / 1_000);
+    madeInSecond[second] = (madeInSecond[second] ?? 0) + 1;
+    return time.answer(1_500);
+  };
+  const step = { durationMs: 1_000, drainMs: 3_000 };
+  const loads = [100, 200, 400].map((callsPerSecond) => ({ callsPerSecond, ...step }));
+  const results = await time.finish(openLoops(call, loads, time));
+  expect(madeInSecond).toEqual([100, 200, 400]);
+  expect(results.map(({ completed }) => completed)).toEqual([100, 200, 400]);
+  // Answered one and a half seconds later: in the second and third second since each load began.
+  expect(results[0]?.perSecond).toEqual([0, 50, 50, 0]);
+});
+
+test('each second of an offered load has its own percentile', async () => {
+  const time = new VirtualTime();
+  const call = (): Promise<void> => time.answer(time.now() < 1_000 ? 10 : 80);
+  const load = { callsPerSecond: 100, durationMs: 2_000, drainMs: 1_000 };
+  const { p99MsPerSecond } = await time.finish(openLoop(call, load, time));
+  expect(p99MsPerSecond).toHaveLength(2);
+  expect(p99MsPerSecond[0]).toBeCloseTo(10, -1);
+  expect(p99MsPerSecond[1]).toBeGreaterThan(79);
 });

@@ -31,8 +31,10 @@ export interface LoadResult {
   readonly latency: HistogramData;
   /** Open loop: how long after it was due the generator made a call. Large: the generator was the bottleneck. */
   readonly lateness: HistogramData;
-  /** Successes in each second of the window. */
+  /** Successes in each second since the window opened, by when they were answered. Open loop: those after its end too. */
   readonly perSecond: readonly number[];
+  /** Open loop: of the calls that were due in each second and succeeded; NaN: none did. */
+  readonly p99MsPerSecond: readonly number[];
 }
 
 export interface Window {
@@ -48,15 +50,17 @@ class Tally {
   readonly latency = new Histogram();
   readonly lateness = new Histogram();
   readonly perSecond: number[];
+  readonly latencyPerSecond: Histogram[] = [];
   readonly windowMs: number;
   completed = 0;
   failed = 0;
   unanswered = 0;
   firstError: string | null = null;
 
-  constructor(windowMs: number) {
+  /** `afterMs`: how long answers may come after the window. */
+  constructor(windowMs: number, afterMs = 0) {
     this.windowMs = windowMs;
-    this.perSecond = Array.from({ length: Math.ceil(windowMs / 1_000) }, () => 0);
+    this.perSecond = Array.from({ length: Math.ceil((windowMs + afterMs) / 1_000) }, () => 0);
   }
 
   succeed(latencyMs: number, sinceOpenMs: number): void {
@@ -64,6 +68,12 @@ class Tally {
     this.latency.record(latencyMs);
     const second = Math.min(this.perSecond.length - 1, Math.floor(sinceOpenMs / 1_000));
     this.perSecond[second] = (this.perSecond[second] ?? 0) + 1;
+  }
+
+  succeedDue(latencyMs: number, { dueMs, endMs }: { readonly dueMs: number; readonly endMs: number }): void {
+    this.succeed(latencyMs, endMs);
+    const second = Math.floor(dueMs / 1_000);
+    (this.latencyPerSecond[second] ??= new Histogram()).record(latencyMs);
   }
 
   fail(error: unknown): void {
@@ -82,6 +92,7 @@ class Tally {
       latency: this.latency.data(),
       lateness: this.lateness.data(),
       perSecond,
+      p99MsPerSecond: Array.from(this.latencyPerSecond, (histogram) => histogram?.quantileMs(0.99) ?? Number.NaN),
     };
   }
 }
@@ -152,7 +163,7 @@ export function openLoop(
   { callsPerSecond, durationMs, drainMs, onEdge }: OfferedLoad,
   time: LoadTime = realTime,
 ): Promise<LoadResult> {
-  const tally = new Tally(durationMs);
+  const tally = new Tally(durationMs, drainMs);
   const count = Math.round((callsPerSecond * durationMs) / 1_000);
   const openMs = time.now();
   let issued = 0;
@@ -186,7 +197,7 @@ export function openLoop(
         () => {
           settle(() => {
             const endMs = time.now();
-            tally.succeed(endMs - dueMs, endMs - openMs);
+            tally.succeedDue(endMs - dueMs, { dueMs: dueMs - openMs, endMs: endMs - openMs });
           });
         },
         (error: unknown) => {
@@ -209,4 +220,19 @@ export function openLoop(
     };
     tick();
   });
+}
+
+/** Offered loads one after the other without a pause: what one leaves unanswered the next one meets. */
+export function openLoops(call: Call, loads: readonly OfferedLoad[], time: LoadTime = realTime): Promise<LoadResult[]> {
+  let beginMs = 0;
+  const running = loads.map((load) => {
+    const atMs = beginMs;
+    beginMs += load.durationMs;
+    return new Promise<LoadResult>((resolve, reject) => {
+      time.after(atMs, () => {
+        openLoop(call, load, time).then(resolve, reject);
+      });
+    });
+  });
+  return Promise.all(running);
 }

@@ -19,6 +19,8 @@ export interface Measurement {
   readonly failed: number;
   readonly firstError: string | null;
   readonly successes: readonly number[];
+  /** Of open loops. */
+  readonly p99MsPerSecond: readonly number[];
   /** Microseconds of processor time, all servers together. */
   readonly serverUsPerCall: number;
   readonly clientUsPerCall: number;
@@ -75,33 +77,38 @@ export class MeasuredSystem {
 
   /** null: the system has no such call. Rejects when no call at all succeeded. */
   async measure(run: Run): Promise<Measurement | null> {
+    return (await this.measureSteps(run))?.[0] ?? null;
+  }
+
+  /** One measurement of each step of an offered load, in turn. What the servers used is told of all steps together. */
+  async measureSteps(run: Run): Promise<Measurement[] | null> {
     await this.quiet();
-    let before = this.#used();
-    let after = before;
-    const lengthMs = run.kind === 'closed' ? run.warmUpMs + run.measureMs : run.durationMs + run.drainMs;
-    const result = await this.#generator.tell({ order: 'run', run }, lengthMs + 60_000, (edge) => {
-      if (edge === 'open') before = this.#used();
+    let before: Used | null = null;
+    let after = this.#used();
+    const results = await this.#generator.tell({ order: 'run', run }, lengthMsOf(run) + 60_000, (edge) => {
+      if (edge === 'open') before ??= this.#used();
       else after = this.#used();
     });
-    if (result === null) return null;
-    if (result.completed === 0) {
-      throw new Error(`${this.system.id}: no call of '${run.workload}' succeeded: ${result.firstError}`);
-    }
-    const { completed, failed, firstError } = result;
-    return {
+    if (results === null) return null;
+    const calls = results.reduce((sum, { completed }) => sum + completed, 0);
+    const firstError = results.find((result) => result.firstError !== null)?.firstError ?? null;
+    if (calls === 0) throw new Error(`${this.system.id}: no call of '${run.workload}' succeeded: ${firstError}`);
+    const used = differenceOf(after, before ?? after);
+    return results.map((result) => ({
       system: this.system.id,
-      perSecond: (completed * 1_000) / result.windowMs,
+      perSecond: (result.completed * 1_000) / result.windowMs,
       latency: percentilesOf(result),
       latenessP99Ms: run.kind === 'open' ? Histogram.from(result.lateness).quantileMs(0.99) : null,
-      completed,
-      failed,
-      firstError,
+      completed: result.completed,
+      failed: result.failed,
+      firstError: result.firstError,
       successes: result.perSecond,
-      serverUsPerCall: ((after.processorMs - before.processorMs) * 1_000) / completed,
-      clientUsPerCall: (result.processorMs * 1_000) / completed,
-      writtenPerCall: (after.writtenBytes - before.writtenBytes) / completed,
+      p99MsPerSecond: result.p99MsPerSecond,
+      serverUsPerCall: (used.processorMs * 1_000) / calls,
+      clientUsPerCall: (result.processorMs * 1_000) / result.completed,
+      writtenPerCall: used.writtenBytes / calls,
       clientBusy: result.busy,
-    };
+    }));
   }
 
   /** Waits until what the last load left to do is done, but not for ever: some systems always have something to do. */
@@ -125,13 +132,30 @@ export class MeasuredSystem {
     await this.cluster.stop();
   }
 
-  #used(): { processorMs: number; writtenBytes: number } {
+  #used(): Used {
     const ids = this.cluster.processIds();
     return {
       processorMs: ids.reduce((sum, pid) => sum + processorMs(pid), 0),
       writtenBytes: ids.reduce((sum, pid) => sum + writtenBytes(pid), 0),
     };
   }
+}
+
+interface Used {
+  readonly processorMs: number;
+  readonly writtenBytes: number;
+}
+
+function differenceOf(after: Used, before: Used): Used {
+  return {
+    processorMs: after.processorMs - before.processorMs,
+    writtenBytes: after.writtenBytes - before.writtenBytes,
+  };
+}
+
+function lengthMsOf(run: Run): number {
+  if (run.kind === 'closed') return run.warmUpMs + run.measureMs;
+  return run.drainMs + run.steps.reduce((sum, { durationMs }) => sum + durationMs, 0);
 }
 
 export interface StartMeasured {
