@@ -65,7 +65,7 @@ describe('digests', () => {
     const { state } = [...partitionsOf(world, 'r2')][0]!;
     const record = state.read('a')!;
     state.values.digests.replace('a', record.value, null);
-    storeOf(world, 'r2').deferDelete(state.keys.user('a'));
+    state.values.records.delete('a');
     expect(valueOf(world.ask('r2', get('a')))).toBeNull();
     world.until(() => world.isConverged(), 30_000, 'repair');
     expect(valueOf(world.ask('r2', get('a')))).toBe('1');

@@ -28,7 +28,12 @@ export function encodeKeyRecord(record: KeyRecord): Uint8Array {
 
 /** The contents are copies, since `bytes` may be storage's own memory. */
 export function decodeKeyRecord(bytes: Uint8Array): KeyRecord {
-  const reader = new ByteReader(bytes.slice());
+  return viewKeyRecord(bytes.slice());
+}
+
+/** The contents are views of `bytes`, which stay as they are. */
+export function viewKeyRecord(bytes: Uint8Array): KeyRecord {
+  const reader = new ByteReader(bytes);
   const flags = reader.u8();
   if (flags > (hasLease | hasGiven)) throw new DecodeError(`flags of a key: ${flags}`);
   const lease = (flags & hasLease) === 0 ? null : reader.text();

@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter, replicaId, type ReplicaId } from '@skerry/base'
 import { compareStamps, decodeStamp, encodeStamp, isTombstone, stampMax, valueStamp, type Stamp, type Value } from '@skerry/crdt';
 import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
-import { decodeKeyRecord } from './key-record.ts';
+import type { KeyRecords } from './key-records.ts';
 
 /** A position in each origin's log. */
 export type Positions = ReadonlyMap<ReplicaId, number>;
@@ -18,10 +18,12 @@ const exchanged = replicaId(0);
 export class Tombstones {
   readonly #keys: StateKeys;
   readonly #store: StagedStore;
+  readonly #records: KeyRecords;
 
-  constructor(keys: StateKeys, store: StagedStore) {
+  constructor(keys: StateKeys, store: StagedStore, records: KeyRecords) {
     this.#keys = keys;
     this.#store = store;
+    this.#records = records;
   }
 
   /** `value` has become a tombstone by entry `sequence` of `origin`, or stayed one. */
@@ -81,11 +83,9 @@ export class Tombstones {
 
   /** The tombstone, unless the key was written or deleted again since. */
   #drop(key: string, stamp: Stamp): boolean {
-    const record = this.#store.get(this.#keys.user(key));
-    if (record === undefined) return false;
-    const { value } = decodeKeyRecord(record);
-    if (!isTombstone(value) || compareStamps(valueStamp(value), stamp) !== 0) return false;
-    this.#store.deferDelete(this.#keys.user(key));
+    const value = this.#records.read(key)?.value ?? null;
+    if (value === null || !isTombstone(value) || compareStamps(valueStamp(value), stamp) !== 0) return false;
+    this.#records.delete(key);
     return true;
   }
 }

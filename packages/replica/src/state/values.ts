@@ -12,7 +12,8 @@ import type { Promotion } from './command.ts';
 import { Digests } from './digests.ts';
 import type { Change } from './feed.ts';
 import type { StateHeader } from './header.ts';
-import { decodeKeyRecord, encodeKeyRecord, type KeyRecord } from './key-record.ts';
+import type { KeyRecord } from './key-record.ts';
+import { KeyRecords } from './key-records.ts';
 import type { Leases } from './leases.ts';
 import { encodeConflict, type ConflictRecord } from './ledger.ts';
 import type { ReceiptRecord } from './receipts.ts';
@@ -61,6 +62,7 @@ export class Values {
   readonly log: RegionLog;
   readonly digests: Digests;
   readonly tombstones: Tombstones;
+  readonly records: KeyRecords;
   readonly #parts: ValuesParts;
   // Collected while one batch is applied.
   #changes: Change[] = [];
@@ -77,13 +79,13 @@ export class Values {
     this.#parts = parts;
     this.log = new RegionLog(parts.keys, parts.store);
     this.digests = new Digests(parts.keys, parts.store);
-    this.tombstones = new Tombstones(parts.keys, parts.store);
+    this.records = new KeyRecords(parts.keys, parts.store);
+    this.tombstones = new Tombstones(parts.keys, parts.store, this.records);
   }
 
   /** The committed record, tombstones included. */
   read(key: string): KeyRecord | null {
-    const record = this.#parts.store.get(this.#parts.keys.user(key));
-    return record === undefined ? null : decodeKeyRecord(record);
+    return this.records.read(key);
   }
 
   begin(reading: Reading): void {
@@ -217,13 +219,13 @@ export class Values {
 
   /** The value of the region that this one is re-seeded from; null: it has no such key. */
   replace(key: string, bytes: Uint8Array | null): void {
-    const { keys, store, header, leases } = this.#parts;
+    const { header, leases } = this.#parts;
     const current = this.read(key);
     if (bytes === null) {
       if (current === null) return;
       if (current.lease !== null) leases.detach(current.lease, key);
       this.digests.replace(key, current.value, null);
-      store.deferDelete(keys.user(key));
+      this.records.delete(key);
       this.#changes.push({ key, stamp: valueStamp(current.value), typed: false, value: null });
       return;
     }
@@ -260,14 +262,14 @@ export class Values {
   }
 
   #put(key: string, record: KeyRecord, previous: KeyRecord | null): void {
-    const { leases, header, store, keys } = this.#parts;
+    const { leases, header } = this.#parts;
     const before = previous?.lease ?? null;
     if (before !== null && before !== record.lease) leases.detach(before, key);
     if (record.lease !== null && before !== record.lease) leases.attach(record.lease, key);
     const stamp = valueStamp(record.value);
     header.clock = stampMax(header.clock, stamp);
     this.digests.replace(key, previous?.value ?? null, record.value);
-    store.defer(keys.user(key), encodeKeyRecord(record));
+    this.records.put(key, record);
     const shown = visiblePart(record.value);
     const isTyped = shown !== null && shown.type !== 'register';
     this.#changes.push({ key, stamp, typed: isTyped, value: shown?.type === 'register' ? shown.value : null });

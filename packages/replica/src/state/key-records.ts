@@ -1,0 +1,61 @@
+import type { StateKeys } from '../keys.ts';
+import type { StagedStore } from '../staged-store.ts';
+import { encodeKeyRecord, viewKeyRecord, type KeyRecord } from './key-record.ts';
+
+/** Of one generation of the cache; there are two. */
+const generationBytesMax = 4 * 1_024 * 1_024;
+/** What an entry costs beside its key and record, about. */
+const entryBytes = 128;
+
+/**
+ * The records of the keys of one partition. Those used last are kept as bytes: a write reads what it replaces, and looking
+ * into storage, which checks what it finds, costs more than the rest of it. Two generations: what was not used while the
+ * younger one filled up is forgotten.
+ */
+export class KeyRecords {
+  readonly #keys: StateKeys;
+  readonly #store: StagedStore;
+  #younger: Map<string, Uint8Array> = new Map();
+  #older: Map<string, Uint8Array> = new Map();
+  #youngerBytes = 0;
+
+  constructor(keys: StateKeys, store: StagedStore) {
+    this.#keys = keys;
+    this.#store = store;
+  }
+
+  read(key: string): KeyRecord | null {
+    const record = this.#younger.get(key) ?? this.#recall(key);
+    return record === null ? null : viewKeyRecord(record);
+  }
+
+  put(key: string, record: KeyRecord): void {
+    const bytes = encodeKeyRecord(record);
+    this.#store.defer(this.#keys.user(key), bytes);
+    this.#remember(key, bytes);
+  }
+
+  delete(key: string): void {
+    this.#younger.delete(key);
+    this.#older.delete(key);
+    this.#store.deferDelete(this.#keys.user(key));
+  }
+
+  #recall(key: string): Uint8Array | null {
+    const older = this.#older.get(key);
+    // Storage's own memory does not stay as it is.
+    const record = older ?? this.#store.get(this.#keys.user(key))?.slice();
+    if (record === undefined) return null;
+    this.#remember(key, record);
+    return record;
+  }
+
+  #remember(key: string, bytes: Uint8Array): void {
+    this.#younger.set(key, bytes);
+    this.#youngerBytes += key.length + bytes.length + entryBytes;
+    if (this.#youngerBytes <= generationBytesMax) return;
+    this.#older = this.#younger;
+    this.#younger = new Map();
+    this.#youngerBytes = 0;
+  }
+}
