@@ -2,7 +2,6 @@ import { utf8Encode } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import type { Operation, ValueChange } from './requests.ts';
 import type { Partition } from './partition.ts';
-import type { StagedStore } from './staged-store.ts';
 import { defaultLimits } from './replica-api.ts';
 import { get, set, valueOf } from './testing/world.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
@@ -222,10 +221,6 @@ describe('sessions across regions (I13)', () => {
 /** Reaches into a replica: there is no operation that breaks a state. */
 function* partitionsOf(world: RegionsWorld, region: string): Generator<Partition> {
   yield* world.world(region).replica('n1').partitionsForTests;
-}
-
-function storeOf(world: RegionsWorld, region: string): StagedStore {
-  return [...partitionsOf(world, region)][0]!.turn.store;
 }
 
 describe('an evicted region', () => {
