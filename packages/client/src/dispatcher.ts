@@ -1,32 +1,17 @@
 import { unreachable, type RegionId } from '@skerry/base';
 import { ticketText, type Answer, type ErrorCode, type MembersMessage, type ServerMessage, type Ticket, type WelcomeMessage } from '@skerry/protocol';
+import { Alarm, graceMs } from './alarm.ts';
 import { isDecided, type CallAction, type Greeting, type Settlement } from './call.ts';
 import { catchesUp, isBehind, isCutShort, noteAnswer } from './catch-up.ts';
 import { Connector } from './connector.ts';
 import type { Host } from './host.ts';
-import type { Link, LinkEnd, LinkOptions } from './link.ts';
+import type { DispatcherOptions, Lane } from './lane.ts';
+import type { Link, LinkEnd } from './link.ts';
+import { OpenRequests } from './open-requests.ts';
 import type { CallEntry, CallRequest, StreamEntry } from './pending.ts';
 import { Restlessness } from './restlessness.ts';
 import { newClientId, Session } from './session.ts';
 import { NodeSeen, type SessionToken } from './token.ts';
-
-export interface DispatcherOptions extends LinkOptions {
-  /** A blocking consistent call that is unanswered for this long looks for another node. */
-  readonly stallMs: number;
-  /** How long a read waits for what the session has seen elsewhere, unless the call says. */
-  readonly catchUpMs: number;
-  /** How long an unused connection is kept. */
-  readonly lingerMs: number;
-}
-
-/** One region as its dispatcher is given it. */
-export interface Lane {
-  /** null: that of the first welcome. */
-  readonly region: RegionId | null;
-  readonly urls: (region: RegionId | null) => readonly string[];
-  readonly roundTripMs: (region: RegionId) => number | null;
-  readonly token: SessionToken;
-}
 
 export interface DispatcherListener {
   readonly onUp: (of: Dispatcher, welcome: WelcomeMessage) => void;
@@ -37,8 +22,6 @@ export interface DispatcherListener {
   readonly onTrouble: () => void;
 }
 
-const sweepMs = 5;
-
 /** Carries out what calls of one region say, over whatever link the {@link Connector} has. */
 export class Dispatcher {
   readonly #host: Host;
@@ -48,11 +31,7 @@ export class Dispatcher {
   readonly #connector: Connector;
   readonly #calls = new Set<CallEntry>();
   readonly #streams = new Set<StreamEntry>();
-  /** Requests on the current link. */
-  readonly #open = new Map<number, CallEntry | StreamEntry>();
-  #lastRequestId = 0;
-  /** Open requests that a healthy node answers soon. */
-  #urgent = 0;
+  readonly #open = new OpenRequests();
   #region: RegionId | null;
   #session: Session | null = null;
   /** A session that was made of the last welcome was refused: the next welcome begins another. */
@@ -60,7 +39,7 @@ export class Dispatcher {
   /** What the node at the current link has applied. */
   #node = new NodeSeen();
   readonly #restlessness: Restlessness;
-  #timer: { readonly dueMs: number; readonly cancel: () => void } | null = null;
+  readonly #alarm: Alarm;
   #wanted = false;
   /** When the last use ended. */
   #unusedMs = 0;
@@ -75,6 +54,7 @@ export class Dispatcher {
     this.#token = lane.token;
     this.#region = lane.region;
     this.#restlessness = new Restlessness(options.stallMs);
+    this.#alarm = new Alarm(host, () => { this.#sweep(); });
     const addresses = {
       region: () => this.#region,
       urls: () => lane.urls(this.#region),
@@ -89,7 +69,7 @@ export class Dispatcher {
         onDown: () => { this.#down(); },
         onFailure: (end, url) => {
           listener.onFailure(this, end, url);
-          this.#wakeAt(0);
+          this.#alarm.at(0);
         },
         onForeign: listener.onForeign,
       },
@@ -135,7 +115,7 @@ export class Dispatcher {
     this.#wanted = wanted;
     this.#unusedMs = this.#host.nowMs();
     if (wanted) this.#connector.wake();
-    this.#wakeAt(0);
+    this.#alarm.at(0);
   }
 
   measure(done: (roundTripMs: number) => void): void {
@@ -145,14 +125,14 @@ export class Dispatcher {
   /** Goes over to another node, if there is one. */
   moveOn(): void {
     this.#connector.moveOn();
-    this.#wakeAt(0);
+    this.#alarm.at(0);
   }
 
   take(entry: CallEntry): void {
     entry.owner = this;
     this.#calls.add(entry);
     this.#connector.wake();
-    if (!this.isUp) this.#wakeAt(0);
+    if (!this.isUp) this.#alarm.at(0);
     this.#advance(entry, this.#host.nowMs());
   }
 
@@ -163,7 +143,7 @@ export class Dispatcher {
   open(entry: StreamEntry): void {
     this.#streams.add(entry);
     this.#connector.wake();
-    if (!this.isUp) this.#wakeAt(0);
+    if (!this.isUp) this.#alarm.at(0);
     this.#sendStream(entry);
   }
 
@@ -203,7 +183,7 @@ export class Dispatcher {
     for (const entry of streams) this.endStream(entry);
     // Nobody is there whose connection would be worth keeping.
     if (lost) this.#unusedMs = Number.NEGATIVE_INFINITY;
-    this.#wakeAt(0);
+    this.#alarm.at(0);
     return { calls, streams };
   }
 
@@ -217,7 +197,7 @@ export class Dispatcher {
     for (const entry of this.#calls) this.stop(entry, 'CLOSED');
     this.#streams.clear();
     this.#closed = true;
-    this.#timer?.cancel();
+    this.#alarm.stop();
     this.#connector.rest('closed');
   }
 
@@ -241,7 +221,7 @@ export class Dispatcher {
       case 'wait':
         entry.wakeMs = action.untilMs;
         if (entry.requestId !== null && !entry.request.patient) entry.wakeMs = Math.min(entry.wakeMs, this.#restlessness.dueMs(entry.sentMs, this.#host.nowMs()));
-        this.#wakeAt(entry.wakeMs);
+        this.#alarm.at(entry.wakeMs);
         return;
       case 'send':
         this.#send(entry, action);
@@ -266,7 +246,7 @@ export class Dispatcher {
       this.#sessionDoubtful = true;
       entry.heldUntilMs = nowMs + this.#options.openTimeoutMs;
       this.#connector.greetAgain(greeting);
-      this.#wakeAt(nowMs);
+      this.#alarm.at(nowMs);
     }
     this.#advance(entry, nowMs);
   }
@@ -285,16 +265,15 @@ export class Dispatcher {
       const session = this.#currentSession(link, nowMs);
       entry.id = { session, sequence: session.allocate(request.partition ?? 0) };
     }
-    entry.requestId = this.#newRequestId();
+    const requestId = this.#open.add(entry);
     entry.sentMs = nowMs;
-    this.#open.set(entry.requestId, entry);
     const { timeoutMs, after } = catchesUp(entry, action.timeoutMs, { token: this.#token, node: this.#node, defaultMs: this.#options.catchUpMs });
     link.send({
-      kind: 'request', requestId: entry.requestId, operation: request.operation, timeoutMs,
+      kind: 'request', requestId, operation: request.operation, timeoutMs,
       ...(entry.id === null ? {} : { id: { ...entry.id.session.writeId(request.partition ?? 0, entry.id.sequence), retry: action.retry } }),
       ...(after === null ? {} : { after }),
     }, request.bytes);
-    if (!request.patient) this.#setUrgent(this.#urgent + 1);
+    this.#setAwaiting();
     this.#apply(entry, entry.call.tick(nowMs));
   }
 
@@ -326,7 +305,7 @@ export class Dispatcher {
       noteAnswer(request, settlement.answer, { token: this.#token, node: this.#node });
     }
     entry.settle(settlement, { ticket, region: answered ? this.#region : null, behind: answered && isBehind(entry, settlement.answer, this.#node) });
-    if (!this.#wanted) this.#wakeAt(this.#unusedMs + this.#options.lingerMs);
+    if (!this.#wanted) this.#alarm.at(this.#unusedMs + this.#options.lingerMs);
   }
 
   /** A node that answers consistent calls only with timeouts may be cut off from the quorum that others have. */
@@ -344,7 +323,6 @@ export class Dispatcher {
     this.#region = welcome.region;
     this.welcome = welcome;
     link.awaiting = false;
-    this.#urgent = 0;
     this.#node = new NodeSeen();
     if (this.#sessionDoubtful) this.#session = null;
     this.#sessionDoubtful = false;
@@ -356,19 +334,14 @@ export class Dispatcher {
     for (const entry of this.#streams) this.#sendStream(entry);
     this.#listener.onUp(this, welcome);
     this.#tellTrouble();
-    this.#wakeAt(0);
+    this.#alarm.at(0);
   }
 
   #down(): void {
     const nowMs = this.#host.nowMs();
-    const lost = [...this.#open.values()];
-    this.#open.clear();
-    for (const entry of lost) {
-      entry.requestId = null;
-      if ('call' in entry) this.#apply(entry, entry.call.lost(nowMs));
-    }
+    for (const entry of this.#open.takeAll()) if ('call' in entry) this.#apply(entry, entry.call.lost(nowMs));
     this.#tellTrouble();
-    this.#wakeAt(0);
+    this.#alarm.at(0);
   }
 
   #receive(messages: readonly ServerMessage[]): void {
@@ -393,7 +366,7 @@ export class Dispatcher {
   }
 
   #answered(requestId: number, answer: Answer, nowMs: number): void {
-    const entry = this.#open.get(requestId);
+    const entry = this.#open.find(requestId);
     // Cancelled, while the answer was under way.
     if (entry === undefined) return;
     if ('stream' in entry) {
@@ -418,9 +391,8 @@ export class Dispatcher {
   #sendStream(entry: StreamEntry): void {
     const link = this.#connector.current;
     if (link?.welcome == null || entry.requestId !== null) return;
-    entry.requestId = this.#newRequestId();
-    this.#open.set(entry.requestId, entry);
-    link.send({ kind: 'request', requestId: entry.requestId, operation: entry.stream.operation(link.welcome.region), timeoutMs: null }, 256);
+    const requestId = this.#open.add(entry);
+    link.send({ kind: 'request', requestId, operation: entry.stream.operation(link.welcome.region), timeoutMs: null }, 256);
   }
 
   /** Takes it from the wire, and tells the node. */
@@ -432,24 +404,16 @@ export class Dispatcher {
   }
 
   #leaveWire(entry: CallEntry | StreamEntry): void {
-    if (entry.requestId === null) return;
-    this.#open.delete(entry.requestId);
-    entry.requestId = null;
-    if ('call' in entry && !entry.request.patient) this.#setUrgent(this.#urgent - 1);
+    this.#open.remove(entry);
+    this.#setAwaiting();
   }
 
-  #setUrgent(count: number): void {
-    this.#urgent = Math.max(0, count);
+  #setAwaiting(): void {
     const link = this.#connector.current;
     if (link === null) return;
-    const awaiting = this.#urgent > 0;
-    if (awaiting && !link.awaiting) this.#wakeAt(this.#host.nowMs() + this.#options.quietMs);
+    const awaiting = this.#open.isAwaiting;
+    if (awaiting && !link.awaiting) this.#alarm.at(this.#host.nowMs() + this.#options.quietMs);
     link.awaiting = awaiting;
-  }
-
-  #newRequestId(): number {
-    do this.#lastRequestId = (this.#lastRequestId + 1) >>> 0; while (this.#open.has(this.#lastRequestId));
-    return this.#lastRequestId;
   }
 
   #tellTrouble(): void {
@@ -459,19 +423,7 @@ export class Dispatcher {
     this.#listener.onTrouble();
   }
 
-  #wakeAt(atMs: number): void {
-    if (this.#closed || atMs === Number.POSITIVE_INFINITY) return;
-    const nowMs = this.#host.nowMs();
-    // One sweep serves all that is due within a few milliseconds.
-    const dueMs = atMs <= nowMs ? nowMs : Math.max(atMs, nowMs + sweepMs);
-    if (this.#timer !== null && this.#timer.dueMs <= dueMs) return;
-    this.#timer?.cancel();
-    this.#timer = { dueMs, cancel: this.#host.setTimer(dueMs - nowMs, () => { this.#sweep(); }) };
-  }
-
   #sweep(): void {
-    this.#timer = null;
-    if (this.#closed) return;
     const nowMs = this.#host.nowMs();
     let stalled = false;
     let nextMs = this.#connector.tick(nowMs);
@@ -481,10 +433,10 @@ export class Dispatcher {
         stalled ||= entry.requestId !== null && !entry.request.patient && this.#restlessness.isStalled(entry.sentMs, nowMs);
         this.#advance(entry, nowMs);
       }
-      nextMs = Math.min(nextMs, Math.max(entry.wakeMs, nowMs + sweepMs));
+      nextMs = Math.min(nextMs, Math.max(entry.wakeMs, nowMs + graceMs));
     }
     if (stalled) this.#tryOtherNode(nowMs);
-    this.#wakeAt(Math.min(nextMs, this.#restWhenUnused(nowMs)));
+    this.#alarm.at(Math.min(nextMs, this.#restWhenUnused(nowMs)));
   }
 
   /** Returns when to call it again. */
