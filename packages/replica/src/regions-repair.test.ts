@@ -36,6 +36,20 @@ describe('a region beyond the retention of the logs', () => {
     expect(exchanged).toBeLessThan(160);
   });
 
+  it('catches up over links on which an answer takes longer than the patience for it', () => {
+    const limits = { ...defaultLimits, regionLogBytesMax: 2_000 };
+    const world = new RegionsWorld({ nodes: [1, 1, 1], limits, delayMsMax: 5, timing: { linkRetryMs: 100 }, frameDelayMs: 70 });
+    world.awaitLeaders();
+    world.run(2_000);
+    world.cut('r1', 'r3');
+    world.cut('r2', 'r3');
+    for (let i = 0; i < 150; i++) world.ask('r1', set(`new${i}`, 'x'.repeat(50)));
+    world.run(4_000);
+    world.heal();
+    world.until(() => world.isConverged(), 30_000, 'convergence');
+    expect(valueOf(world.ask('r3', get('new0')))).toBe('x'.repeat(50));
+  });
+
   it('that joins later gets the state by exchange, and the others learn of it', () => {
     const world = new RegionsWorld({ nodes: [1, 1, 1], joined: 2 });
     world.awaitLeaders();

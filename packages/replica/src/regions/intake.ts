@@ -114,10 +114,13 @@ export class Intake {
     this.entries(null, { origin: batch.origin, first: batch.first, entries });
   }
 
-  /** The region that was asked has it no more; true if nobody else is known to have it. */
+  /**
+   * A region that was asked has it no more; true if nobody else is known to have it. Over a slow link another one may have
+   * been asked since: whoever answers counts, or each answer would come too late for ever.
+   */
   trimmed(from: RegionId, origin: ReplicaId, first: number): boolean {
     const source = this.#sources.get(origin);
-    if (source === undefined || source.from !== from || first <= this.#partition.state.regions.applied(origin) + 1) return false;
+    if (source === undefined || first <= this.#partition.state.regions.applied(origin) + 1) return false;
     const other = this.#heard.regionsWith(origin, source.received + 1).find((region) => region !== from);
     source.progressMs = this.#partition.turn.now.monoMs;
     return other === undefined || this.#partition.turn.now.monoMs - this.#heard.lastMs(from) < this.#partition.turn.options.timing.linkRetryMs;

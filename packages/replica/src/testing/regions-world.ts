@@ -18,6 +18,8 @@ export interface RegionsOptions {
   readonly lossPerMille?: number;
   readonly duplicatesPerMille?: number;
   readonly delayMsMax?: number;
+  /** What every frame takes on top of that. */
+  readonly frameDelayMs?: number;
   /** Regions that are configured at the start; the others know of nobody. */
   readonly joined?: number;
 }
@@ -170,13 +172,13 @@ export class RegionsWorld {
   }
 
   #carry(from: RegionId, node: NodeId, { frames, batches, subscriptions }: LinkEffects): void {
-    const { lossPerMille = 0, duplicatesPerMille = 0, delayMsMax = 5 } = this.#options;
+    const { lossPerMille = 0, duplicatesPerMille = 0, delayMsMax = 5, frameDelayMs = 0 } = this.#options;
     const happens = (perMille: number): boolean => this.#random.uint32() % 1_000 < perMille;
     for (const { region: to, frame } of frames) {
       if (this.isCut(from, to) || !this.#worlds.has(to)) continue;
       if (happens(lossPerMille) || !this.passes(from, to, decodeLinkFrame(frame))) continue;
       const copies = happens(duplicatesPerMille) ? 2 : 1;
-      for (let i = 0; i < copies; i++) this.#inFlight.push({ from, to, frame: frame.slice(), atMs: this.#nowMs + 1 + (this.#random.uint32() % delayMsMax) });
+      for (let i = 0; i < copies; i++) this.#inFlight.push({ from, to, frame: frame.slice(), atMs: this.#nowMs + 1 + frameDelayMs + (this.#random.uint32() % delayMsMax) });
     }
     for (const batch of batches) {
       const log = this.logs.get(nameOf(batch)) ?? [];
