@@ -40,3 +40,12 @@ export { checkOutcomes, type Sighting } from './invariants/i8-outcomes.ts';
 export { checkConvergence } from './invariants/i9-convergence.ts';
 export { checkDeletedStaysDeleted } from './invariants/i11-deleted.ts';
 export { checkSessions } from './invariants/i13-sessions.ts';
+
+export {
+  judgeKey,
+  type Action as PlainAction,
+  type Isolation,
+  type KeyHistory,
+  type Shown,
+  type Write as PlainWrite,
+} from './plain-model.ts';
