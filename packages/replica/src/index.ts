@@ -13,3 +13,4 @@ export {
 } from './replica-api.ts';
 export { Replica } from './replica.ts';
 export { decodePeerFrame, encodePeerFrame, type PeerMessage } from './peer-message.ts';
+export { decodeLinkFrame, type LinkMessage } from './regions/link-message.ts';

@@ -2,7 +2,7 @@ import { randomChance, randomInt, type SeededRandom } from '@skerry/base';
 import type { Effects } from '@skerry/replica';
 import type { EventQueue } from './event-queue.ts';
 import type { Machine } from './machine.ts';
-import { draw, type Range } from './plan.ts';
+import { draw, type Range } from './range.ts';
 
 type Writes = NonNullable<Effects['batch']>['writes'];
 

@@ -43,6 +43,11 @@ export class Faults {
     }
   }
 
+  /** All its processes end, some by a power cut; each comes back in its time. */
+  crashAll(): void {
+    for (const machine of this.#world.machines.values()) this.#crash(machine, randomChance(this.#random, 0.5));
+  }
+
   #next(): void {
     const { queue, plan } = this.#world;
     queue.after(randomInt(this.#random, 1, 2 * plan.faultEveryMs), () => {

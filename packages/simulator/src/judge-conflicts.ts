@@ -1,28 +1,36 @@
-import type { Facts } from '@skerry/checkers';
+import type { RegionId } from '@skerry/base';
+import type { Dump, Facts } from '@skerry/checkers';
 import type { Journal } from './clients/journal.ts';
+import { isTyped } from './judge-merges.ts';
 import type { Committed } from './observer.ts';
 import type { RunViolation } from './violation.ts';
+import type { World } from './world.ts';
 
 export interface Conflict {
+  /** Where the merge was. */
+  readonly region: RegionId;
   readonly key: string;
   readonly loser: string | null;
   readonly reason: string;
 }
 
-/** I7, I8: a promoted write is committed exactly once, at the version of its receipt; one that lost is not committed. */
-export function checkPromotedOnce(journal: Journal, committed: readonly Committed[]): RunViolation[] {
+/**
+ * I7, I8: a promoted write is committed exactly once, at the version of its receipt; one that lost is not committed. Judged
+ * in the region where it was written; what that sent before it was re-seeded comes back to it.
+ */
+export function checkPromotedOnce(journal: Journal, { observer: { committed }, index }: World, { isReseeded }: { isReseeded: boolean }): RunViolation[] {
   const violations: RunViolation[] = [];
   const byValue = new Map<string, Committed[]>();
   for (const change of committed) {
     const name = `${change.key}=${change.value}`;
     byValue.set(name, [...(byValue.get(name) ?? []), change]);
   }
-  for (const { input, receipt, end } of journal.entries) {
-    if (input.op !== 'set' && input.op !== 'swap') continue;
+  for (const { input, receipt, end, region } of journal.entries) {
+    if (region !== index || (input.op !== 'set' && input.op !== 'swap')) continue;
     const value = input.op === 'set' ? input.value : input.newValue;
     if (value === null) continue;
     const found = byValue.get(`${input.key}=${value}`) ?? [];
-    if (found.length > 1) {
+    if (found.length > 1 && !isReseeded) {
       violations.push({ invariant: 'I7', message: `${input.key}=${value} was committed ${found.length} times, at ${found.map(({ index }) => index).join(', ')}` });
     }
     const isApplied = end?.kind === 'ok' && end.output?.outcome === 'applied';
@@ -61,5 +69,29 @@ export function checkLedger(journal: Journal, conflicts: readonly Conflict[]): R
     const value = input.op === 'set' ? input.value : null;
     if (losers.has(`${input.key}=${value}`)) return [];
     return [{ invariant: 'I12', message: `${input.key}=${value} was ${receipt.state} and is not in the conflict ledger` }];
+  });
+}
+
+/**
+ * I12 between regions: an acknowledged write of a register is visible in the end, or a write that was made where it was
+ * visible came after it, or it is in the conflict ledger of some region.
+ */
+export function checkDiscarded(journal: Journal, { worlds, conflicts, dumps }: { worlds: readonly World[]; conflicts: readonly Conflict[]; dumps: readonly Dump[] }): RunViolation[] {
+  const explained = new Set(conflicts.map(({ key, loser }) => `${key}=${loser}`));
+  for (const { entries } of dumps) for (const [key, { value }] of entries) explained.add(`${key}=${value}`);
+  for (const { observer, index } of worlds) {
+    const last = new Map<string, Committed>();
+    for (const change of observer.committed) {
+      if (isTyped(change.key)) continue;
+      const before = last.get(change.key);
+      if (before !== undefined && change.home === index) explained.add(`${change.key}=${before.value}`);
+      last.set(change.key, change);
+    }
+  }
+  return journal.entries.flatMap(({ input, end, forsaken, process }) => {
+    if (forsaken || end?.kind !== 'ok' || end.output?.outcome !== 'applied') return [];
+    const value = input.op === 'set' ? input.value : input.op === 'swap' ? input.newValue : null;
+    if (value === null || explained.has(`${input.key}=${value}`)) return [];
+    return [{ invariant: 'I12', message: `${input.key}=${value} of ${process} is gone, was overwritten by nobody who saw it, and is in no conflict ledger` }];
   });
 }

@@ -2,10 +2,13 @@ import {
   checkAcknowledgedWrites, checkAppliedOnce, checkConvergence, checkLinearizable, checkOutcomes, checkOwnWrites, checkSessions,
   factsOf, type Dump, type DumpEntry, type Facts, type VersionRecord,
 } from '@skerry/checkers';
+import type { ListEntry } from '@skerry/replica';
 import { textOf } from './clients/caller.ts';
-import type { Entry, Journal } from './clients/journal.ts';
-import { checkDeleted, checkLedger, checkPromotedOnce, type Conflict } from './judge-conflicts.ts';
+import type { Arrival, Entry, Journal } from './clients/journal.ts';
+import { checkDeleted, checkDiscarded, checkLedger, checkPromotedOnce, type Conflict } from './judge-conflicts.ts';
+import { checkMerges, isTyped } from './judge-merges.ts';
 import type { Machine } from './machine.ts';
+import type { System } from './system.ts';
 import type { RunViolation } from './violation.ts';
 import type { World } from './world.ts';
 
@@ -17,33 +20,73 @@ export interface Verdict {
 const stepsMax = 2_000_000;
 
 /** Holds what the clients saw, and what the nodes hold in the end, against the invariants. */
-export function judge(world: World, journal: Journal): Verdict {
+export function judge(system: System, journal: Journal): Verdict {
   const violations: RunViolation[] = [];
   const unknown: string[] = [];
-  const region = journal.history(({ process }) => process, ({ label }) => dataFolderOf(label));
-  const linearizable = checkLinearizable(region, { stepsMax });
-  if (linearizable === 'unknown') unknown.push('I3');
-  else violations.push(...linearizable);
+  const { worlds } = system;
+  const conflicts = worlds.flatMap(conflictsOf);
+  for (const world of worlds) {
+    const process = (entry: Entry): string | null => (entry.region === world.index ? entry.process : null);
+    const history = journal.history(process, ({ label }) => dataFolderOf(label), arrivalsIn(world, journal));
+    const linearizable = checkLinearizable(history, { stepsMax });
+    if (linearizable === 'unknown') unknown.push(worlds.length === 1 ? 'I3' : `I3 in ${world.region}`);
+    else violations.push(...linearizable);
+    violations.push(...checkDeleted(factsOf(journal.history(process, ({ label }) => dataFolderOf(label)))));
+    violations.push(...checkPromotedOnce(journal, world, { isReseeded: system.evicted.has(world.region) }));
+  }
 
-  const facts = factsOf(region);
-  const dumps = [...world.machines.values()].flatMap((machine) => {
-    const found = world.members.has(machine.name) ? dump(machine) : null;
-    return found === null ? [] : [found];
-  });
-  const { committed } = world.observer;
+  // What was written in a region that was evicted may have been taken late, under another stamp, or into the ledger.
+  const estranged = new Set(journal.entries.flatMap(({ region, process, input }) => (system.evicted.has(worlds[region]?.region as never) ? [nameOf(process, input)] : [])));
+  const all = factsOf(journal.history(({ process }) => process, ({ label }) => dataFolderOf(label)));
+  const facts: Facts = {
+    ...all,
+    writes: all.writes.map((write) => (estranged.has(`${write.process} ${write.key}=${write.value}`) && write.outcome !== 'noEffect'
+      ? { ...write, outcome: 'undecided', version: undefined, acknowledgedAt: Number.POSITIVE_INFINITY } : write)),
+  };
+  const lists = worlds.flatMap((world) => [...world.machines.values()].flatMap((machine) => {
+    const found = world.members.has(machine.name) ? listOf(machine) : null;
+    return found === null ? [] : [{ node: machine.name, found }];
+  }));
+  const dumps = lists.map(({ node, found }): Dump => ({
+    node, entries: new Map(found.flatMap(({ key, value, version }): [string, DumpEntry][] => (isTyped(key) ? [] : [[key, { value: textOf(value), version }]]))),
+  }));
+  const committed = worlds.flatMap(({ observer }) => observer.committed).filter(({ key }) => !isTyped(key));
   const sightings = committed.map((change) => ({ key: change.key, value: change.value, version: change.version, where: `the log at ${change.partition}/${change.index}` }));
-  violations.push(...checkAcknowledgedWrites(facts.writes, dumps), ...checkOutcomes(facts.writes, { sightings, dumps }));
-  violations.push(...checkConvergence(facts.writes, dumps), ...checkDeleted(facts));
-  violations.push(...checkAppliedOnce(committed.map((change): VersionRecord => ({ ...change, observer: `the log at ${change.index}` }))));
+  violations.push(...checkAcknowledgedWrites(facts.writes, dumps), ...checkOutcomes(facts.writes, { sightings, dumps }), ...checkConvergence(facts.writes, dumps));
+  if (estranged.size === 0) violations.push(...checkAppliedOnce(committed.map((change): VersionRecord => ({ ...change, observer: `the log at ${change.index}` }))));
 
-  const local = factsOf(journal.history((entry) => (entry.copies > 1 ? null : entry.process), ({ label }) => dataFolderOf(label)));
+  const isJudged = (entry: Entry): boolean => entry.copies === 1 && !system.evicted.has(worlds[entry.region]?.region as never);
+  const local = factsOf(journal.history((entry) => (isJudged(entry) ? entry.process : null), ({ label }) => dataFolderOf(label)));
   violations.push(...checkOwnWrites(withFinalVersions(local, journal)));
-  const sessions = factsOf(journal.history((entry) => (entry.copies > 1 ? null : `${entry.process}@${entry.label}`), () => undefined));
+  const sessions = factsOf(journal.history((entry) => (isJudged(entry) ? `${entry.process}@${entry.label}` : null), () => undefined));
   violations.push(...checkSessions(withFinalVersions(sessions, journal)));
+  if (worlds.length > 1) {
+    const moving = factsOf(journal.history((entry) => (isJudged(entry) && asksForSeen(entry) ? entry.process : null), () => undefined));
+    violations.push(...checkSessions(withFinalVersions(moving, journal)));
+    violations.push(...checkDiscarded(journal, { worlds, conflicts, dumps }));
+  }
 
-  noteRaces(world, journal);
-  violations.push(...checkPromotedOnce(journal, committed), ...checkLedger(journal, conflictsOf(world)));
+  noteRaces(system, journal);
+  violations.push(...checkLedger(journal, conflicts), ...checkMerges(journal, { lists, conflicts }));
   return { violations, unknown };
+}
+
+function nameOf(process: string, input: Entry['input']): string {
+  const value = input.op === 'set' ? input.value : input.op === 'swap' ? input.newValue : null;
+  return `${process} ${input.key}=${value}`;
+}
+
+/** What came into a region from others, in its own log: by whom it was written tells the stamp. */
+function arrivalsIn({ index, observer }: World, journal: Journal): Arrival[] {
+  const keys = new Set(journal.entries.map(({ input }) => input.key));
+  const seen = new Set<string>();
+  return observer.committed.filter(({ key, version, home }) => {
+    const name = `${key} ${version}`;
+    // Its own once more: a region that was re-seeded gets back what it had sent.
+    const isOwn = home === index && !seen.has(name);
+    seen.add(name);
+    return !isOwn && keys.has(key);
+  });
 }
 
 /** A local read shows a pending write with the stamp that it was accepted with; what counts is the one it got at last. */
@@ -65,13 +108,18 @@ function withFinalVersions(facts: Facts, journal: Journal): Facts {
 }
 
 /** A promotion while a consistent write of the same key was under way: the run got there. */
-function noteRaces(world: World, journal: Journal): void {
+function noteRaces({ sometimes }: System, journal: Journal): void {
   const consistent = journal.entries.filter((entry) => entry.consistent && entry.input.op !== 'get' && entry.end !== null);
-  for (const { consistent: isConsistent, input, accepted, end } of journal.entries) {
+  for (const { consistent: isConsistent, input, accepted, end, region } of journal.entries) {
     if (isConsistent || accepted === null || end === null) continue;
-    const races = consistent.some((other) => other.input.key === input.key && other.invokedAt < end.at && (other.end?.at ?? 0) > accepted.at);
-    if (races) world.sometimes.saw('promotion racing a consistent write');
+    const races = consistent.some((other) => other.region === region && other.input.key === input.key && other.invokedAt < end.at && (other.end?.at ?? 0) > accepted.at);
+    if (races) sometimes.saw('promotion racing a consistent write');
   }
+}
+
+/** A write, or a read that asks for what its session saw; a swap that is refused does not. */
+function asksForSeen({ listed, end }: Entry): boolean {
+  return !listed && end?.output?.outcome !== 'refused';
 }
 
 /** `n1#1` of `n1#1.3`: what survives a restart. */
@@ -79,25 +127,25 @@ function dataFolderOf(label: Entry['label']): string | undefined {
   return label?.slice(0, label.indexOf('.'));
 }
 
-function dump(machine: Machine): Dump | null {
+/** All that a node shows. */
+function listOf(machine: Machine): readonly ListEntry[] | null {
   const { replica, now } = machine;
   if (replica === null) return null;
   const handle = -1;
   replica.request(handle, { operation: { kind: 'list', prefix: '', after: '', limit: 1_000, consistent: false, keysOnly: false }, timeoutMs: null }, now);
   const answer = replica.flush(now)?.answers.find((one) => one.handle === handle)?.answer;
-  if (answer?.kind !== 'list') return null;
-  return { node: machine.name, entries: new Map(answer.entries.map(({ key, value, version }): [string, DumpEntry] => [key, { value: textOf(value), version }])) };
+  return answer?.kind === 'list' ? answer.entries : null;
 }
 
-function conflictsOf(world: World): Conflict[] {
-  const machine = [...world.machines.values()].find(({ isUp, name }) => isUp && world.members.has(name));
+function conflictsOf({ machines, members, region }: World): Conflict[] {
+  const machine = [...machines.values()].find(({ isUp, name }) => isUp && members.has(name));
   if (machine === undefined || machine.replica === null) return [];
   const found: Conflict[] = [];
   for (let before: { before?: string } | null = {}; before !== null; ) {
     machine.replica.request(-2, { operation: { kind: 'conflicts', prefix: '', limit: 100_000, ...before }, timeoutMs: null }, machine.now);
     const answer = machine.replica.flush(machine.now)?.answers.find(({ handle }) => handle === -2)?.answer;
     if (answer?.kind !== 'conflicts') return [];
-    for (const { key, loser, reason } of answer.entries) found.push({ key, loser: textOf(loser?.type === 'register' ? loser.value : null), reason });
+    for (const { key, loser, reason } of answer.entries) found.push({ region, key, loser: textOf(loser?.type === 'register' ? loser.value : null), reason });
     before = answer.next === null ? null : { before: answer.next };
   }
   return found;

@@ -1,6 +1,6 @@
-import { nodeId, regionId, replicaId, type NodeId, type SeededRandom } from '@skerry/base';
+import { nodeId, replicaId, type NodeId, type RegionId, type SeededRandom } from '@skerry/base';
 import {
-  defaultLimits, defaultTiming, MemoryStorage, Replica, type Effects, type Now, type PeerMessage, type ReplicaOptions,
+  defaultLimits, defaultTiming, MemoryStorage, Replica, type Effects, type LinkEffects, type Now, type PeerMessage, type ReplicaOptions,
 } from '@skerry/replica';
 import { Disk } from './disk.ts';
 import type { EventQueue } from './event-queue.ts';
@@ -15,12 +15,16 @@ export interface MachineEvents {
   onBatchDurable(machine: Machine, writes: NonNullable<Effects['batch']>['writes']): void;
   onBatch(machine: Machine, writes: NonNullable<Effects['batch']>['writes']): void;
   onCrashInTurn(machine: Machine): void;
-  onTurn(machine: Machine): void;
+  onLink(machine: Machine, effects: LinkEffects): void;
 }
 
 export interface MachineOptions {
   readonly name: NodeId;
+  /** Replica numbers of one region lie in one block: see {@link homeOf}. */
   readonly number: number;
+  readonly region: RegionId;
+  /** The other ones. */
+  readonly regions: readonly RegionId[];
   /** Members of the new cluster; null on a spare node. */
   readonly bootstrap: readonly NodeId[] | null;
   readonly plan: Plan;
@@ -77,15 +81,16 @@ export class Machine {
   }
 
   start(): void {
-    const { plan, queue, random } = this.#options;
+    const { plan, queue, random, region, regions } = this.#options;
     this.life++;
     this.paused = false;
     this.crashAfterSteps = null;
     // A monotonic clock starts anywhere.
     this.#monoOriginMs = queue.nowMs - [0, 3_600_000, 12.5][random.uint32() % 3]!;
     const options: ReplicaOptions = {
-      node: this.name, region: regionId('r1'), replica: replicaId(this.replicaNumber), partitionCount: plan.partitionCount,
-      bootstrap: this.bootstrap, regions: [], linkHasLog: false,
+      node: this.name, region, replica: replicaId(this.replicaNumber), partitionCount: plan.partitionCount,
+      bootstrap: this.bootstrap, regions: regions.map((other) => ({ region: other, urls: [`ws://${other}`] })),
+      linkHasLog: regions.length > 0 && plan.link.hasLog,
       urls: { peerUrl: `ws://${this.name}/peer`, clientUrl: `ws://${this.name}/client`, adminUrl: `http://${this.name}/admin` },
       random: random.fork(), timing: { ...defaultTiming, ...plan.timing }, limits: { ...defaultLimits, ...plan.limits },
     };
@@ -176,7 +181,9 @@ export class Machine {
       events.onAnswer(this, answer);
     }
     if (effects.directory !== null) this.incarnations.learn(effects.directory);
-    events.onTurn(this);
+    if (effects.link === null) return;
+    if (this.#crashesHere()) return;
+    events.onLink(this, effects.link);
   }
 
   #crashesHere(): boolean {
@@ -187,6 +194,18 @@ export class Machine {
   }
 }
 
-export function nodeName(number: number): NodeId {
-  return nodeId(`n${number}`);
+/** Nodes of the region with that index, from 0. */
+export function nodeName(index: number, number: number): NodeId {
+  return nodeId(index === 0 ? `n${number}` : `r${index + 1}-n${number}`);
+}
+
+const replicasPerRegion = 10_000;
+
+export function firstReplicaOf(index: number): number {
+  return index * replicasPerRegion;
+}
+
+/** Index of the region that a replica number belongs to. */
+export function homeOf(replica: number): number {
+  return Math.floor(replica / replicasPerRegion);
 }

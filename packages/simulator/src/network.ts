@@ -2,7 +2,8 @@ import { assertPresent, randomChance, type NodeId, type SeededRandom } from '@sk
 import { decodePeerFrame, encodePeerFrame, type PeerMessage } from '@skerry/replica';
 import type { EventQueue } from './event-queue.ts';
 import type { Machine } from './machine.ts';
-import { draw, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { draw } from './range.ts';
 import type { Trace } from './trace.ts';
 
 /** One direction between two nodes. */

@@ -2,10 +2,11 @@ import { ByteReader, crc32, hashText, utf8Decode, type NodeId } from '@skerry/ba
 import { decodeStamp, stampToText } from '@skerry/crdt';
 import { decodeConfigState } from '@skerry/raft';
 import type { Effects, PeerMessage } from '@skerry/replica';
-import type { Machine } from './machine.ts';
+import { homeOf, type Machine } from './machine.ts';
 import type { Plan } from './plan.ts';
 import type { Sometimes } from './sometimes.ts';
 import { headerFacts } from './state-header.ts';
+import type { Shared } from './system.ts';
 import type { RunViolation } from './violation.ts';
 
 type Writes = NonNullable<Effects['batch']>['writes'];
@@ -17,6 +18,13 @@ export interface Committed {
   readonly key: string;
   readonly value: string | null;
   readonly version: string;
+  /** Index of the region where it was written. */
+  readonly home: number;
+  /** The value is of another type than the register; `value` is null. */
+  readonly typed: boolean;
+  /** Positions among the events that clients saw: it took effect between these. */
+  readonly afterAt: number;
+  readonly beforeAt: number;
 }
 
 /** The durable applied state of one node and partition. */
@@ -36,6 +44,10 @@ export class Observer {
   /** Every committed change that any node applied, by partition and index. */
   readonly committed: Committed[] = [];
   readonly #plan: Plan;
+  readonly #index: number;
+  readonly #position: () => number;
+  /** By partition and index: before which event an entry was first written there. */
+  readonly #writtenAt: Map<string, number> = new Map();
   /** Keep what it takes to say which records differ. */
   readonly #explains: boolean;
   readonly #sometimes: Sometimes;
@@ -53,10 +65,12 @@ export class Observer {
   readonly #copies: Map<string, string> = new Map();
   readonly #snapshotsUnderWay: Map<string, number> = new Map();
 
-  constructor(plan: Plan, sometimes: Sometimes, explains: boolean) {
+  constructor(plan: Plan, index: number, { explains, sometimes, position }: Shared) {
     this.#explains = explains;
     this.#plan = plan;
+    this.#index = index;
     this.#sometimes = sometimes;
+    this.#position = position;
   }
 
   /** A process sent a message. */
@@ -169,7 +183,9 @@ export class Observer {
     const term = reader.varint();
     const name = `${key.slice(2, 6)}/${index}/${term}`;
     const hash = crc32(body);
-    this.#noteClamp(`${Number.parseInt(key.slice(2, 6), 16)}/${index}`, reader);
+    const place = `${Number.parseInt(key.slice(2, 6), 16)}/${index}`;
+    if (!this.#writtenAt.has(place)) this.#writtenAt.set(place, this.#position());
+    this.#noteClamp(place, reader);
     const other = this.#entries.get(name);
     if (other === undefined) this.#entries.set(name, { hash, node: machine.label });
     else if (other.hash !== hash) this.#violate('I2', `${machine.label} and ${other.node} have different entries at partition/index/term ${name}`);
@@ -214,11 +230,15 @@ export class Observer {
       const key = reader.text();
       const stamp = decodeStamp(reader);
       // A stamp that counted on from the highest may have carried into the next millisecond.
-      if (stamp.wallMs > highest + 1) this.#violate('clamp', `${key} got the stamp ${stampToText(stamp)} at ${name}, ${stamp.wallMs - highest} ms beyond the leader's limit`);
+      const home = homeOf(stamp.replica);
+      if (home === this.#index && stamp.wallMs > highest + 1) this.#violate('clamp', `${key} got the stamp ${stampToText(stamp)} at ${name}, ${stamp.wallMs - highest} ms beyond the leader's limit`);
       this.#highestWallMs.set(partition, Math.max(this.#highestWallMs.get(partition) ?? 0, stamp.wallMs));
-      reader.bool();
+      const typed = reader.bool();
       const bytes = reader.bool() ? reader.bytes() : null;
-      this.committed.push({ partition, index, key, value: bytes === null ? null : utf8Decode(bytes), version: stampToText(stamp) });
+      this.committed.push({
+        partition, index, key, value: bytes === null ? null : utf8Decode(bytes), version: stampToText(stamp), home, typed,
+        afterAt: this.#writtenAt.get(name) ?? 0, beforeAt: this.#position(),
+      });
     }
   }
 

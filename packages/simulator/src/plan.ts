@@ -1,5 +1,7 @@
 import { randomChance, randomFloat, randomInt, randomPick, type SeededRandom } from '@skerry/base';
 import type { ReplicaLimits, ReplicaTiming } from '@skerry/replica';
+import { drawRegions, type RegionsPlan } from './plan-regions.ts';
+import type { Range } from './range.ts';
 
 export const faultKinds = [
   'crash', 'powerCut', 'pause', 'cut', 'oneWayCut', 'lossyLinks', 'duplicates', 'reordering', 'slowDisk', 'diskHang', 'diskFull',
@@ -12,8 +14,8 @@ export const operationKinds = [
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
-/** One world, drawn from a seed: its shape, its load and the faults it has to bear. */
-export interface Plan {
+/** One world, drawn from a seed: its shape, its load and the faults it has to bear. Numbers of nodes and clients are those of one region. */
+export interface Plan extends RegionsPlan {
   readonly seed: number;
   readonly nodeCount: number;
   /** Nodes that exist and are no members at first. */
@@ -39,11 +41,6 @@ export interface Plan {
   readonly operations: readonly OperationKind[];
 }
 
-export interface Range {
-  readonly min: number;
-  readonly max: number;
-}
-
 /** A swarm (Groce et al. 2012): each world has some of the faults and operations only, so that none hides another. */
 export function drawPlan(seed: number, random: SeededRandom): Plan {
   const isCalm = randomChance(random, 0.08);
@@ -52,7 +49,7 @@ export function drawPlan(seed: number, random: SeededRandom): Plan {
   const operations = operationKinds.filter(() => randomChance(random, 0.7));
   for (const always of ['get', 'set', 'localSet'] as const) if (!operations.includes(always)) operations.push(always);
   const isSlow = randomChance(random, 0.15);
-  return {
+  const plan = {
     seed,
     nodeCount,
     spareCount: faults.has('members') && nodeCount < 5 ? randomInt(random, 0, 2) : 0,
@@ -77,6 +74,7 @@ export function drawPlan(seed: number, random: SeededRandom): Plan {
     messageFaultChance: randomPick(random, [0.01, 0.05, 0.2]) * (0.5 + randomFloat(random)),
     operations,
   };
+  return { ...plan, ...drawRegions(seed, plan) };
 }
 
 /** Small limits often, so that compaction, snapshots and refusals are everyday events. */
@@ -89,8 +87,4 @@ function drawLimits(random: SeededRandom): Partial<ReplicaLimits> {
     requestsOpenMax: randomPick(random, [4, 20_000, 20_000, 20_000]),
     uncommittedBytesMax: randomPick(random, [300, 64 * 1_024 * 1_024, 64 * 1_024 * 1_024]),
   };
-}
-
-export function draw(random: SeededRandom, { min, max }: Range): number {
-  return min + randomFloat(random) * (max - min);
 }

@@ -1,19 +1,23 @@
 import { hashText, SeededRandom } from '@skerry/base';
-import type { Load } from './clients/caller.ts';
+import type { Counts, Load } from './clients/caller.ts';
 import { Client } from './clients/client.ts';
-import { leaseTtlMsMax } from './clients/leases.ts';
 import { Journal } from './clients/journal.ts';
 import { Faults } from './faults.ts';
 import { judge } from './judge.ts';
+import { LinkFaults } from './link-faults.ts';
+import { becomeWhole } from './liveness.ts';
 import { drawPlan, type Plan } from './plan.ts';
+import { regionRandom, System } from './system.ts';
 import type { RunViolation } from './violation.ts';
-import { World } from './world.ts';
+import type { World } from './world.ts';
 
 export interface RunOptions {
   /** Gets every line of the trace. */
   readonly sink?: (line: string) => void;
   /** Changes what the seed drew, to make a failing world smaller. */
   readonly adjust?: (plan: Plan) => Plan;
+  /** Gets what is there when the run is over: to look closer at a failure. */
+  readonly inspect?: (system: System, journal: Journal) => void;
 }
 
 export interface RunResult {
@@ -28,57 +32,58 @@ export interface RunResult {
   readonly plan: Plan;
 }
 
-/** How long a healed world may take to become whole. */
-const livenessMsMax = 60_000;
-const settleEveryMs = 50;
-/** After that, applied state is on every disk. */
-const restMs = 300;
-/** Within so long after its time a lease is over, and its keys are gone from every node. */
-const leaseSlackMs = 1_500;
-
 /** Runs one world: a safety phase with faults, then all heals and everything must end and converge; then it is judged. */
 export function runSeed(seed: number, options: RunOptions = {}): RunResult {
   const random = new SeededRandom(seed);
   const drawn = drawPlan(seed, random.fork());
   const plan = options.adjust?.(drawn) ?? drawn;
-  const world = new World(plan, random.fork(), options.sink ?? null);
-  const journal = new Journal(() => world.queue.nowMs);
+  const journal: Journal = new Journal(() => system.queue.nowMs);
+  const system = new System(plan, random.fork(), { sink: options.sink ?? null, position: () => journal.position });
+  const { queue } = system;
   const violations: RunViolation[] = [];
-  const load = makeLoad(world, journal, violations);
+  const counts: Counts = { open: 0, nextValue: 1, stopped: false };
+  const loads = system.worlds.map((world): Load => ({
+    world, journal, twins: findTwins(plan.partitionCount), counts,
+    keys: Array.from({ length: plan.keyCount }, (_, i) => `k${i + 1}`),
+    onAnomaly: (invariant, message) => violations.push({ invariant, message }),
+  }));
   try {
-    for (const machine of world.machines.values()) world.start(machine);
-    world.onWiped = (machine) => forsake(journal, `${machine.name}#${machine.incarnation - 1}.`);
-    const faults = new Faults(world, random.fork());
-    for (let i = 0; i < plan.clientCount; i++) new Client(`c${i + 1}`, load, random.fork());
-    while (world.queue.step(plan.safetyMs));
-    load.stopped = true;
-    faults.heal();
-    const problem = becomeWhole(world, load);
+    const faults = system.worlds.map((world, region) => {
+      for (const machine of world.machines.values()) world.start(machine);
+      world.onWiped = (machine) => forsake(journal, `${machine.name}#${machine.incarnation - 1}.`);
+      const own = region === 0 ? random : regionRandom(seed, 10 + region);
+      const made = new Faults(world, own.fork());
+      for (let i = 0; i < world.plan.clientCount; i++) new Client(region === 0 ? `c${i + 1}` : `r${region + 1}-c${i + 1}`, { loads, region }, own.fork());
+      return made;
+    });
+    const { links } = system;
+    const crash = (world: World): void => faults[world.index]?.crashAll();
+    const linkFaults = links === null ? null : new LinkFaults(system, links, { random: regionRandom(seed, 20), crash });
+    while (queue.step(plan.safetyMs));
+    counts.stopped = true;
+    linkFaults?.heal();
+    for (const one of faults) one.heal();
+    const problem = becomeWhole(system, counts);
     if (problem !== null) violations.push({ invariant: 'liveness', message: problem });
   } catch (error) {
     violations.push({ invariant: 'crash', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
-  violations.push(...world.observer.violations);
-  const verdict = violations.some(({ invariant }) => invariant === 'crash') ? { violations: [], unknown: [] } : judge(world, journal);
+  for (const { observer } of system.worlds) violations.push(...observer.violations);
+  const verdict = violations.some(({ invariant }) => invariant === 'crash') ? { violations: [], unknown: [] } : judge(system, journal);
   violations.push(...verdict.violations);
-  for (const { invariant, message } of violations) world.trace.line(`violation ${invariant} ${message}`);
+  options.inspect?.(system, journal);
+  for (const { invariant, message } of violations) system.trace.line(`violation ${invariant} ${message}`);
   return {
-    seed, plan, violations, unknown: verdict.unknown, traceHash: world.trace.hash, operations: journal.entries.length,
-    simulatedMs: world.queue.nowMs, sometimes: world.sometimes.counts,
-  };
-}
-
-function makeLoad(world: World, journal: Journal, violations: RunViolation[]): Load {
-  const { plan } = world;
-  return {
-    world, journal, twins: findTwins(plan.partitionCount), open: 0, nextValue: 1, stopped: false,
-    keys: Array.from({ length: plan.keyCount }, (_, i) => `k${i + 1}`),
-    onAnomaly: (invariant, message) => violations.push({ invariant, message }),
+    seed, plan, violations, unknown: verdict.unknown, traceHash: system.trace.hash, operations: journal.callCount,
+    simulatedMs: queue.nowMs, sometimes: system.sometimes.counts,
   };
 }
 
 /** What a lost data folder alone was known to hold may be lost. */
 function forsake(journal: Journal, folder: string): void {
+  for (const update of journal.updates) {
+    if (!update.consistent && update.acknowledgedAt !== null && update.receipt === null && update.label?.startsWith(folder) === true) update.forsaken = true;
+  }
   for (const entry of journal.entries) {
     if (entry.accepted !== null && entry.receipt === null && entry.label?.startsWith(folder) === true) entry.forsaken = true;
   }
@@ -89,45 +94,4 @@ function findTwins(partitionCount: number): [string, string] | null {
     if (hashText(`twin${i}`) % partitionCount === hashText('twin0') % partitionCount) return ['twin0', `twin${i}`];
   }
   return null;
-}
-
-/** Runs until nothing is open and all nodes agree; says what is not so when time is over. */
-function becomeWhole(world: World, load: Load): string | null {
-  const endMs = world.queue.nowMs + livenessMsMax;
-  let problem: string | null = 'nothing was looked at';
-  while (problem !== null && world.queue.nowMs < endMs) {
-    runFor(world, settleEveryMs);
-    problem = load.open > 0 ? `${load.open} calls are open` : unsettled(world);
-  }
-  if (problem === null) {
-    runFor(world, restMs + (world.plan.operations.includes('lease') ? leaseTtlMsMax + leaseSlackMs : 0));
-    problem = unsettled(world);
-  }
-  return problem === null ? null : `after ${livenessMsMax} ms without faults ${problem}\n${describeNodes(world)}`;
-}
-
-function runFor(world: World, ms: number): void {
-  const endMs = world.queue.nowMs + ms;
-  while (world.queue.step(endMs));
-}
-
-function unsettled(world: World): string | null {
-  const { plan } = world;
-  for (let partition = 0; partition < plan.partitionCount; partition++) {
-    const states = [...world.machines.values()].flatMap((machine) => {
-      if (!world.members.has(machine.name)) return [];
-      const found = machine.replica?.status().partitions[partition];
-      return found === undefined ? [] : [found];
-    });
-    const leader = states.find(({ role }) => role === 'leader');
-    if (leader === undefined) return `partition ${partition} has no leader`;
-    if (leader.voters.length !== world.members.size || leader.learners.length > 0) return `partition ${partition} has not the members it should have`;
-    if (states.some(({ applied }) => applied !== leader.lastIndex)) return `partition ${partition} is not applied everywhere`;
-    if (states.some(({ pending }) => pending > 0)) return `partition ${partition} has pending writes`;
-  }
-  return null;
-}
-
-function describeNodes(world: World): string {
-  return [...world.machines.values()].map((machine) => `${machine.label} ${JSON.stringify(machine.replica?.status().partitions)} ${JSON.stringify(machine.replica?.metrics())}`).join('\n');
 }

@@ -4,6 +4,9 @@ export const sometimesNames = [
   'undecided', 'resolved', 'promoted', 'superseded', 'rejected', 'two copies of a retried write', 'clamped', 'promotion racing a consistent write',
   'storage full', 'overloaded', 'pending full', 'disk hung', 'member replaced', 'member removed', 'member added', 'leadership transferred', 'crash in a turn',
   'all crashed', 'power cut', 'lease expired', 'conflict recorded', 'read merged', 'joint configuration', 'w copies', 'not applied without a log',
+  'client moved to another region', 'read behind', 'link replayed', 'replayed entries dropped', 'link stalled', 'link cut', 'region cut off',
+  'region crashed', 'region evicted', 'region re-seeded', 'log of the link replayed', 'log of the link purged', 'state exchanged', 'tombstone collected',
+  'region log trimmed for size', 'passed on by a third region', 'concurrent values',
 ] as const;
 export type SometimesName = (typeof sometimesNames)[number];
 

@@ -1,4 +1,4 @@
-import { ByteReader, DecodeError } from '@skerry/base';
+import { ByteReader } from '@skerry/base';
 import { CausalContext, decodeStamp } from '@skerry/crdt';
 import { decodeConfigState } from '@skerry/raft';
 
@@ -40,19 +40,40 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
     reader.text();
     for (let fields = 4; fields > 0; fields--) reader.varint();
   }
-  // The simulated region knows of no other one yet.
-  if (reader.count() !== 0) throw new DecodeError('regions are not read here');
+  for (let left = reader.count(); left > 0; left--) skipRegion(reader);
   for (let left = reader.count(); left > 0; left--) {
     reader.u48();
     reader.text();
   }
   decodeStamp(reader);
   reader.varint();
-  if (reader.bool()) throw new DecodeError('re-seeding is not read here');
+  if (reader.bool()) {
+    reader.text();
+    reader.u48();
+    reader.varint();
+    decodeStamp(reader);
+  }
   decodeStamp(reader);
   reader.end();
   const common = new Uint8Array(before + bytes.length - after);
   common.set(bytes.subarray(0, before));
   common.set(bytes.subarray(after), before);
   return { applied, common };
+}
+
+/** A region: where it is, its nodes, whether it was evicted, and what it reported last. */
+function skipRegion(reader: ByteReader): void {
+  reader.text();
+  for (let left = reader.count(); left > 0; left--) reader.text();
+  for (let left = reader.count(); left > 0; left--) for (let fields = 4; fields > 0; fields--) reader.text();
+  reader.bool();
+  decodeStamp(reader);
+  if (reader.bool()) decodeStamp(reader);
+  if (!reader.bool()) return;
+  reader.u48();
+  reader.varint();
+  for (let left = reader.count(); left > 0; left--) {
+    reader.u48();
+    reader.varint();
+  }
 }

@@ -1,12 +1,14 @@
-import { assertPresent, type NodeId, type SeededRandom } from '@skerry/base';
-import type { Answer, ClientRequest, Effects, RequestHandle } from '@skerry/replica';
-import { EventQueue } from './event-queue.ts';
-import { Machine, nodeName, type MachineEvents } from './machine.ts';
+import { assertPresent, type NodeId, type RegionId, type SeededRandom } from '@skerry/base';
+import type { Answer, ClientRequest, Effects, LinkEffects, RequestHandle, Seen } from '@skerry/replica';
+import type { EventQueue } from './event-queue.ts';
+import { firstReplicaOf, Machine, nodeName, type MachineEvents } from './machine.ts';
 import { Network } from './network.ts';
 import { Observer } from './observer.ts';
-import { draw, type Plan } from './plan.ts';
-import { Sometimes } from './sometimes.ts';
-import { Trace } from './trace.ts';
+import type { Plan } from './plan.ts';
+import { draw } from './range.ts';
+import type { Sometimes } from './sometimes.ts';
+import type { Shared } from './system.ts';
+import type { Trace } from './trace.ts';
 
 /** A request on its way or open at a node. */
 interface OpenRequest {
@@ -18,21 +20,40 @@ interface OpenRequest {
 
 /** Who waits for an answer. */
 export interface Asker {
-  /** May come more than once only for a watch. `label` names the process and the data folder that answered. */
-  onAnswer(answer: Answer, label: string): void;
+  /**
+   * May come more than once only for a watch. `label` names the process and the data folder that answered, `seen` what it
+   * had applied by then; null where there is one region only.
+   */
+  onAnswer(answer: Answer, label: string, seen: Seen | null): void;
   /** The connection to the node is gone. */
   onLost(): void;
+}
+
+export interface WorldOptions {
+  /** Of this region. */
+  readonly plan: Plan;
+  readonly shared: Shared;
+  readonly region: RegionId;
+  /** From 0. */
+  readonly index: number;
+  /** The other ones. */
+  readonly regions: readonly RegionId[];
+  readonly random: SeededRandom;
+  readonly onLink: (machine: Machine, effects: LinkEffects) => void;
+  readonly onStarted: (machine: Machine) => void;
 }
 
 /** One region of machines, their network and the clients' way to them, under virtual time. */
 export class World {
   readonly plan: Plan;
-  readonly queue: EventQueue = new EventQueue();
+  readonly region: RegionId;
+  readonly index: number;
+  readonly queue: EventQueue;
   readonly trace: Trace;
   readonly machines: Map<NodeId, Machine> = new Map();
   readonly network: Network;
   readonly observer: Observer;
-  readonly sometimes: Sometimes = new Sometimes();
+  readonly sometimes: Sometimes;
   readonly random: SeededRandom;
   /** Nodes that are members of the region, or shall be when the change under way is done. */
   readonly members: Set<NodeId>;
@@ -41,22 +62,31 @@ export class World {
   /** Called when a process ended by itself in the middle of a turn. */
   onCrashInTurn: (machine: Machine) => void = () => {};
   onWiped: (machine: Machine) => void = () => {};
+  readonly #options: WorldOptions;
   readonly #clientNet: SeededRandom;
   readonly #open: Map<RequestHandle, OpenRequest> = new Map();
   #nextHandle = 1;
 
-  constructor(plan: Plan, random: SeededRandom, sink: ((line: string) => void) | null) {
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    const { plan, shared, region, index, regions, random } = options;
     this.plan = plan;
+    this.region = region;
+    this.index = index;
     this.random = random;
-    this.trace = new Trace(() => this.queue.nowMs, sink);
-    this.observer = new Observer(plan, this.sometimes, sink !== null);
+    this.queue = shared.queue;
+    this.trace = shared.trace;
+    this.sometimes = shared.sometimes;
+    this.observer = new Observer(plan, index, shared);
     this.#clientNet = random.fork();
-    const members = Array.from({ length: plan.nodeCount }, (_, i) => nodeName(i + 1));
+    const members = Array.from({ length: plan.nodeCount }, (_, i) => nodeName(index, i + 1));
     this.members = new Set(members);
     for (let number = 1; number <= plan.nodeCount + plan.spareCount; number++) {
-      const name = nodeName(number);
+      const name = nodeName(index, number);
       const bootstrap = number <= plan.nodeCount ? members : null;
-      this.machines.set(name, new Machine({ name, number, bootstrap, plan, queue: this.queue, random: random.fork(), events: this.#events() }));
+      this.machines.set(name, new Machine({
+        name, number: firstReplicaOf(index) + number, region, regions, bootstrap, plan, queue: this.queue, random: random.fork(), events: this.#events(),
+      }));
     }
     this.network = new Network({ queue: this.queue, random: random.fork(), plan, trace: this.trace, machines: this.machines });
   }
@@ -69,6 +99,7 @@ export class World {
     this.trace.line(`start ${machine.label}`);
     machine.start();
     this.network.started(machine.name);
+    this.#options.onStarted(machine);
   }
 
   /** `reset`: the process dies and its kernel closes its connections; else the power goes. */
@@ -138,7 +169,8 @@ export class World {
       return;
     }
     const { label } = machine;
-    this.queue.after(this.#clientDelayMs(), () => open.asker.onAnswer(answer, label));
+    const seen = this.plan.others.length > 0 ? (machine.replica?.seen() ?? null) : null;
+    this.queue.after(this.#clientDelayMs(), () => open.asker.onAnswer(answer, label, seen));
   }
 
   #clientDelayMs(): number {
@@ -155,18 +187,19 @@ export class World {
       onBatch: (machine, writes) => this.observer.written(machine, writes),
       onBatchDurable: (machine, writes) => this.observer.durable(machine, writes),
       onCrashInTurn: (machine) => this.onCrashInTurn(machine),
-      onTurn: () => {},
+      onLink: (machine, effects) => this.#options.onLink(machine, effects),
     };
   }
 }
 
-function describeRequest({ operation, id, timeoutMs }: ClientRequest): string {
+function describeRequest({ operation, id, timeoutMs, after }: ClientRequest): string {
   const key = 'key' in operation ? ` ${operation.key}` : '';
   const value = 'value' in operation ? `=${text(operation.value)}` : 'newValue' in operation ? ` ${text(operation.oldValue)}>${text(operation.newValue)}` : '';
   const consistent = 'consistent' in operation && !operation.consistent ? ' local' : '';
   const name = 'receipt' in operation ? ` ${operation.receipt}` : 'ticket' in operation ? ` ${operation.ticket}` : '';
   const write = id === undefined ? '' : ` ${id.client.slice(-4)}:${id.sequence}${id.retry ? ' retry' : ''}`;
-  return `${operation.kind}${key}${value}${consistent}${name}${write}${timeoutMs === null ? '' : ` ${timeoutMs} ms`}`;
+  const causality = after === undefined ? '' : ` after ${[...after.positions, ...after.dots.map(({ replica, sequence }) => ({ origin: replica, sequence }))].map(({ origin, sequence }) => `${origin}:${sequence}`).join(' ')}`;
+  return `${operation.kind}${key}${value}${consistent}${name}${write}${causality}${timeoutMs === null ? '' : ` ${timeoutMs} ms`}`;
 }
 
 function describeAnswer(answer: Answer): string {

@@ -1,15 +1,15 @@
 import { randomInt, type NodeId, type SeededRandom } from '@skerry/base';
-import type { Answer, ClientRequest } from '@skerry/replica';
+import type { Answer, ClientRequest, Seen } from '@skerry/replica';
 import type { World } from '../world.ts';
 
 /** Asks until a node answers: for what changes nothing and may be asked as often as one likes. */
 export function ask(options: {
   readonly world: World;
   readonly random: SeededRandom;
-  readonly request: Pick<ClientRequest, 'operation' | 'timeoutMs'>;
-  readonly pickNode: () => NodeId;
+  readonly request: Pick<ClientRequest, 'operation' | 'timeoutMs' | 'after'>;
+  readonly pickNode: (world: World) => NodeId;
   /** False: the answer does not count, ask again. */
-  readonly onAnswer: (answer: Answer, label: string) => boolean;
+  readonly onAnswer: (answer: Answer, label: string, seen: Seen | null) => boolean;
   /** True ends it without an answer. */
   readonly isMoot?: () => boolean;
 }): void {
@@ -24,11 +24,11 @@ export function ask(options: {
   const send = (): void => {
     if (over || isMoot()) return;
     const attempt = ++attempts;
-    const handle = world.request(pickNode(), request, {
-      onAnswer: (answer, label) => {
+    const handle = world.request(pickNode(world), request, {
+      onAnswer: (answer, label, seen) => {
         if (over) return;
         const isRefused = answer.kind === 'error' && answer.code === 'OVERLOADED';
-        if (!isRefused && onAnswer(answer, label)) over = true;
+        if (!isRefused && onAnswer(answer, label, seen)) over = true;
         else again(attempt);
       },
       onLost: () => again(attempt),

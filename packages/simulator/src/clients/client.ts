@@ -1,34 +1,59 @@
 import { clientId, hashText, randomChance, randomHex, randomInt, randomPick, utf8Encode, type ClientId, type NodeId, type SeededRandom } from '@skerry/base';
-import type { Answer, WriteOperation } from '@skerry/replica';
+import type { Answer, ClientRequest, Seen, WriteOperation } from '@skerry/replica';
 import type { OperationKind } from '../plan.ts';
 import { startWallMs } from '../wall-clock.ts';
+import type { World } from '../world.ts';
 import { ask } from './asking.ts';
 import { bytesOf, textOf, type Caller, type Load } from './caller.ts';
 import type { Entry } from './journal.ts';
 import { holdLease } from './leases.ts';
-import { awaitReceipt } from './receipts.ts';
+import { awaitEntry } from './receipts.ts';
+import { Token } from './token.ts';
 import { transactTwins } from './twins.ts';
+import { callTyped } from './updates.ts';
 import { WriteCall, type WriteEnd } from './write-call.ts';
 
 /** A client session: it thinks, calls, and keeps its promises about sequences. */
 export class Client implements Caller {
   readonly name: string;
-  readonly load: Load;
   readonly random: SeededRandom;
-  readonly #id: ClientId;
+  /** Of every region. */
+  readonly #loads: readonly Load[];
+  readonly #token: Token = new Token();
+  #load: Load;
+  #id: ClientId;
   /** By partition: the next sequence, and those without an answer. */
-  readonly #sequences: Map<number, { next: number; readonly open: Set<number> }> = new Map();
+  #sequences: Map<number, { next: number; readonly open: Set<number> }> = new Map();
   #openCalls = 0;
   /** The node it likes, as its connection is there. */
   #home: NodeId;
 
-  constructor(name: string, load: Load, random: SeededRandom) {
+  constructor(name: string, { loads, region }: { loads: readonly Load[]; region: number }, random: SeededRandom) {
     this.name = name;
-    this.load = load;
+    this.#loads = loads;
+    this.#load = loads[region] as Load;
     this.random = random;
-    this.#home = randomPick(random, [...load.world.members]);
-    this.#id = clientId(startWallMs.toString(16).padStart(12, '0') + randomHex(random, 10));
+    this.#home = randomPick(random, [...this.load.world.members]);
+    this.#id = newId(random);
     this.#think();
+  }
+
+  get load(): Load {
+    return this.#load;
+  }
+
+  after(key: string): Pick<ClientRequest, 'after'> {
+    if (this.#loads.length === 1) return {};
+    const after = this.#token.of(this.partitionOf(key));
+    return after === undefined ? {} : { after };
+  }
+
+  saw(seen: Seen): void {
+    this.#token.fold(seen);
+  }
+
+  wrote(receipt: string, isMoot: () => boolean): void {
+    if (this.#loads.length > 1) this.#token.wrote(receipt, isMoot);
   }
 
   /** The partition of a key, computed apart from the code under test. */
@@ -36,14 +61,15 @@ export class Client implements Caller {
     return hashText(key) % this.load.world.plan.partitionCount;
   }
 
-  pickNode: () => NodeId = () => {
-    const members = [...this.load.world.members];
+  pickNode: (world: World) => NodeId = (world) => {
+    const members = [...world.members];
+    if (world !== this.load.world) return randomPick(this.random, members);
     if (randomChance(this.random, 0.15) || !members.includes(this.#home)) this.#home = randomPick(this.random, members);
     return randomChance(this.random, 0.65) ? this.#home : randomPick(this.random, members);
   };
 
   newValue(): string {
-    return `v${this.load.nextValue++}`;
+    return `v${this.load.counts.nextValue++}`;
   }
 
   /** Runs a write until its end. */
@@ -62,6 +88,7 @@ export class Client implements Caller {
       onAnomaly: (message) => this.load.onAnomaly('I7', message),
       onEnd: (end) => {
         sequences.open.delete(sequence);
+        if (end.kind === 'answer' && end.seen !== null) this.saw(end.seen);
         onEnd(end);
         this.finish();
       },
@@ -70,12 +97,12 @@ export class Client implements Caller {
 
   begin(): void {
     this.#openCalls++;
-    this.load.open++;
+    this.load.counts.open++;
   }
 
   finish(): void {
     this.#openCalls--;
-    this.load.open--;
+    this.load.counts.open--;
     if (this.#openCalls === 0) this.#think();
   }
 
@@ -87,9 +114,24 @@ export class Client implements Caller {
   #think(): void {
     const { world } = this.load;
     world.queue.after(randomInt(this.random, 1, world.plan.thinkMsMax), () => {
-      if (this.load.stopped || this.#openCalls > 0 || this.load.journal.entries.length >= world.plan.callsMax) return;
-      for (let left = randomInt(this.random, 1, world.plan.pipelineMax); left > 0; left--) this.#call(randomPick(this.random, world.plan.operations));
+      if (this.load.counts.stopped || this.#openCalls > 0 || this.load.journal.callCount >= world.plan.callsMax) return;
+      if (world.plan.moveChance > 0 && randomChance(this.random, world.plan.moveChance)) this.#move();
+      for (let left = randomInt(this.random, 1, world.plan.pipelineMax); left > 0; left--) {
+        if (world.plan.types.length > 0 && randomChance(this.random, 0.5)) callTyped(this);
+        else this.#call(randomPick(this.random, world.plan.operations));
+      }
     });
+  }
+
+  /** On in another region: as a session of its own to the nodes there, with what it has seen. */
+  #move(): void {
+    this.#load = randomPick(this.random, this.#loads.filter((load) => load !== this.#load));
+    const { world } = this.#load;
+    world.sometimes.saw('client moved to another region');
+    world.trace.line(`${this.name} moves to ${world.region}`);
+    this.#home = randomPick(this.random, [...world.members]);
+    this.#id = newId(this.random);
+    this.#sequences = new Map();
   }
 
   #call(kind: OperationKind): void {
@@ -125,17 +167,20 @@ export class Client implements Caller {
   #get(key: string, consistent: boolean): void {
     const { journal, world } = this.load;
     const copies = consistent || randomChance(this.random, 0.7) ? 1 : randomInt(this.random, 1, world.members.size);
-    const entry = journal.invoke(this.name, { op: 'get', key }, { consistent, copies });
+    const entry = journal.invoke(this.name, { op: 'get', key }, { consistent, region: world.index, copies });
     this.begin();
     ask({
       world, random: this.random, pickNode: this.pickNode,
-      request: { operation: { kind: 'get', key, consistent, ...(copies > 1 ? { r: copies } : {}) }, timeoutMs: copies > 1 ? 300 : this.drawTimeoutMs() },
-      onAnswer: (answer, label) => {
+      request: { operation: { kind: 'get', key, consistent, ...(copies > 1 ? { r: copies } : {}) }, timeoutMs: copies > 1 ? 300 : this.drawTimeoutMs(), ...this.after(key) },
+      onAnswer: (answer, label, seen) => {
         if (answer.kind !== 'key') this.load.onAnomaly('answer', `a get was answered ${answer.kind}`);
         else if (!answer.timeout) {
           entry.label = label;
           if (copies > 1) world.sometimes.saw('read merged');
-          journal.ok(entry, { outcome: 'read', value: textOf(answer.value), version: answer.version ?? undefined });
+          if (answer.behind === true) world.sometimes.saw('read behind');
+          else if (seen !== null) this.saw(seen);
+          // What is behind promises nothing.
+          if (answer.behind !== true) journal.ok(entry, { outcome: 'read', value: textOf(answer.value), version: answer.version ?? undefined });
         }
         this.finish();
         return true;
@@ -147,7 +192,7 @@ export class Client implements Caller {
     const { world, journal } = this.load;
     const w = !consistent && randomChance(this.random, 0.25) ? { w: randomInt(this.random, 1, world.members.size) } : {};
     const operation: WriteOperation = value === null ? { kind: 'delete', key, consistent, ...w } : { kind: 'set', key, value: utf8Encode(value), consistent, ...w };
-    const entry = journal.invoke(this.name, value === null ? { op: 'delete', key } : { op: 'set', key, value }, { consistent });
+    const entry = journal.invoke(this.name, value === null ? { op: 'delete', key } : { op: 'set', key, value }, { consistent, region: world.index });
     this.write(key, operation, (end) => {
       if (end.kind === 'noEffect') journal.fail(entry);
       if (end.kind !== 'answer') return;
@@ -162,14 +207,15 @@ export class Client implements Caller {
     this.load.journal.accepted(entry, answer.version);
     if (answer.valid && w > 1) this.load.world.sometimes.saw('w copies');
     if (this.load.world.isWipedSince(entry.label ?? '')) entry.forsaken = true;
-    awaitReceipt(this, entry, answer.receipt);
+    this.wrote(answer.receipt, () => entry.forsaken || entry.receipt !== null);
+    awaitEntry(this, entry, answer.receipt);
   }
 
   #swap(key: string): void {
     const { journal } = this.load;
     const oldValue = this.#guess(key);
     const newValue = randomChance(this.random, 0.15) ? null : this.newValue();
-    const entry = journal.invoke(this.name, { op: 'swap', key, oldValue, newValue }, { consistent: true });
+    const entry = journal.invoke(this.name, { op: 'swap', key, oldValue, newValue }, { consistent: true, region: this.load.world.index });
     this.write(key, { kind: 'swap', key, newValue: bytesOf(newValue), oldValue: bytesOf(oldValue) }, (end) => {
       if (end.kind === 'noEffect') journal.fail(entry);
       if (end.kind !== 'answer' || end.answer.kind !== 'key') return;
@@ -185,7 +231,7 @@ export class Client implements Caller {
     const { journal } = this.load;
     const oldValue = this.#guess(key);
     const newValue = this.newValue();
-    const entry = journal.invoke(this.name, { op: 'swap', key, oldValue, newValue }, { consistent: true });
+    const entry = journal.invoke(this.name, { op: 'swap', key, oldValue, newValue }, { consistent: true, region: this.load.world.index });
     const operation: WriteOperation = {
       kind: 'txn', compares: [{ kind: 'value', key, equals: bytesOf(oldValue) }],
       then: [{ kind: 'set', key, value: utf8Encode(newValue) }], otherwise: [{ kind: 'get', key }],
@@ -204,7 +250,7 @@ export class Client implements Caller {
   /** Each key of the page, and each that is missing in it, is a read of its own. */
   #list(consistent: boolean): void {
     const { journal, world, keys } = this.load;
-    const entries = keys.map((key) => journal.invoke(this.name, { op: 'get', key }, { consistent }));
+    const entries = keys.map((key) => journal.invoke(this.name, { op: 'get', key }, { consistent, region: world.index, listed: true }));
     this.begin();
     ask({
       world, random: this.random, pickNode: this.pickNode,
@@ -235,4 +281,8 @@ export class Client implements Caller {
     }
     return null;
   }
+}
+
+function newId(random: SeededRandom): ClientId {
+  return clientId(startWallMs.toString(16).padStart(12, '0') + randomHex(random, 10));
 }

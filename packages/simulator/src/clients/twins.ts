@@ -6,12 +6,12 @@ import { textOf, type Caller } from './caller.ts';
  * not atomic. Each twin is also judged as a key of its own.
  */
 export function transactTwins(client: Caller): void {
-  const { journal, twins } = client.load;
+  const { journal, twins, world } = client.load;
   if (twins === null) return;
   const [a, b] = twins;
   if (randomChance(client.random, 0.5)) {
     const value = client.newValue();
-    const entries = twins.map((key) => journal.invoke(client.name, { op: 'set', key, value }, { consistent: true }));
+    const entries = twins.map((key) => journal.invoke(client.name, { op: 'set', key, value }, { consistent: true, region: world.index }));
     const then = twins.map((key) => ({ kind: 'set' as const, key, value: utf8Encode(value) }));
     client.write(a, { kind: 'txn', compares: [], then, otherwise: [] }, (end) => {
       for (const entry of entries) {
@@ -24,7 +24,7 @@ export function transactTwins(client: Caller): void {
     });
     return;
   }
-  const entries = twins.map((key) => journal.invoke(client.name, { op: 'get', key }, { consistent: true }));
+  const entries = twins.map((key) => journal.invoke(client.name, { op: 'get', key }, { consistent: true, region: world.index, listed: true }));
   client.write(a, { kind: 'txn', compares: [], then: [{ kind: 'get', key: a }, { kind: 'get', key: b }], otherwise: [] }, (end) => {
     if (end.kind !== 'answer' || end.answer.kind !== 'txn') return;
     const values = end.answer.results.map(({ value }) => textOf(value));

@@ -1,10 +1,10 @@
 import { randomChance, randomInt, randomPick, type NodeId, type SeededRandom } from '@skerry/base';
-import type { Answer, RequestHandle, WriteId, WriteOperation } from '@skerry/replica';
+import type { Answer, RequestHandle, Seen, WriteId, WriteOperation } from '@skerry/replica';
 import type { World } from '../world.ts';
 
 /** How a write ended for its client. */
 export type WriteEnd =
-  | { readonly kind: 'answer'; readonly answer: Answer; readonly label: string }
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly label: string; readonly seen: Seen | null }
   /** It had no effect, and never will. */
   | { readonly kind: 'noEffect' }
   | { readonly kind: 'unknown' };
@@ -17,7 +17,7 @@ export interface WriteCallOptions {
   readonly answeredBelow: () => number;
   /** null: blocking. */
   readonly timeoutMs: number | null;
-  readonly pickNode: () => NodeId;
+  readonly pickNode: (world: World) => NodeId;
   readonly onEnd: (end: WriteEnd) => void;
   /** An answer that no node may give. */
   readonly onAnomaly: (message: string) => void;
@@ -39,7 +39,7 @@ export class WriteCall {
   constructor(options: WriteCallOptions, partition: number) {
     this.#options = options;
     this.#startMs = options.world.queue.nowMs;
-    this.#ticket = `r1:${partition}:${options.id.client}:${options.id.sequence}`;
+    this.#ticket = `${options.world.region}:${partition}:${options.id.client}:${options.id.sequence}`;
     this.#attempt(options.timeoutMs);
   }
 
@@ -54,8 +54,8 @@ export class WriteCall {
     const request = this.#resolving
       ? { operation: { kind: 'resolve' as const, ticket: this.#ticket }, timeoutMs: null }
       : { operation, id: { ...id, answeredBelow: answeredBelow(), retry: attempt > 1 }, timeoutMs };
-    const handle = world.request(pickNode(), request, {
-      onAnswer: (answer, label) => this.#answered(answer, { label, attempt }),
+    const handle = world.request(pickNode(world), request, {
+      onAnswer: (answer, label, seen) => this.#answered(answer, { label, seen, attempt }),
       onLost: () => this.#silent(attempt),
     });
     this.#handles.push(handle);
@@ -65,7 +65,7 @@ export class WriteCall {
     });
   }
 
-  #answered(answer: Answer, { label, attempt }: { label: string; attempt: number }): void {
+  #answered(answer: Answer, { label, seen, attempt }: { label: string; seen: Seen | null; attempt: number }): void {
     if (this.#over) return;
     const { world, onAnomaly, random, timeoutMs } = this.#options;
     if (answer.kind === 'error') {
@@ -74,7 +74,7 @@ export class WriteCall {
         if (this.#attempts === 1 && !this.#resolving) return this.#end({ kind: 'noEffect' });
         return this.#againSoon(attempt);
       }
-      if (answer.code === 'LEASE_NOT_FOUND' || answer.code === 'LEASE_EXISTS') return this.#end({ kind: 'noEffect' });
+      if (answer.code === 'LEASE_NOT_FOUND' || answer.code === 'LEASE_EXISTS' || answer.code === 'LIMIT_EXCEEDED') return this.#end({ kind: 'noEffect' });
       onAnomaly(`${answer.code} for ${this.#ticket}, which was never answered`);
       return this.#end({ kind: 'unknown' });
     }
@@ -93,7 +93,7 @@ export class WriteCall {
     if (this.#resolving) world.sometimes.saw('resolved');
     const isLate = timeoutMs !== null && attempt === 1 && world.queue.nowMs - this.#startMs > timeoutMs + 5;
     if (outcome === 'applied' && (isLate || this.#resolving)) world.sometimes.saw('request won against fence');
-    this.#end({ kind: 'answer', answer, label });
+    this.#end({ kind: 'answer', answer, label, seen });
   }
 
   /** No answer will come, or none has come for long. */
