@@ -7,6 +7,11 @@ export const usage = `usage: npm run bench -- [--only skerry,redis-always,…] [
 
   --quick               the table of figures, in less than ten minutes; takes --only, --rounds, --seconds
   --part NAMES          of --quick: peers (beside the others, and idle), size, ramp; default all
+  --experiment ramp     five nodes, 2,500, 5,000 and 10,000 sets a second offered, for --seconds (30) each;
+                        --only skerry,etcd unless told
+  --experiment election leaders crash: --trials (1000) in the simulator for each range of timeouts, and
+                        --real-trials (50; 0: none) with real processes
+  --save FOLDER         also writes results there: JSON, a page, plots; docs/benchmarks has those that count
   --only SYSTEMS        of those that are installed; default all
   --workload NAMES      default set,get
   --in-flight N,…       calls open at once; default 256
@@ -52,6 +57,10 @@ export interface Flags {
   readonly redisServer: string | null;
   readonly installPeers: boolean;
   readonly quick: boolean;
+  readonly experiment: 'ramp' | 'election' | null;
+  readonly trials: number;
+  readonly realTrials: number;
+  readonly save: string | null;
   readonly json: boolean;
   readonly list: boolean;
   readonly help: boolean;
@@ -70,6 +79,10 @@ const options = {
   seconds: { type: 'string' },
   'warm-up': { type: 'string' },
   part: { type: 'string' },
+  experiment: { type: 'string' },
+  trials: { type: 'string', default: '1000' },
+  'real-trials': { type: 'string', default: '50' },
+  save: { type: 'string' },
   rate: { type: 'string' },
   connections: { type: 'string', default: '1' },
   data: { type: 'string' },
@@ -87,8 +100,14 @@ const options = {
 export function readFlags(args: readonly string[]): Flags {
   const { values } = parseArgs({ args: [...args], options });
   if (values.output !== 'json' && values.output !== 'table') throw new Error('-o takes json or table');
+  const experiment =
+    values.experiment === undefined ? null : oneOf('--experiment', values.experiment, ['ramp', 'election'] as const);
   return {
-    only: values.only === undefined ? null : listOf(values.only),
+    experiment,
+    trials: countOf('--trials', values.trials),
+    realTrials: secondsOf('--real-trials', values['real-trials']),
+    save: values.save ?? null,
+    only: values.only === undefined ? defaultSystems(experiment) : listOf(values.only),
     workloads: listOf(values.workload).map((name) => oneOf('--workload', name, workloadNames)),
     inFlight: listOf(values['in-flight']).map((text) => countOf('--in-flight', text)),
     valueBytes: listOf(values.value).map((text) => countOf('--value', text)),
@@ -98,8 +117,7 @@ export function readFlags(args: readonly string[]): Flags {
     ),
     nodes: countOf('--nodes', values.nodes),
     rounds: countOf('--rounds', values.rounds),
-    // The table of figures has less time for each.
-    seconds: countOf('--seconds', values.seconds ?? (values.quick ? '3' : '5')),
+    seconds: countOf('--seconds', values.seconds ?? defaultSeconds(values)),
     warmUpSeconds: secondsOf('--warm-up', values['warm-up'] ?? (values.quick ? '1.5' : '2')),
     parts:
       values.part === undefined ? quickParts : listOf(values.part).map((name) => oneOf('--part', name, quickParts)),
@@ -116,6 +134,18 @@ export function readFlags(args: readonly string[]): Flags {
     list: values.list,
     help: values.help,
   };
+}
+
+/** null: all. */
+function defaultSystems(experiment: Flags['experiment']): readonly string[] | null {
+  if (experiment === 'ramp') return ['skerry', 'etcd'];
+  return experiment === 'election' ? ['skerry'] : null;
+}
+
+/** The table of figures has less time for each measurement; the ramp is one measurement. */
+function defaultSeconds({ quick, experiment }: { readonly quick: boolean; readonly experiment?: string }): string {
+  if (experiment === 'ramp') return '30';
+  return quick ? '3' : '5';
 }
 
 function listOf(text: string): string[] {

@@ -2,14 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readFlags, usage, type Flags } from './flags.ts';
-import { figuresOf, figureTable } from './figures.ts';
 import { installPeers } from './lib/install-peers.ts';
 import { circumstances } from './lib/machine.ts';
-import { findProgram } from './lib/programs.ts';
+import { isBusy, pageOf, rounded, saveResults } from './lib/results.ts';
 import { workloadNames, workloads } from './lib/workloads.ts';
-import { measureMatrix, matrixTable } from './matrix.ts';
-import { measureFigures, type QuickOptions } from './quick.ts';
-import { chosenSystems, installedSystems } from './systems.ts';
+import { runMode } from './modes.ts';
+import { chosenSystems, installedSystems, type Installed } from './systems.ts';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -21,51 +19,53 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${(error as Error).message}\n\n${usage}`);
     return 1;
   }
-  if (flags.help) return print(usage);
-  if (flags.installPeers) installPeers(say);
-  const installed = installedSystems(flags);
-  if (flags.list) {
-    for (const name of workloadNames) print(`${name.padEnd(14)} ${workloads[name].summary}`);
-    for (const { id, label, version, durability } of installed.systems) {
-      print(`${id.padEnd(14)} ${label} ${version}: ${durability}`);
-    }
-    for (const line of installed.missing) print(line);
+  if (flags.help) {
+    print(usage);
     return 0;
   }
-  for (const line of installed.missing) say(line);
-  if (flags.profile !== null) mkdirSync(flags.profile, { recursive: true });
-  const folder = mkdtempSync(join(resolve(flags.data ?? tmpdir()), 'skerry-bench-'));
+  let folder: string | null = null;
   try {
-    const systems = chosenSystems(installed, flags.only);
-    if (flags.quick) {
-      const found = await measureFigures({ ...quickOptionsOf(flags), systems, folder, say });
-      const figures = figuresOf(found.findings);
-      if (flags.json) print(JSON.stringify({ ...circumstances(args), figures, ...found }));
-      else print(figureTable(figures));
+    if (flags.installPeers) installPeers(say);
+    const installed = installedSystems(flags);
+    if (flags.list) {
+      list(installed);
       return 0;
     }
-    const results = await measureMatrix(systems, { ...flags, folder }, say);
-    if (flags.json) print(JSON.stringify({ ...circumstances(args), results }));
-    else print(matrixTable(results, systems));
+    for (const line of installed.missing) say(line);
+    if (flags.profile !== null) mkdirSync(flags.profile, { recursive: true });
+    folder = mkdtempSync(join(resolve(flags.data ?? tmpdir()), 'skerry-bench-'));
+    await measure(args, flags, { installed, folder });
     return 0;
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     return 1;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (folder !== null) rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Chosen so that all of it takes less than ten minutes on two cores. */
-function quickOptionsOf({
-  parts,
-  rounds,
-  seconds,
-  warmUpSeconds,
-}: Flags): Omit<QuickOptions, 'systems' | 'folder' | 'say'> {
-  const etcdctl = findProgram('etcdctl', null, 'version')?.path ?? null;
-  const times = { measureMs: seconds * 1_000, warmUpMs: warmUpSeconds * 1_000, rampStepMs: 10_000, idleMs: 10_000 };
-  return { parts, rounds, etcdctl, ...times };
+async function measure(
+  args: readonly string[],
+  flags: Flags,
+  { installed, folder }: { readonly installed: Installed; readonly folder: string },
+): Promise<void> {
+  const now = circumstances(args);
+  if (isBusy(now)) say(`The load of this machine is ${now.loadBefore}: what is measured now is a hint, not a result.`);
+  const systems = chosenSystems(installed, flags.only);
+  const subtitle = `${now.cores} cores, commit ${now.commit}, ${now.startedAt.slice(0, 10)}${isBusy(now) ? ', a hint: the machine was busy' : ''}`;
+  const results = await runMode(flags, { systems, folder, subtitle, say });
+  if (flags.json) print(JSON.stringify({ ...now, ...results.data }, rounded));
+  else print(pageOf({ ...results, plots: {} }, now, systems));
+  if (flags.save === null) return;
+  for (const file of saveResults(flags.save, results, now, systems)) say(`wrote ${file}`);
+}
+
+function list({ systems, missing }: Installed): void {
+  for (const name of workloadNames) print(`${name.padEnd(14)} ${workloads[name].summary}`);
+  for (const { id, label, version, durability } of systems) {
+    print(`${id.padEnd(14)} ${label} ${version}: ${durability}`);
+  }
+  for (const line of missing) print(line);
 }
 
 /** Progress; results alone go to the standard output. */
@@ -73,7 +73,6 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-function print(text: string): number {
+function print(text: string): void {
   process.stdout.write(`${text.trimEnd()}\n`);
-  return 0;
 }

@@ -1,0 +1,93 @@
+import type { SystemUnderTest } from './clusters/cluster.ts';
+import { measureElections } from './experiments/election.ts';
+import { electionPlots, electionTable, rampPlots, rampTable } from './experiments/plots.ts';
+import { measureRamp, type Ramp } from './experiments/ramp.ts';
+import { figuresOf, figureTable } from './figures.ts';
+import type { Flags } from './flags.ts';
+import { findProgram } from './lib/programs.ts';
+import type { Results } from './lib/results.ts';
+import { matrixTable, measureMatrix } from './matrix.ts';
+import { measureFigures } from './quick.ts';
+
+export interface ModeContext {
+  readonly systems: readonly SystemUnderTest[];
+  /** For data; removed at the end. */
+  readonly folder: string;
+  /** Under the titles of plots. */
+  readonly subtitle: string;
+  readonly say: (line: string) => void;
+}
+
+/** What `npm run bench` does, by its flags. */
+export function runMode(flags: Flags, context: ModeContext): Promise<Results> {
+  if (flags.experiment === 'ramp') return ramp(flags, context);
+  if (flags.experiment === 'election') return election(flags, context);
+  return flags.quick ? quick(flags, context) : matrix(flags, context);
+}
+
+/** The times are chosen so that all of it takes less than ten minutes on two cores. */
+async function quick(flags: Flags, { systems, folder, subtitle, say }: ModeContext): Promise<Results> {
+  const { parts, rounds, seconds, warmUpSeconds } = flags;
+  const found = await measureFigures({
+    parts,
+    rounds,
+    systems,
+    folder,
+    say,
+    etcdctl: findProgram('etcdctl', null, 'version')?.path ?? null,
+    measureMs: seconds * 1_000,
+    warmUpMs: warmUpSeconds * 1_000,
+    rampStepMs: 10_000,
+    idleMs: 10_000,
+  });
+  const figures = figuresOf(found.findings);
+  const { series, etcdOwnLoad, ramps } = found;
+  return {
+    name: 'figures',
+    title: 'Figures',
+    page: figureTable(figures),
+    plots: ramps.length === 0 ? {} : rampPlots(ramps, subtitle),
+    data: { figures, etcdOwnLoad, series, ramps },
+  };
+}
+
+async function matrix(flags: Flags, { systems, folder, say }: ModeContext): Promise<Results> {
+  const results = await measureMatrix(systems, { ...flags, folder }, say);
+  const name = `loads-${flags.nodes}-nodes`;
+  return {
+    name,
+    title: `Loads on ${flags.nodes} nodes`,
+    page: matrixTable(results, systems),
+    plots: {},
+    data: { results },
+  };
+}
+
+/** The steps last 30 s each unless `--seconds` says otherwise. */
+async function ramp(flags: Flags, { systems, folder, subtitle, say }: ModeContext): Promise<Results> {
+  const ramps: Ramp[] = [];
+  for (const system of systems) {
+    say(`Ramp: ${system.label} on five nodes…`);
+    ramps.push(await measureRamp(system, { stepMs: flags.seconds * 1_000, folder }));
+  }
+  const page = rampTable(ramps);
+  return { name: 'ramp', title: 'Rising load on five nodes', page, plots: rampPlots(ramps, subtitle), data: { ramps } };
+}
+
+async function election(flags: Flags, { folder, subtitle, say }: ModeContext): Promise<Results> {
+  const { trials } = flags;
+  const elections = await measureElections({
+    trials,
+    trialsOfEqual: Math.ceil(trials / 10),
+    realTrials: flags.realTrials,
+    folder,
+    say,
+  });
+  return {
+    name: 'elections',
+    title: 'Elections',
+    page: electionTable(elections),
+    plots: electionPlots(elections, subtitle),
+    data: { elections },
+  };
+}
