@@ -326,7 +326,7 @@ export class Partition {
   }
 
   #settle(dot: Dot): void {
-    const held = this.pending.release(dot);
+    const held = this.pending.count === 0 ? null : this.pending.release(dot);
     this.promotions.settled(dot, held);
     if (held !== null) this.gates.settled(held.dotText);
   }

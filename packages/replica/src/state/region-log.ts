@@ -31,19 +31,19 @@ export class RegionLog {
     this.#store = store;
   }
 
-  /** Appends what follows the last entry. */
+  /** Appends what follows the last entry. The entries are copied. */
   append(origin: ReplicaId, state: OriginState, entries: readonly Uint8Array[]): void {
     const first = state.applied + 1;
     const record = encodeEntryList(entries);
     this.#store.defer(this.#keys.regionLog(origin, first), record);
     state.bytes += record.length;
-    this.#remember(origin, first, entries);
+    this.#remember(origin, { first, last: first + entries.length - 1, record });
   }
 
   /** Entries from `from` on, at least one if there is one, else at most about `bytesMax`. The caller knows that `from` is kept. */
   read(origin: ReplicaId, from: number, bytesMax: number): Uint8Array[] {
     const tail = this.#tails.get(origin);
-    if (tail !== undefined && from >= tail.first) return take(tail.entries.slice(from - tail.first, from - tail.first + 4_096), bytesMax);
+    if (tail !== undefined && tail.records[0] !== undefined && from >= tail.records[0].first) return readTail(tail, from, bytesMax);
     const start = this.#recordOf(origin, from);
     const found: Uint8Array[] = [];
     if (start === null) return found;
@@ -91,21 +91,18 @@ export class RegionLog {
     }
   }
 
-  #remember(origin: ReplicaId, first: number, entries: readonly Uint8Array[]): void {
+  #remember(origin: ReplicaId, appended: TailRecord): void {
     let tail = this.#tails.get(origin);
-    if (tail === undefined || tail.first + tail.entries.length !== first) {
-      tail = { first, entries: [], bytes: 0 };
+    if (tail === undefined || tail.records.at(-1)?.last !== appended.first - 1) {
+      tail = { records: [], bytes: 0 };
       this.#tails.set(origin, tail);
     }
-    for (const entry of entries) {
-      tail.entries.push(entry);
-      tail.bytes += entry.length;
-    }
+    tail.records.push(appended);
+    tail.bytes += appended.record.length;
     if (tail.bytes <= 2 * tailBytes) return;
     let drop = 0;
-    while (tail.bytes > tailBytes) tail.bytes -= (tail.entries[drop++] as Uint8Array).length;
-    tail.entries.splice(0, drop);
-    tail.first += drop;
+    while (tail.bytes > tailBytes && drop < tail.records.length - 1) tail.bytes -= (tail.records[drop++] as TailRecord).record.length;
+    tail.records.splice(0, drop);
   }
 
   #recordOf(origin: ReplicaId, sequence: number): number | null {
@@ -115,21 +112,33 @@ export class RegionLog {
   }
 }
 
+/** Entries `first` to `last`, as they are stored. */
+interface TailRecord {
+  readonly first: number;
+  readonly last: number;
+  readonly record: Uint8Array;
+}
+
+/** Each record follows on the one before. */
 interface Tail {
-  first: number;
-  readonly entries: Uint8Array[];
+  readonly records: TailRecord[];
   bytes: number;
 }
 
 const tailBytes = 1_024 * 1_024;
 
-function take(entries: readonly Uint8Array[], bytesMax: number): Uint8Array[] {
+function readTail({ records }: Tail, from: number, bytesMax: number): Uint8Array[] {
   const taken: Uint8Array[] = [];
   let bytes = 0;
-  for (const entry of entries) {
-    if (taken.length > 0 && bytes + entry.length > bytesMax) break;
-    taken.push(entry);
-    bytes += entry.length;
+  let at = records.length - 1;
+  while (at > 0 && (records[at] as TailRecord).first > from) at--;
+  for (const { first, last, record } of records.slice(at)) {
+    if (last < from) continue;
+    for (const entry of decodeEntryList(record).slice(Math.max(0, from - first))) {
+      if (taken.length > 0 && bytes + entry.length > bytesMax) return taken;
+      taken.push(entry);
+      bytes += entry.length;
+    }
   }
   return taken;
 }

@@ -66,7 +66,7 @@ export class Regions {
       const at = { origin, sequence: state.applied + 1 + index };
       settled.push(...this.#values.applyRemote(decodeRegionEntry(bytes), at, region));
     });
-    this.#values.log.append(origin, state, fresh.map((bytes) => bytes.slice()));
+    this.#values.log.append(origin, state, fresh);
     state.applied += fresh.length;
     return settled;
   }
