@@ -7,6 +7,7 @@ export const usage = `usage: npm run bench -- [--only skerry,redis-always,…] [
 
   --quick               the table of figures, in less than ten minutes; takes --only, --rounds, --seconds
   --part NAMES          of --quick: peers (beside the others, and idle), size, ramp; default all
+  --full                the table of figures, every load that docs/benchmarks names, and the experiments: hours
   --experiment ramp     five nodes, 2,500, 5,000 and 10,000 sets a second offered, for --seconds (30) each;
                         --only skerry,etcd unless told
   --experiment election leaders crash: --trials (1000) in the simulator for each range of timeouts, and
@@ -57,6 +58,7 @@ export interface Flags {
   readonly redisServer: string | null;
   readonly installPeers: boolean;
   readonly quick: boolean;
+  readonly full: boolean;
   readonly experiment: 'ramp' | 'election' | null;
   readonly trials: number;
   readonly realTrials: number;
@@ -68,6 +70,7 @@ export interface Flags {
 
 const options = {
   quick: { type: 'boolean', default: false },
+  full: { type: 'boolean', default: false },
   only: { type: 'string' },
   workload: { type: 'string', default: 'set,get' },
   'in-flight': { type: 'string', default: '256' },
@@ -130,6 +133,7 @@ export function readFlags(args: readonly string[]): Flags {
     redisServer: values['redis-server'] ?? null,
     installPeers: values['install-peers'],
     quick: values.quick,
+    full: values.full,
     json: values.output === 'json',
     list: values.list,
     help: values.help,

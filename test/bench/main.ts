@@ -53,11 +53,12 @@ async function measure(
   if (isBusy(now)) say(`The load of this machine is ${now.loadBefore}: what is measured now is a hint, not a result.`);
   const systems = chosenSystems(installed, flags.only);
   const subtitle = `${now.cores} cores, commit ${now.commit}, ${now.startedAt.slice(0, 10)}${isBusy(now) ? ', a hint: the machine was busy' : ''}`;
-  const results = await runMode(flags, { systems, folder, subtitle, say });
-  if (flags.json) print(JSON.stringify({ ...now, ...results.data }, rounded));
-  else print(pageOf({ ...results, plots: {} }, now, systems));
-  if (flags.save === null) return;
-  for (const file of saveResults(flags.save, results, now, systems)) say(`wrote ${file}`);
+  for await (const results of runMode(flags, { systems, folder, subtitle, say })) {
+    if (flags.json) print(JSON.stringify({ ...now, ...results.data }, rounded));
+    else print(pageOf({ ...results, plots: {} }, now, systems));
+    if (flags.save === null) continue;
+    for (const file of saveResults(flags.save, results, now, systems)) say(`wrote ${file}`);
+  }
 }
 
 function list({ systems, missing }: Installed): void {

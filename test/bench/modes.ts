@@ -6,6 +6,7 @@ import { figuresOf, figureTable } from './figures.ts';
 import type { Flags } from './flags.ts';
 import { findProgram } from './lib/programs.ts';
 import type { Results } from './lib/results.ts';
+import { fullLoads } from './full-loads.ts';
 import { matrixTable, measureMatrix } from './matrix.ts';
 import { measureFigures } from './quick.ts';
 
@@ -18,11 +19,19 @@ export interface ModeContext {
   readonly say: (line: string) => void;
 }
 
-/** What `npm run bench` does, by its flags. */
-export function runMode(flags: Flags, context: ModeContext): Promise<Results> {
-  if (flags.experiment === 'ramp') return ramp(flags, context);
-  if (flags.experiment === 'election') return election(flags, context);
-  return flags.quick ? quick(flags, context) : matrix(flags, context);
+/** What `npm run bench` does, by its flags; each result as soon as it is there. */
+export async function* runMode(flags: Flags, context: ModeContext): AsyncGenerator<Results, void, undefined> {
+  if (flags.full) {
+    yield await quick(flags, context);
+    for (const [name, changes] of Object.entries(fullLoads))
+      yield await matrix({ ...flags, ...changes }, context, name);
+    const systems = context.systems.filter(({ id }) => id === 'skerry' || id === 'etcd');
+    yield await ramp({ ...flags, seconds: 30 }, { ...context, systems });
+    yield await election(flags, context);
+  } else if (flags.experiment === 'ramp') yield await ramp(flags, context);
+  else if (flags.experiment === 'election') yield await election(flags, context);
+  else if (flags.quick) yield await quick(flags, context);
+  else yield await matrix(flags, context, `loads-${flags.nodes}-nodes`);
 }
 
 /** The times are chosen so that all of it takes less than ten minutes on two cores. */
@@ -51,12 +60,11 @@ async function quick(flags: Flags, { systems, folder, subtitle, say }: ModeConte
   };
 }
 
-async function matrix(flags: Flags, { systems, folder, say }: ModeContext): Promise<Results> {
-  const results = await measureMatrix(systems, { ...flags, folder }, say);
-  const name = `loads-${flags.nodes}-nodes`;
+async function matrix(flags: Flags, { systems, folder, say }: ModeContext, name: string): Promise<Results> {
+  const results = await measureMatrix(systems, { ...flags, folder: `${folder}/${name}` }, say);
   return {
     name,
-    title: `Loads on ${flags.nodes} nodes`,
+    title: `Loads: ${name.replace('loads-', '').replaceAll('-', ' ')}`,
     page: matrixTable(results, systems),
     plots: {},
     data: { results },

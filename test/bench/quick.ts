@@ -91,12 +91,6 @@ async function besidePeers(options: QuickOptions, results: Results): Promise<voi
     const skerry = running.find(({ system }) => system.id === 'skerry');
     if (skerry === undefined) throw new Error('the table of figures needs Skerry itself');
     results.findings.idle = idleFinding(await measureIdle(skerry, options.idleMs));
-    const etcd = running.find(({ system }) => system.id === 'etcd');
-    if (etcd !== undefined && options.etcdctl !== null) {
-      say('etcd with its own generator, etcdctl check perf…');
-      results.etcdOwnLoad = await etcdOwnLoad(options.etcdctl, etcd.cluster.target.endpoints);
-      say(`etcdctl check perf --load=${results.etcdOwnLoad.load}: ${results.etcdOwnLoad.writesPerSecond} writes/s`);
-    }
     for (const { workload, inFlight } of distinctLoads()) {
       const peers = comparisons.filter((one) => one.workload === workload && one.inFlight === inFlight);
       const participants = running.filter(
@@ -106,7 +100,17 @@ async function besidePeers(options: QuickOptions, results: Results): Promise<voi
       const run = runOf(options, { workload, inFlight, keys: fewKeys });
       const series = await interleaved(participants, rounds, run, say);
       results.series[`${workload}-${inFlight}`] = series;
-      for (const { id, peer } of peers) results.findings[id] = compared(id, series, peer, results.etcdOwnLoad);
+    }
+    // Last, as what it writes and deletes slows etcd down for minutes.
+    const etcd = running.find(({ system }) => system.id === 'etcd');
+    if (etcd !== undefined && options.etcdctl !== null) {
+      say('etcd with its own generator, etcdctl check perf…');
+      results.etcdOwnLoad = await etcdOwnLoad(options.etcdctl, etcd.cluster.target.endpoints);
+      say(`etcdctl check perf --load=${results.etcdOwnLoad.load}: ${results.etcdOwnLoad.writesPerSecond} writes/s`);
+    }
+    for (const { id, peer, workload, inFlight } of comparisons) {
+      const series = results.series[`${workload}-${inFlight}`] ?? [];
+      results.findings[id] = compared(id, series, peer, results.etcdOwnLoad);
     }
   } finally {
     await Promise.all(running.map((measured) => measured.stop()));

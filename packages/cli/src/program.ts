@@ -26,6 +26,7 @@ const loaders: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   member: async () => (await import('./commands/member.ts')).memberCommand,
   region: async () => (await import('./commands/region.ts')).regionCommand,
   chaos: async () => (await import('./commands/chaos.ts')).chaosCommand,
+  bench: async () => (await import('./commands/bench.ts')).benchCommand,
   check: async () => (await import('./commands/check.ts')).checkCommand,
 };
 
