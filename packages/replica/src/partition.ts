@@ -379,6 +379,8 @@ export class Partition {
     // In the same batch: a restart must not take the sender's feed for its own.
     this.turn.saveState();
     this.clock.observe(this.state.header.clock);
+    // Or this node, elected next, would count on from where it was itself, and end no lease until it got here.
+    this.clusterTime.applied(this.state.header.clusterMs, this.turn.now.monoMs);
     this.#setConfig(snapshot.config);
     for (const held of [...this.pending.all()]) if (this.state.header.context.has(held.write.op.dot)) this.#settle(held.write.op.dot);
     this.promotions.installed(older.header.context);
