@@ -21,7 +21,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           testTimeout: 30_000,
-          include: ['packages/*/src/**/*.test.ts', 'test/{tidy,faults,bench}/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'test/{tidy,faults,bench,planted,fuzz}/**/*.test.ts'],
         },
       },
       {

@@ -6,7 +6,7 @@ import { install } from './install.mjs';
 import { expected, root, run, runTool } from './process.mjs';
 import { checkSteps, runTests, testSteps } from './test.mjs';
 
-const commands = { start, test, build, check, faults, sim, bench };
+const commands = { start, test, build, check, faults, sim, planted, fuzz, bench };
 
 /** Resolves to the exit code. */
 export function runCommand(name, args) {
@@ -47,8 +47,32 @@ async function faults(args) {
   return run(process.execPath, [join(folder, 'dist', 'main.js'), ...args]);
 }
 
+/** Bugs planted into a copy of the sources, to see them found: `npm run planted` tries all and writes docs/planted.md. */
+async function planted(args) {
+  await installAndBuild();
+  const folder = join(root, 'test', 'planted');
+  if ((await runTool('typescript/bin/tsc', ['-p', folder])) !== 0) throw expected('the planted bugs do not compile');
+  return run(process.execPath, [join(folder, 'dist', 'main.js'), ...args]);
+}
+
 async function sim(args) {
   return runProgram(join(root, 'packages', 'simulator', 'bin', 'sim.mjs'), args);
+}
+
+/** Feeds every decoder with broken input: `npm run fuzz -- --time 60s [--seed N] [--only NAME]`. */
+async function fuzz(args) {
+  const given = { '--time': '60s', '--seed': String(Math.floor(Math.random() * 2 ** 31)) };
+  for (let i = 0; i < args.length; i += 2) {
+    if (!['--time', '--seed', '--only'].includes(args[i]) || args[i + 1] === undefined) throw expected('usage: npm run fuzz -- [--time 60s] [--seed N] [--only NAME]');
+    given[args[i]] = args[i + 1];
+  }
+  const time = /^(\d+)(s|m|h)$/.exec(given['--time']);
+  if (time === null || !/^\d+$/.test(given['--seed'])) throw expected('usage: --time 30s, 10m or 2h; --seed a number');
+  const seconds = Number(time[1]) * { s: 1, m: 60, h: 3600 }[time[2]];
+  console.log(`npm run fuzz -- --time ${given['--time']} --seed ${given['--seed']}${given['--only'] === undefined ? '' : ` --only '${given['--only']}'`}`);
+  await install();
+  const env = { FUZZ_SECONDS: `${seconds}`, FUZZ_SEED: given['--seed'], ...(given['--only'] === undefined ? {} : { FUZZ_ONLY: given['--only'] }) };
+  return runTool('vitest/vitest.mjs', ['run', '--project', 'unit', '--reporter=verbose', 'test/fuzz/fuzz.test.ts'], { env });
 }
 
 /** `npm run bench -- --help` says what there is. */

@@ -1,6 +1,6 @@
 import {
   checkAcknowledgedWrites, checkAppliedOnce, checkConvergence, checkLinearizable, checkOutcomes, checkOwnWrites, checkSessions,
-  factsOf, type Dump, type DumpEntry, type Facts, type VersionRecord,
+  factsOf, type Dump, type DumpEntry, type Facts, type History, type VersionRecord,
 } from '@skerry/checkers';
 import type { ListEntry } from '@skerry/replica';
 import { textOf } from './clients/caller.ts';
@@ -27,8 +27,7 @@ export function judge(system: System, journal: Journal): Verdict {
   const conflicts = worlds.flatMap(conflictsOf);
   for (const world of worlds) {
     const process = (entry: Entry): string | null => (entry.region === world.index ? entry.process : null);
-    const history = journal.history(process, ({ label }) => dataFolderOf(label), arrivalsIn(world, journal));
-    const linearizable = checkLinearizable(history, { stepsMax });
+    const linearizable = checkLinearizable(historyIn(world, journal), { stepsMax });
     if (linearizable === 'unknown') unknown.push(worlds.length === 1 ? 'I3' : `I3 in ${world.region}`);
     else violations.push(...linearizable);
     violations.push(...checkDeleted(factsOf(journal.history(process, ({ label }) => dataFolderOf(label)))));
@@ -74,6 +73,11 @@ export function judge(system: System, journal: Journal): Verdict {
 function nameOf(process: string, input: Entry['input']): string {
   const value = input.op === 'set' ? input.value : input.op === 'swap' ? input.newValue : null;
   return `${process} ${input.key}=${value}`;
+}
+
+/** What a region's clients called there, and what came from other regions meanwhile. */
+export function historyIn(world: World, journal: Journal): History {
+  return journal.history((entry) => (entry.region === world.index ? entry.process : null), ({ label }) => dataFolderOf(label), arrivalsIn(world, journal));
 }
 
 /** What came into a region from others, in its own log: by whom it was written tells the stamp. */

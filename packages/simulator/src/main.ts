@@ -1,4 +1,7 @@
+import { judgeHistory } from '@skerry/checkers';
+import { historyIn } from './judge.ts';
 import { runSeed, type RunResult } from './run-seed.ts';
+import { parseRegression, replay, shrinkSeed, type Regression } from './shrink.ts';
 import { sometimesNames } from './sometimes.ts';
 
 /** What the runner needs of its host. */
@@ -8,6 +11,11 @@ export interface Host {
   readonly elapsedMs: () => number;
   /** For seeds that nobody named. */
   readonly freshSeed: () => number;
+  /** Of the sources that run; null if nobody knows. */
+  readonly commit: () => string | null;
+  /** Paths are from the repository's folder. */
+  readonly readFile: (path: string) => string;
+  readonly writeFile: (path: string, text: string) => void;
 }
 
 export interface SimSummary {
@@ -28,22 +36,27 @@ interface Settings {
   readonly timeMs: number;
   readonly json: boolean;
   readonly trace: boolean;
+  readonly shrink: boolean;
+  readonly replay: string | null;
 }
 
 export const usage = `usage: sim [--seeds N] [--first N] [--seed N [--trace]] [--time 10m] [-o json]
+       sim --shrink --seed N [--time 2m]
+       sim --replay FILE [--trace]
   --seeds N   run N worlds, from --first or from a fresh seed on
   --seed N    run this one
   --trace     print its trace
   --time T    go on with fresh seeds for so long: 30s, 10m, 2h
+  --shrink    make the broken world of a seed smaller, for so long at most, and write regressions/seed-N.json
+  --replay F  run the world of such a file
   -o json     one object instead of lines`;
 
 /** Runs worlds until their number or time is over. 0: no violation and nothing left undecided; 1: some; 2: bad usage. */
 export function main(argv: readonly string[], host: Host): number {
   const settings = parse(argv);
-  if (settings === null) {
-    host.print(usage);
-    return 2;
-  }
+  if (settings === null) return misused(host);
+  if (settings.replay !== null) return replayFile(settings.replay, settings, host);
+  if (settings.shrink) return settings.seed === null ? misused(host) : shrinkOne(settings.seed, settings, host);
   const startMs = host.elapsedMs();
   const first = settings.seed ?? settings.first ?? host.freshSeed();
   const summary: SimSummary = {
@@ -59,7 +72,54 @@ export function main(argv: readonly string[], host: Host): number {
   return summary.violations + summary.unknown === 0 ? 0 : 1;
 }
 
-function add(summary: SimSummary, result: RunResult, { json }: Settings, { print }: Host): void {
+function misused({ print }: Host): number {
+  print(usage);
+  return 2;
+}
+
+const shrinkMsMax = 60_000;
+
+/** Shrinks one broken world and writes it where tests replay it; 1, as it is broken. */
+function shrinkOne(seed: number, { timeMs }: Settings, host: Host): number {
+  const endMs = host.elapsedMs() + (timeMs > 0 ? timeMs : shrinkMsMax);
+  const found = shrinkSeed(seed, { isOver: () => host.elapsedMs() >= endMs, onStep: host.print });
+  if (found === null) {
+    host.print(`seed ${seed} breaks nothing`);
+    return 0;
+  }
+  const name = `regressions/seed-${seed}`;
+  host.writeFile(`${name}.json`, `${JSON.stringify(found, null, 2)}\n`);
+  host.print(`${found.invariant}: ${found.message}`);
+  if (found.invariant === 'I3') drawHistory(found, name, host);
+  host.print(`npm run sim -- --replay ${name}.json`);
+  return 1;
+}
+
+/** The smallest part of what the clients saw that is no linearizable history, as a timeline. */
+function drawHistory(regression: Regression, name: string, host: Host): void {
+  replay(regression, {
+    inspect: ({ worlds }, journal) => {
+      const verdict = worlds.map((world) => judgeHistory(historyIn(world, journal))).find((one) => one.verdict === 'violated');
+      if (verdict?.verdict !== 'violated') return;
+      host.print(verdict.counterexample.text);
+      host.writeFile(`${name}.txt`, `${verdict.counterexample.explanation}\n\n${verdict.counterexample.text}`);
+      host.writeFile(`${name}.svg`, verdict.counterexample.svg);
+    },
+  });
+}
+
+/** 0: nothing is broken in it any more. */
+function replayFile(path: string, { trace }: Settings, host: Host): number {
+  const regression = parseRegression(host.readFile(path));
+  const { violations, unknown } = replay(regression, trace ? { sink: host.print } : {});
+  for (const { invariant, message } of violations) host.print(`${path}: ${invariant}: ${message}`);
+  for (const what of unknown) host.print(`${path}: ${what} could not be decided`);
+  if (violations.length + unknown.length > 0) return 1;
+  host.print(`${path}: breaks nothing`);
+  return 0;
+}
+
+function add(summary: SimSummary, result: RunResult, { json }: Settings, { print, commit }: Host): void {
   summary.seeds++;
   summary.operations += result.operations;
   summary.simulatedSeconds += result.simulatedMs / 1_000;
@@ -74,7 +134,9 @@ function add(summary: SimSummary, result: RunResult, { json }: Settings, { print
   for (const { invariant, message } of violations.slice(0, 5)) print(`seed ${seed}: ${invariant}: ${message}`);
   if (violations.length > 5) print(`seed ${seed}: and ${violations.length - 5} more`);
   for (const what of unknown) print(`seed ${seed}: ${what} could not be decided`);
-  print(rerun);
+  print(`${rerun}${violations.length > 0 ? `   # smaller: ${rerun} --shrink` : ''}`);
+  const at = commit();
+  if (at !== null) print(`at commit ${at}`);
 }
 
 function printSummary(summary: SimSummary, first: number, { print }: Host): void {
@@ -84,15 +146,19 @@ function printSummary(summary: SimSummary, first: number, { print }: Host): void
 }
 
 function parse(argv: readonly string[]): Settings | null {
-  let settings: Settings = { seed: null, first: null, seeds: 20, timeMs: 0, json: false, trace: false };
+  let settings: Settings = { seed: null, first: null, seeds: 20, timeMs: 0, json: false, trace: false, shrink: false, replay: null };
   for (let i = 0; i < argv.length; i++) {
     const name = argv[i];
-    if (name === '--trace') {
-      settings = { ...settings, trace: true };
+    if (name === '--trace' || name === '--shrink') {
+      settings = name === '--trace' ? { ...settings, trace: true } : { ...settings, shrink: true };
       continue;
     }
     const value = argv[++i];
     if (value === undefined) return null;
+    if (name === '--replay') {
+      settings = { ...settings, replay: value };
+      continue;
+    }
     const number = Number(value);
     if (name === '-o' && (value === 'json' || value === 'table')) settings = { ...settings, json: value === 'json' };
     else if (name === '--time') {

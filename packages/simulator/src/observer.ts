@@ -195,7 +195,8 @@ export class Observer {
   #pending(key: string, value: Uint8Array): void {
     const reader = new ByteReader(value);
     reader.text();
-    const name = `${reader.text()}:${reader.varint()}`;
+    // A client counts its writes in each partition.
+    const name = `${key.slice(2, 6)}:${reader.text()}:${reader.varint()}`;
     const dot = key.slice(7);
     const first = this.#copies.get(name);
     if (first === undefined) this.#copies.set(name, dot);

@@ -38,7 +38,9 @@ describe('the simulated regions', () => {
 describe('the runner', () => {
   const run = (argv: readonly string[]): { readonly code: number; readonly lines: string[] } => {
     const lines: string[] = [];
-    const code = main(argv, { print: (line) => lines.push(line), elapsedMs: () => 0, freshSeed: () => 77 });
+    const code = main(argv, {
+      print: (line) => lines.push(line), elapsedMs: () => 0, freshSeed: () => 77, commit: () => 'abc', readFile: () => 'no regression', writeFile: () => {},
+    });
     return { code, lines };
   };
 
@@ -53,5 +55,6 @@ describe('the runner', () => {
     expect(run(['--sed', '1']).code).toBe(2);
     expect(run(['--seed']).code).toBe(2);
     expect(run(['--time', '10']).code).toBe(2);
+    expect(run(['--shrink']).code).toBe(2);
   });
 });

@@ -9,6 +9,7 @@ import { becomeWhole } from './liveness.ts';
 import { drawPlan, type Plan } from './plan.ts';
 import { regionRandom, System } from './system.ts';
 import type { RunViolation } from './violation.ts';
+import { Watchers } from './watchers.ts';
 import type { World } from './world.ts';
 
 export interface RunOptions {
@@ -59,12 +60,14 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
     const { links } = system;
     const crash = (world: World): void => faults[world.index]?.crashAll();
     const linkFaults = links === null ? null : new LinkFaults(system, links, { random: regionRandom(seed, 20), crash });
+    const watchers = new Watchers(system);
     while (queue.step(plan.safetyMs));
     counts.stopped = true;
     linkFaults?.heal();
     for (const one of faults) one.heal();
     const problem = becomeWhole(system, counts);
     if (problem !== null) violations.push({ invariant: 'liveness', message: problem });
+    else violations.push(...watchers.check());
   } catch (error) {
     violations.push({ invariant: 'crash', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }

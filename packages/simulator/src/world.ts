@@ -170,7 +170,8 @@ export class World {
     }
     const { label } = machine;
     const seen = this.plan.others.length > 0 ? (machine.replica?.seen() ?? null) : null;
-    this.queue.after(this.#clientDelayMs(), () => open.asker.onAnswer(answer, label, seen));
+    // Of a watch several come, and a connection keeps their order.
+    this.queue.after(answer.kind === 'watch' ? 1 : this.#clientDelayMs(), () => open.asker.onAnswer(answer, label, seen));
   }
 
   #clientDelayMs(): number {
