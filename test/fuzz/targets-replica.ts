@@ -7,6 +7,7 @@ import { decodePending, encodePending } from '../../packages/replica/src/pending
 import { MemoryStorage } from '../../packages/replica/src/ports/memory-storage.ts';
 import { decodeLinkFrame, partitionOfFrame } from '../../packages/replica/src/regions/link-message.ts';
 import { StagedStore } from '../../packages/replica/src/staged-store.ts';
+import { Copies } from '../../packages/replica/src/state/copies.ts';
 import { decodeBatch } from '../../packages/replica/src/state/batch.ts';
 import { Digests } from '../../packages/replica/src/state/digests.ts';
 import { decodeChanges } from '../../packages/replica/src/state/feed.ts';
@@ -79,7 +80,7 @@ function keptTargets(records: ReadonlyMap<string, Uint8Array>): Target[] {
     reads('member', /^s\/0000\/[01]\/n\//, (store, key) => new Members(keys, store).find(nodeId(last(key)))),
     reads('receipt', /^s\/0000\/[01]\/d\//, (store, key) => {
       const [replica = '', sequence = ''] = key.split('/').slice(-2);
-      return new Receipts(keys, store, { first: 0, next: 1 }).find({ replica: replicaId(Number.parseInt(replica, 16)), sequence: Number.parseInt(sequence, 16) });
+      return new Receipts(keys, store, { numbers: { first: 0, next: 1 }, copies: new Copies(keys, store, new Sessions(keys, store)) }).find({ replica: replicaId(Number.parseInt(replica, 16)), sequence: Number.parseInt(sequence, 16) });
     }),
     reads('digests', /^s\/0000\/[01]\/b\//, (store) => new Digests(keys, store).encode()),
   ];
