@@ -20,14 +20,16 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-test('hands every flag to the benchmarks, behind -- their help too, and ends with their exit code', async () => {
+test.each([
+  { typed: ['--quick', '-o', 'json', '--only', 'skerry'], told: ['--quick', '-o', 'json', '--only', 'skerry'] },
+  { typed: ['--', '--help'], told: ['--help'] },
+])('hands $typed to the benchmarks, and ends with their exit code', async ({ typed, told }) => {
   const program = join(folder, 'run.mjs');
   const said = join(folder, 'said.json');
   const writeArguments = `writeFileSync(${JSON.stringify(said)}, JSON.stringify(process.argv.slice(2)))`;
   writeFileSync(program, `import { writeFileSync } from 'node:fs';\n${writeArguments};\nprocess.exit(3);\n`);
-  const words = ['--quick', '-o', 'json', '--only', 'skerry'];
-  await benchCommand(context, program).parseAsync([...words, '--', '--help'], { from: 'user' });
-  expect(JSON.parse(readFileSync(said, 'utf8'))).toEqual(['bench', ...words, '--help']);
+  await benchCommand(context, program).parseAsync(typed, { from: 'user' });
+  expect(JSON.parse(readFileSync(said, 'utf8'))).toEqual(['bench', ...told]);
   expect(context.exit).toBe(3);
 });
 
