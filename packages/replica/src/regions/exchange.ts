@@ -177,7 +177,7 @@ export class Exchange {
     if (running.replaces) {
       const theirs = new Set(keys.map(({ key }) => key));
       const drops = ownKeys(this.#partition, { after, until: next, buckets: new Set(running.buckets) }).filter((key) => !theirs.has(key));
-      if (drops.length > 0) running.queued.push(commandBytes({ kind: 'replaceValues', values: drops.map((key) => ({ key, value: null })) }));
+      if (drops.length > 0) running.queued.push(commandBytes({ kind: 'replaceValues', positions: new Map(), values: drops.map((key) => ({ key, value: null })) }));
     }
     this.#moved(running);
     this.#drain(running);
@@ -191,7 +191,7 @@ export class Exchange {
     let part: { key: string; value: Uint8Array }[] = [];
     let bytes = 0;
     const queue = (): void => {
-      if (part.length > 0 && running.replaces) running.queued.push(commandBytes({ kind: 'replaceValues', values: part }));
+      if (part.length > 0 && running.replaces) running.queued.push(commandBytes({ kind: 'replaceValues', positions, values: part }));
       else if (part.length > 0) running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
       part = [];
       bytes = 0;

@@ -118,7 +118,7 @@ export type Command =
   /** Entries of an ended log that its region had not sent: merged as late writes of this region. */
   | { readonly kind: 'offer'; readonly region: RegionId; readonly origin: ReplicaId; readonly first: number; readonly entries: readonly Uint8Array[] }
   /** Values of the region that this one is re-seeded from, in place of the own ones; null: it has no such key. */
-  | { readonly kind: 'replaceValues'; readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[] }
+  | { readonly kind: 'replaceValues'; readonly positions: Positions; readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[] }
   /** All that the other region had applied is merged here now. `replaces`: it is all that there is. */
   | {
       readonly kind: 'adopt';
@@ -261,6 +261,7 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       for (const entry of command.entries) writer.bytes(entry);
       return;
     case 'replaceValues':
+      encodePositions(writer, command.positions);
       writer.varint(command.values.length);
       for (const { key, value } of command.values) {
         writer.text(key);
@@ -351,7 +352,7 @@ export function decodeCommand(reader: ByteReader): Command {
     case codes.offer:
       return { kind: 'offer', region: readRegion(reader), origin: replicaId(reader.u48()), first: reader.varint(), entries: readList(reader, (r) => r.bytes()) };
     case codes.replaceValues:
-      return { kind: 'replaceValues', values: readList(reader, (r) => ({ key: r.text(), value: readOptionalBytes(r) })) };
+      return { kind: 'replaceValues', positions: decodePositions(reader), values: readList(reader, (r) => ({ key: r.text(), value: readOptionalBytes(r) })) };
     default:
       throw new DecodeError(`unknown command ${code}`);
   }

@@ -61,10 +61,11 @@ export class Regions {
     header.origins.set(origin, state);
     header.replicaRegions.set(origin, region);
     const fresh = entries.slice(known);
+    const isEnded = this.#isEnded(origin, region);
     const settled: { dot: Dot; key: string }[] = [];
     fresh.forEach((bytes, index) => {
       const at = { origin, sequence: state.applied + 1 + index };
-      settled.push(...this.#values.applyRemote(decodeRegionEntry(bytes), at, region));
+      settled.push(...this.#values.applyRemote(decodeRegionEntry(bytes), at, { region, isEnded }));
     });
     this.#values.log.append(origin, state, fresh);
     state.applied += fresh.length;
@@ -86,7 +87,7 @@ export class Regions {
     header.clock = stampMax(header.clock, at);
     header.regions.set(region, {
       region, urls: urls.length > 0 ? urls : (known?.urls ?? []), nodes: nodes ?? known?.nodes ?? [], evicted, changedAt: at,
-      outSince: evicted ? at : (known?.outSince ?? null), report: evicted ? null : (known?.report ?? null),
+      outSince: evicted ? at : (known?.outSince ?? null), report: evicted ? withoutPositions(known?.report ?? null) : (known?.report ?? null),
     });
     this.#trim([]);
     return true;
@@ -106,6 +107,7 @@ export class Regions {
   adopt({ origins, context, collected, replaces }: Extract<Command, { kind: 'adopt' }>): void {
     const header = this.#header;
     header.collected = stampMax(header.collected, collected);
+    header.clock = stampMax(header.clock, collected);
     if (replaces) {
       if (header.reseeding === null) return;
       header.reseededFor = header.reseeding.outSince;
@@ -115,7 +117,11 @@ export class Regions {
         this.#values.log.clear(origin);
         header.origins.delete(origin);
       }
-      header.context.merge(context);
+      // What had been seen here, and had not reached that region, is in no value any more: it comes again. A context that
+      // still held its dots would make removals of them, in all regions.
+      header.context = context.clone();
+      // What the others told counted on this region having applied all that they had written.
+      for (const known of [...header.regions.values()]) header.regions.set(known.region, { ...known, report: withoutPositions(known.report) });
       for (const { origin, region, applied } of origins) {
         if (origin === header.origin) continue;
         header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0 });
@@ -200,6 +206,13 @@ export class Regions {
     return Array.from(this.#header.origins).some(([origin, state]) => state.bytes > 0 && this.#acknowledged(origin, state) > state.first);
   }
 
+  /** The region has begun another log since, or is out: tombstones do not wait for what is still under way of this one. */
+  #isEnded(origin: ReplicaId, region: RegionId): boolean {
+    if (region === this.#region || this.isOut(region)) return true;
+    const report = this.#header.regions.get(region)?.report ?? null;
+    return report !== null && report.origin !== origin;
+  }
+
   #trim(cuts: readonly { readonly origin: ReplicaId; readonly until: number }[]): void {
     for (const [origin, state] of this.#header.origins) {
       const cut = cuts.find((one) => one.origin === origin)?.until ?? 0;
@@ -212,6 +225,11 @@ export class Regions {
   #acknowledged(origin: ReplicaId, { applied }: OriginState): number {
     return Math.min(applied, ...this.active().map(({ report }) => report?.positions.get(origin) ?? 0)) + 1;
   }
+}
+
+/** Which log it was, and nothing of how far it or the others had come. */
+function withoutPositions(report: RegionReport | null): RegionReport | null {
+  return report === null ? null : { ...report, head: 0, positions: new Map() };
 }
 
 /** Positions never fall, whatever order reports come in. */

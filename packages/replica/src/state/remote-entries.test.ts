@@ -163,3 +163,21 @@ describe('entries of another region\'s log, and what is written for them (I7, I1
     expect(machine.remote(2, 2).stampsAhead).toBe(0);
   });
 });
+
+describe('the log of a region that has just learned of another one', () => {
+  it('begins with what was written after that, also within one batch', () => {
+    const initial = { config: simpleConfig([nodeId('n1')]), applied: 1, term: 1 };
+    const state = new StateMachine(new StagedStore(new MemoryStorage()), { region: regionId('r1'), partition: partitionId(0), generation: 0, initial });
+    const write = (sequence: number): Command => ({
+      kind: 'set', id: { client: clientId('0'.repeat(32)), sequence, answeredBelow: 0 }, key: `k${sequence}`, value: utf8Encode('v'), lease: null,
+    });
+    const apply = (index: number, ...commands: Command[]): AppliedBatch =>
+      state.apply(index, 1, { wallMs: 1_000, clampMs: 1_500, clusterMs: 0, replica: replicaId(1), valueBytesMax: 1_000_000, commands });
+    apply(2, write(1), write(2), { kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: false, changedAt: null }, write(3), write(4));
+    apply(3, write(5));
+    const own = state.header.origins.get(state.header.origin);
+    expect(own).toMatchObject({ applied: 5, first: 3 });
+    const keys = state.values.log.read(state.header.origin, 3, 10_000).map((bytes) => decodeRegionEntry(bytes).effects[0]?.key);
+    expect(keys).toEqual(['k3', 'k4', 'k5']);
+  });
+});

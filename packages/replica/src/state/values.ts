@@ -113,9 +113,14 @@ export class Values {
 
   end(): { changes: readonly Change[]; conflicts: readonly ConflictCount[]; stampsAhead: number } {
     const own = this.#own();
+    // Written before this region knew of another one: those may stand in one batch with what is written after.
+    const unlogged = this.#entryCount - this.#entries.length;
+    if (unlogged > 0) {
+      own.applied += unlogged;
+      own.first = own.applied + 1;
+    }
     if (this.#entries.length > 0) this.log.append(this.#parts.header.origin, own, this.#entries);
-    own.applied += this.#entryCount;
-    if (this.#parts.header.regions.size === 0) own.first = own.applied + 1;
+    own.applied += this.#entries.length;
     return { changes: this.#changes, conflicts: this.#conflicts, stampsAhead: this.#stampsAhead };
   }
 
@@ -193,12 +198,14 @@ export class Values {
   }
 
   /** One entry of another region's log, in its turn. Answers the dots that it settled. */
-  applyRemote(entry: RegionEntry, at: Place, region: RegionId): readonly { dot: Operation['dot']; key: string }[] {
+  applyRemote(entry: RegionEntry, at: Place, { region, isEnded }: { region: RegionId; isEnded: boolean }): readonly { dot: Operation['dot']; key: string }[] {
     const { header } = this.#parts;
     for (const { key, op } of entry.effects) {
       if (op.stamp.wallMs > this.#reading.clampMs) this.#stampsAhead++;
       if (!header.replicaRegions.has(op.dot.replica)) header.replicaRegions.set(op.dot.replica, region);
-      this.#apply(key, op, { current: this.read(key), lease: null, at, region });
+      const current = this.read(key);
+      if (isEnded && current === null && this.#mayBeBuried(op)) this.#discardWrite(op, { key, reason: 'superseded', winnerStamp: header.collected });
+      else this.#apply(key, op, { current, lease: null, at, region });
     }
     for (const dot of entry.settled) header.context.add(dot);
     return entry.effects.map(({ key, op }) => ({ dot: op.dot, key }));
@@ -217,8 +224,8 @@ export class Values {
     this.tombstones.addExchanged(key, state, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
   }
 
-  /** The value of the region that this one is re-seeded from; null: it has no such key. */
-  replace(key: string, bytes: Uint8Array | null): void {
+  /** The value of the region that this one is re-seeded from, as it was when that had applied `positions`; null: it has no such key. */
+  replace(key: string, bytes: Uint8Array | null, positions: Positions): void {
     const { header, leases } = this.#parts;
     const current = this.read(key);
     if (bytes === null) {
@@ -231,7 +238,7 @@ export class Values {
     }
     const value = decodeValue(new ByteReader(bytes));
     this.#put(key, { value, lease: null, given: null }, current);
-    if (isTombstone(value)) this.tombstones.addExchanged(key, value, { positions: new Map(), number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
+    if (isTombstone(value)) this.tombstones.addExchanged(key, value, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
   }
 
   /** A new log, as of an empty region: the one before was ended by others. */
@@ -331,6 +338,15 @@ export class Values {
     // A write that saw the current value comes after it, even if a leader has put their stamps the other way round.
     const sawCurrent = base !== null && (equalStamps(base, currentStamp) || (current.given !== null && equalStamps(base, current.given)));
     return sawCurrent || replacesRegister(op, current.value) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
+  }
+
+  /**
+   * Of an ended log: the tombstone that beats this may be gone, as it waited for that region no more. Whoever took the entry
+   * first still had it, so if the write stands there it comes by state exchange. Its dot stays unseen until then: a context
+   * that held it would make a removal of it.
+   */
+  #mayBeBuried({ body, stamp }: Operation): boolean {
+    return body.type !== 'delete' && compareStamps(stamp, this.#parts.header.collected) <= 0;
   }
 
   #clamp(stamp: Stamp): Stamp {

@@ -1,0 +1,153 @@
+import { utf8Decode, utf8Encode } from '@skerry/base';
+import { describe, expect, it } from 'vitest';
+import type { Operation, ValueChange } from './requests.ts';
+import { RegionsWorld } from './testing/regions-world.ts';
+import { get, set, valueOf } from './testing/world.ts';
+
+const timing = { tombstoneKeepMs: 100 };
+const del = (key: string): Operation => ({ kind: 'delete', key, consistent: true });
+const addElement = (key: string, element: string): Operation => ({
+  kind: 'update', key, change: { type: 'set', action: 'add', element: utf8Encode(element) } satisfies ValueChange, consistent: true,
+});
+
+describe('a region that was evicted in one place while others still took from it', () => {
+  it('brings nothing back by way of them that was deleted and collected (I11)', () => {
+    const world = regionsWithKey();
+    cutAll(world);
+    world.ask('r3', set('k', 'older'));
+    world.run(50);
+    world.ask('r1', del('k'));
+    world.heal();
+    world.cut('r3', 'r1');
+    world.cut('r3', 'r2');
+    world.until(() => valueOf(world.ask('r2', get('k'))) === null, 10_000, 'the delete arrives');
+    world.run(5_000);
+    // r1 is alone now and evicts r3, which is back at r2.
+    world.heal();
+    world.cut('r1', 'r2');
+    world.cut('r1', 'r3');
+    world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
+    world.until(() => !hasRecord(world, 'r1', 'k'), 30_000, 'collection at r1');
+    world.run(5_000);
+    world.heal();
+    world.until(() => world.isConverged(), 60_000, 'convergence');
+    world.run(5_000);
+    for (const region of world.regions) expect(valueOf(world.ask(region, get('k')))).toBeNull();
+    expect(world.isConverged()).toBe(true);
+  });
+
+  it('has what they took of it, though it is older than what was collected elsewhere (I12)', () => {
+    const world = regionsWithKey();
+    cutAll(world);
+    world.ask('r3', set('theirs', 'kept'));
+    world.run(50);
+    world.ask('r1', del('k'));
+    world.heal();
+    world.cut('r3', 'r1');
+    world.cut('r3', 'r2');
+    world.run(5_000);
+    world.heal();
+    world.cut('r1', 'r2');
+    world.cut('r1', 'r3');
+    world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
+    world.until(() => !hasRecord(world, 'r1', 'k') && valueOf(world.ask('r2', get('theirs'))) === 'kept', 30_000, 'collection at r1, and the way to r2');
+    world.heal();
+    world.until(() => world.isConverged(), 60_000, 'convergence');
+    for (const region of world.regions) expect(valueOf(world.ask(region, get('theirs')))).toBe('kept');
+  });
+});
+
+describe('a region that was re-seeded by one that lacked something', () => {
+  it('makes no removal of what it had seen of that (I12)', () => {
+    const world = new RegionsWorld({ nodes: [1, 1, 1] });
+    world.awaitLeaders();
+    world.run(1_000);
+    world.ask('r2', addElement('s', 'x1'));
+    world.until(() => world.isConverged());
+    world.cut('r1', 'r2');
+    world.cut('r1', 'r3');
+    world.ask('r2', addElement('s', 'x2'));
+    world.until(() => elements(world, 'r3').length === 2, 10_000, 'r3 has what r2 added');
+    reseedFromFirst(world);
+    world.until(() => elements(world, 'r3').length === 1, 10_000, 're-seeding');
+    world.run(1_000);
+    world.ask('r3', addElement('s', 'y'));
+    world.heal();
+    world.until(() => world.isConverged(), 60_000, 'convergence');
+    for (const region of world.regions) expect(elements(world, region)).toEqual(['x1', 'x2', 'y']);
+  });
+
+  it('keeps the tombstones it was given until every region has applied them (I11)', () => {
+    const world = regionsWithKey();
+    cutAll(world);
+    world.ask('r2', set('k', 'older'));
+    world.run(50);
+    world.ask('r1', del('k'));
+    reseedFromFirst(world);
+    world.until(() => valueOf(world.ask('r3', get('k'))) === null, 10_000, 're-seeding');
+    world.run(10_000);
+    expect(hasRecord(world, 'r3', 'k')).toBe(true);
+    world.heal();
+    world.until(() => world.regions.every((region) => !hasRecord(world, region, 'k')), 30_000, 'collection');
+    world.run(5_000);
+    for (const region of world.regions) expect(valueOf(world.ask(region, get('k')))).toBeNull();
+  });
+
+  it('counts on no report of before: what it had of the others then comes again (I11)', () => {
+    const world = regionsWithKey();
+    cutAll(world);
+    world.ask('r2', set('k', 'older'));
+    world.run(50);
+    world.ask('r1', del('k'));
+    world.heal();
+    // r1 hears nothing of what r2 wrote, nor of anybody having applied the delete.
+    world.passes = (_, to, { kind }) => to !== 'r1' || kind === 'pull';
+    world.until(() => valueOf(world.ask('r2', get('k'))) === null, 10_000, 'the delete arrives');
+    world.run(3_000);
+    world.passes = () => true;
+    world.cut('r1', 'r2');
+    reseedFromFirst(world);
+    world.until(() => hasRecord(world, 'r3', 'k'), 10_000, 're-seeding');
+    world.run(5_000);
+    expect(hasRecord(world, 'r3', 'k')).toBe(true);
+    world.heal();
+    world.until(() => world.regions.every((region) => !hasRecord(world, region, 'k')), 30_000, 'collection');
+    world.run(5_000);
+    for (const region of world.regions) expect(valueOf(world.ask(region, get('k')))).toBeNull();
+  });
+});
+
+function regionsWithKey(): RegionsWorld {
+  const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
+  world.awaitLeaders();
+  world.run(1_000);
+  world.ask('r1', set('k', '1'));
+  world.until(() => world.isConverged());
+  return world;
+}
+
+function cutAll(world: RegionsWorld): void {
+  world.cut('r1', 'r2');
+  world.cut('r1', 'r3');
+  world.cut('r2', 'r3');
+}
+
+/** r1 evicts r3 and takes it back in; nobody else hears of it. */
+function reseedFromFirst(world: RegionsWorld): void {
+  cutAll(world);
+  world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
+  world.run(1_000);
+  world.heal();
+  world.cut('r1', 'r2');
+  world.cut('r2', 'r3');
+}
+
+function hasRecord(world: RegionsWorld, region: string, key: string): boolean {
+  return [...world.world(region).replica('n1').partitionsForTests].some(({ state }) => state.read(key) !== null);
+}
+
+function elements(world: RegionsWorld, region: string): string[] {
+  const answer = world.ask(region, { kind: 'read', key: 's', type: 'set', consistent: true });
+  const view = answer.kind === 'key' ? answer.view : undefined;
+  return view?.type === 'set' ? view.elements.map((one) => utf8Decode(one) ?? '') : [];
+}
