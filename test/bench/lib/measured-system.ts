@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { processorMs } from '../../faults/lib/processor-time.ts';
 import { pause, until } from '../../faults/lib/until.ts';
 import type { RunningCluster, SystemUnderTest } from '../clusters/cluster.ts';
 import type { Run } from '../generator.ts';
+import { diskCounters, type DiskCounters } from './disk.ts';
 import { GeneratorProcess } from './generator-process.ts';
 import { Histogram } from './histogram.ts';
 import type { LoadResult } from './load.ts';
@@ -24,8 +25,10 @@ export interface Measurement {
   /** Microseconds of processor time, all servers together. */
   readonly serverUsPerCall: number;
   readonly clientUsPerCall: number;
-  /** Bytes that the servers gave to the disk. */
+  /** Bytes to the disk, by everything on this machine. */
   readonly writtenPerCall: number;
+  /** Syncs of the disk, all servers together; those that were made at once count once. */
+  readonly flushesPerCall: number;
   /** 0 to 1. Near 1: the client was the bottleneck, and the system may be faster than measured. */
   readonly clientBusy: number;
 }
@@ -49,11 +52,13 @@ export class MeasuredSystem {
   readonly system: SystemUnderTest;
   readonly cluster: RunningCluster;
   readonly #generator: GeneratorProcess;
+  readonly #folder: string;
 
-  private constructor(system: SystemUnderTest, cluster: RunningCluster, generator: GeneratorProcess) {
+  private constructor(system: SystemUnderTest, { cluster, generator, folder }: Parts) {
     this.system = system;
     this.cluster = cluster;
     this.#generator = generator;
+    this.#folder = folder;
   }
 
   /** `profileFolder`: every process leaves a profile of its processor time there when it ends. */
@@ -66,7 +71,7 @@ export class MeasuredSystem {
     const nodeArgs = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
     const cluster = await system.start({ nodes, folder: home, nodeArgs });
     const generator = new GeneratorProcess(nodeArgs);
-    const measured = new MeasuredSystem(system, cluster, generator);
+    const measured = new MeasuredSystem(system, { cluster, generator, folder: home });
     await generator.tell({ order: 'open', target: { ...cluster.target, connections } }, 30_000);
     return measured;
   }
@@ -107,6 +112,7 @@ export class MeasuredSystem {
       serverUsPerCall: (used.processorMs * 1_000) / calls,
       clientUsPerCall: (result.processorMs * 1_000) / result.completed,
       writtenPerCall: used.writtenBytes / calls,
+      flushesPerCall: used.flushes / calls,
       clientBusy: result.busy,
     }));
   }
@@ -136,20 +142,26 @@ export class MeasuredSystem {
     const ids = this.cluster.processIds();
     return {
       processorMs: ids.reduce((sum, pid) => sum + processorMs(pid), 0),
-      writtenBytes: ids.reduce((sum, pid) => sum + writtenBytes(pid), 0),
+      ...diskCounters(this.#folder),
     };
   }
 }
 
-interface Used {
+interface Parts {
+  readonly cluster: RunningCluster;
+  readonly generator: GeneratorProcess;
+  readonly folder: string;
+}
+
+interface Used extends DiskCounters {
   readonly processorMs: number;
-  readonly writtenBytes: number;
 }
 
 function differenceOf(after: Used, before: Used): Used {
   return {
     processorMs: after.processorMs - before.processorMs,
     writtenBytes: after.writtenBytes - before.writtenBytes,
+    flushes: after.flushes - before.flushes,
   };
 }
 
@@ -175,13 +187,4 @@ export function percentilesOf({ latency }: Pick<LoadResult, 'latency'>): Percent
     p999Ms: histogram.quantileMs(0.999),
     maxMs: histogram.maxMs,
   };
-}
-
-/** Bytes that a process made the system send to its disks; NaN where the system does not tell. */
-function writtenBytes(pid: number): number {
-  try {
-    return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1] ?? Number.NaN);
-  } catch {
-    return Number.NaN;
-  }
 }

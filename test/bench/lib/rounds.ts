@@ -45,12 +45,13 @@ export function seriesOf(system: string, rounds: readonly Measurement[]): Series
 
 /** One line for people. */
 export function describe(measurement: Measurement): string {
-  const { system, perSecond, latency, serverUsPerCall, clientUsPerCall, writtenPerCall, clientBusy } = measurement;
+  const { system, perSecond, latency, serverUsPerCall, clientUsPerCall, clientBusy } = measurement;
+  const { writtenPerCall, flushesPerCall } = measurement;
   const parts = [
     `${system.padEnd(14)} ${Math.round(perSecond).toLocaleString('en').padStart(8)}/s`,
     `p50 ${latency.p50Ms.toFixed(2)} p99 ${latency.p99Ms.toFixed(2)} max ${latency.maxMs.toFixed(0)} ms`,
     `processor per call: servers ${serverUsPerCall.toFixed(0)} µs, client ${clientUsPerCall.toFixed(0)} µs`,
-    `${Math.round(writtenPerCall)} B to disk`,
+    `disk ${Math.round(writtenPerCall)} B and ${flushesPerCall.toFixed(3)} syncs`,
     `client ${Math.round(100 * clientBusy)} % busy`,
   ];
   if (measurement.failed > 0) parts.push(`${measurement.failed} FAILED: ${measurement.firstError}`);
