@@ -67,7 +67,7 @@ export const raftBugs: readonly PlantedBug[] = [
         replace: 'const outgoing = incoming;',
       },
     ],
-    bench: raft,
+    bench: tests('packages/raft/src/paper-membership.test.ts'),
   },
   {
     name: 'truncates-committed-suffix',
@@ -102,7 +102,7 @@ export const raftBugs: readonly PlantedBug[] = [
       find: 'log.commitTo(Math.min(message.commit, lastNew) as LogIndex);',
       replace: 'log.commitTo(Math.min(message.commit, log.lastIndex) as LogIndex);',
     }],
-    bench: raft,
+    bench: tests('packages/raft/src/paper-replication.test.ts'),
   },
   {
     name: 'late-sync-vouches-for-replaced-entries',

@@ -205,7 +205,7 @@ export const replicaBugs: readonly PlantedBug[] = [
       find: 'if (session.done.has(id.sequence)) {\n      const first',
       replace: "if (session.done.has(id.sequence) && command.kind !== 'update') {\n      const first",
     }],
-    bench: tests('packages/replica/src/regions.test.ts', 'packages/replica/src/regions-model.test.ts', 'packages/replica/src/outcomes.test.ts'),
+    bench: tests('packages/replica/src/others-bugs.test.ts'),
   },
   {
     name: 'watch-loses-event-over-snapshot',
