@@ -35,7 +35,7 @@ export async function* runMode(flags: Flags, context: ModeContext): AsyncGenerat
 }
 
 /** The times are chosen so that all of it takes less than ten minutes on two cores. */
-async function quick(flags: Flags, { systems, folder, subtitle, say }: ModeContext): Promise<Results> {
+async function quick(flags: Flags, { systems, folder, say }: ModeContext): Promise<Results> {
   const { parts, rounds, seconds, warmUpSeconds } = flags;
   const found = await measureFigures({
     parts,
@@ -55,7 +55,8 @@ async function quick(flags: Flags, { systems, folder, subtitle, say }: ModeConte
     name: 'figures',
     title: 'Figures',
     page: figureTable(figures),
-    plots: ramps.length === 0 ? {} : rampPlots(ramps, subtitle),
+    plots: {},
+    isTimed: true,
     data: { figures, etcdOwnLoad, series, ramps },
   };
 }
@@ -67,6 +68,7 @@ async function matrix(flags: Flags, { systems, folder, say }: ModeContext, name:
     title: `Loads: ${name.replace('loads-', '').replaceAll('-', ' ')}`,
     page: matrixTable(results, systems),
     plots: {},
+    isTimed: true,
     data: { results },
   };
 }
@@ -79,15 +81,24 @@ async function ramp(flags: Flags, { systems, folder, subtitle, say }: ModeContex
     ramps.push(await measureRamp(system, { stepMs: flags.seconds * 1_000, folder }));
   }
   const page = rampTable(ramps);
-  return { name: 'ramp', title: 'Rising load on five nodes', page, plots: rampPlots(ramps, subtitle), data: { ramps } };
+  return {
+    name: 'ramp',
+    title: 'Rising load on five nodes',
+    page,
+    plots: rampPlots(ramps, subtitle),
+    isTimed: true,
+    data: { ramps },
+  };
 }
 
-async function election(flags: Flags, { folder, subtitle, say }: ModeContext): Promise<Results> {
-  const { trials } = flags;
+async function election(flags: Flags, { folder, say, ...context }: ModeContext): Promise<Results> {
+  const { trials, realTrials } = flags;
+  const isTimed = realTrials > 0;
+  const subtitle = isTimed ? context.subtitle : `production code under virtual time; ${trials} trials each`;
   const elections = await measureElections({
     trials,
     trialsOfEqual: Math.ceil(trials / 10),
-    realTrials: flags.realTrials,
+    realTrials,
     folder,
     say,
   });
@@ -96,6 +107,7 @@ async function election(flags: Flags, { folder, subtitle, say }: ModeContext): P
     title: 'Elections',
     page: electionTable(elections),
     plots: electionPlots(elections, subtitle),
+    isTimed,
     data: { elections },
   };
 }

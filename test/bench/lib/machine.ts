@@ -44,3 +44,10 @@ function git(...args: readonly string[]): string {
     return '';
   }
 }
+
+/** Processes that want to run besides ours: above this, figures are hints. */
+const loadMax = 0.7;
+
+export function isBusy({ loadBefore }: Pick<Circumstances, 'loadBefore'>): boolean {
+  return loadBefore > loadMax;
+}

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SystemUnderTest } from '../clusters/cluster.ts';
-import type { Circumstances } from './machine.ts';
+import { isBusy, type Circumstances } from './machine.ts';
 
 /** What a run leaves: data, a page for people, and plots by name. */
 export interface Results {
@@ -12,25 +12,20 @@ export interface Results {
   readonly page: string;
   readonly plots: Readonly<Record<string, string>>;
   readonly data: object;
-}
-
-/** Processes that want to run besides ours: above this, the figures are hints. */
-const loadMax = 0.7;
-
-export function isBusy({ loadBefore }: Circumstances): boolean {
-  return loadBefore > loadMax;
+  /** False: all of it happened in virtual time and is the same on any machine, however busy. */
+  readonly isTimed: boolean;
 }
 
 /** The page with all that a figure needs to be judged by. */
 export function pageOf(
-  { title, page, plots }: Results,
+  { title, page, plots, isTimed }: Results,
   circumstances: Circumstances,
   systems: readonly SystemUnderTest[],
 ): string {
   const { processor, cores, memoryGiB, system, node, commit, changed, command, startedAt, loadBefore } = circumstances;
   const lines = [
     `# ${title}`,
-    ...(isBusy(circumstances)
+    ...(isTimed && isBusy(circumstances)
       ? [`**A hint, not a result: other work was going on when this began (load ${loadBefore}).**`]
       : []),
     page,
