@@ -15,6 +15,17 @@ test('a quantile is within 1 % of the one of the sorted values, from microsecond
   }
 });
 
+test('a bucket is told by its upper end, which is less than one part in 128 above any value in it', () => {
+  for (let microseconds = 300; microseconds < 10 ** 8; microseconds = Math.ceil(microseconds * 1.003)) {
+    const histogram = new Histogram();
+    histogram.record(microseconds / 1_000);
+    histogram.record(10 ** 6);
+    const told = histogram.quantileMs(0.5) * 1_000;
+    expect(told).toBeGreaterThanOrEqual(microseconds - 0.001);
+    expect(told).toBeLessThan(microseconds * (1 + 1 / 128));
+  }
+});
+
 test('the mean and the greatest value are exact, and the last quantile is the greatest', () => {
   const histogram = new Histogram();
   for (const value of [1, 2, 3, 1_234.567]) histogram.record(value);
