@@ -346,6 +346,7 @@ export class Replica {
       region_log_bytes: sum(({ state }) => [...state.header.origins.values()].reduce((total, { bytes }) => total + bytes, 0)),
       region_gaps_total: sum(({ links }) => links.intake.gapCount),
       region_digest_mismatches_total: sum(({ links }) => links.mismatchCount),
+      region_set_back_total: sum(({ links }) => links.setBackCount),
       region_exchanges_total: sum(({ links }) => links.exchange.doneCount),
       region_exchanged_values_total: sum(({ links }) => links.exchange.mergedCount),
       region_frames_malformed_total: this.#regions.malformedCount + sum(({ links }) => links.malformedCount),

@@ -1,5 +1,5 @@
 import { compareText, ByteWriter, type RegionId } from '@skerry/base';
-import { encodeValue, isTombstone, valueDigest, type Digest } from '@skerry/crdt';
+import { compareStamps, encodeValue, isTombstone, valueDigest, valueStamp, type Digest, type Stamp } from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { bucketOf } from '../state/digests.ts';
 import { commandBytes } from '../state/command.ts';
@@ -14,13 +14,19 @@ const commandBytesMax = 512 * 1_024;
 /** An exchange that does not come along is given up; the reason for it will show again. */
 const giveUpMs = 20_000;
 
+/**
+ * - replace: the other side's values take the place of the own ones: re-seeding.
+ * - restore: likewise after the own state was put back to an older one, but what was written since is kept: values are
+ *   merged, and a key that the other side lacks goes only if it may have been deleted and forgotten there.
+ */
+export type ExchangeMode = 'merge' | 'replace' | 'restore';
+
 type Digests = Extract<LinkMessage, { kind: 'digests' }>;
 
 interface Running {
   readonly number: number;
   readonly with: RegionId;
-  /** The other side's values take the place of the own ones: re-seeding. */
-  readonly replaces: boolean;
+  readonly mode: ExchangeMode;
   digests: Digests | null;
   buckets: readonly number[];
   /** Keys were compared up to here. */
@@ -71,13 +77,13 @@ export class Exchange {
   }
 
   /** Nothing happens if one is under way, or what the last one merged may not have been applied yet. */
-  begin(region: RegionId, replaces = false): void {
+  begin(region: RegionId, mode: ExchangeMode = 'merge'): void {
     const { now: { monoMs }, options } = this.#partition.turn;
     if (this.#running !== null || monoMs - this.#finishedMs < options.timing.linkRetryMs) return;
     // Answers to an exchange of an earlier leader, or of this one before a restart, must not be taken for this one's.
     const number = this.#partition.currentTerm * 1_000 + (++this.#count % 1_000);
     this.#running = {
-      number, with: region, replaces, digests: null, buckets: [], after: '', next: '', wanted: [], queued: [], askedMs: monoMs, progressMs: monoMs, merged: 0,
+      number, with: region, mode, digests: null, buckets: [], after: '', next: '', wanted: [], queued: [], askedMs: monoMs, progressMs: monoMs, merged: 0,
     };
     this.#ask();
   }
@@ -174,9 +180,11 @@ export class Exchange {
     if (next !== null && compareText(next, after) <= 0) return;
     running.next = next;
     running.wanted = keys.filter(({ key, digest }) => this.#differs(key, digest)).map(({ key }) => key);
-    if (running.replaces) {
+    if (running.mode !== 'merge') {
+      const { collected } = running.digests;
       const theirs = new Set(keys.map(({ key }) => key));
-      const drops = ownKeys(this.#partition, { after, until: next, buckets: new Set(running.buckets) }).filter((key) => !theirs.has(key));
+      const lacking = ownKeys(this.#partition, { after, until: next, buckets: new Set(running.buckets) }).filter((key) => !theirs.has(key));
+      const drops = running.mode === 'replace' ? lacking : lacking.filter((key) => this.#isUpTo(key, collected));
       if (drops.length > 0) running.queued.push(commandBytes({ kind: 'replaceValues', positions: new Map(), values: drops.map((key) => ({ key, value: null })) }));
     }
     this.#moved(running);
@@ -191,7 +199,7 @@ export class Exchange {
     let part: { key: string; value: Uint8Array }[] = [];
     let bytes = 0;
     const queue = (): void => {
-      if (part.length > 0 && running.replaces) running.queued.push(commandBytes({ kind: 'replaceValues', positions, values: part }));
+      if (part.length > 0 && running.mode === 'replace') running.queued.push(commandBytes({ kind: 'replaceValues', positions, values: part }));
       else if (part.length > 0) running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
       part = [];
       bytes = 0;
@@ -228,7 +236,7 @@ export class Exchange {
     if (digests === null) return;
     // Behind the merges in the same log: whoever applies this has applied them.
     const adopt = commandBytes({
-      kind: 'adopt', origins: digests.positions, context: digests.context, collected: digests.collected, replaces: running.replaces,
+      kind: 'adopt', origins: digests.positions, context: digests.context, collected: digests.collected, replaces: running.mode !== 'merge',
     });
     if (!this.#partition.proposals.add(adopt, null)) return;
     this.#done++;
@@ -239,6 +247,11 @@ export class Exchange {
 
   #moved(running: Running): void {
     running.progressMs = this.#partition.turn.now.monoMs;
+  }
+
+  #isUpTo(key: string, stamp: Stamp): boolean {
+    const own = this.#partition.state.read(key);
+    return own !== null && compareStamps(valueStamp(own.value), stamp) <= 0;
   }
 
   #differs(key: string, digest: Digest): boolean {

@@ -49,6 +49,7 @@ export class RegionLinks {
   #reconciledMs = 0;
   #mismatches = 0;
   #malformed = 0;
+  #setBacks = 0;
 
   constructor(partition: Partition) {
     this.#partition = partition;
@@ -60,6 +61,11 @@ export class RegionLinks {
 
   get mismatchCount(): number {
     return this.#mismatches;
+  }
+
+  /** How often it was seen that this region's own log is shorter than others know it. */
+  get setBackCount(): number {
+    return this.#setBacks;
   }
 
   get malformedCount(): number {
@@ -230,11 +236,11 @@ export class RegionLinks {
       return;
     }
     this.#evictedMs = now.monoMs;
-    if (applied >= reseeding.until) return this.exchange.begin(from, true);
+    if (applied >= reseeding.until) return this.exchange.begin(from, 'replace');
     const first = Math.max(applied + 1, header.origins.get(origin)?.first ?? 1);
     // What is not kept any more was applied by every region that it knew.
     const entries = state.values.log.read(origin, first, publishBytes);
-    if (entries.length === 0) return this.exchange.begin(from, true);
+    if (entries.length === 0) return this.exchange.begin(from, 'replace');
     this.#send(from, { kind: 'offer', origin, first, entries });
   }
 
@@ -286,9 +292,32 @@ export class RegionLinks {
       return;
     }
     if (id === 0) this.#learn(record, message);
+    this.#checkOwnLog(from, message);
     this.intake.heard();
     this.#report(from, message);
     this.#compare(from, message);
+  }
+
+  /**
+   * Nobody can have applied more of this region's log than it has itself, once its leader has applied all that was committed
+   * before it was elected: so this region was put back to an older state, as by restoring a backup of all its nodes. What it
+   * writes under the old name would be taken for what is known; it begins a new log, and takes the state from there.
+   */
+  #checkOwnLog(from: RegionId, { positions }: Extract<LinkMessage, { kind: 'heartbeat' }>): void {
+    const { state, proposals, currentTerm } = this.#partition;
+    const { header } = state;
+    const { origin, reseededFor, reseeding } = header;
+    if (reseeding !== null) {
+      // An eviction is later than the last one that it was re-seeded for.
+      if (compareStamps(reseeding.outSince, reseededFor) > 0) return;
+      if (reseeding.from === from) this.exchange.begin(from, 'restore');
+      else if (!this.heard.isFresh(reseeding.from)) proposals.proposeOwn({ kind: 'reseed', from, ended: reseeding.ended, outSince: reseededFor });
+      return;
+    }
+    const told = positions.find((one) => one.origin === origin)?.applied ?? 0;
+    if (header.term !== currentTerm || told <= state.regions.applied(origin)) return;
+    this.#setBacks++;
+    proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince: reseededFor });
   }
 
   /** What the other region says of its nodes, and of regions that this one has not heard of. */

@@ -2,6 +2,7 @@ import { nodeId, regionId, replicaId, SeededRandom, utf8Decode, utf8Encode, type
 import { decodePeerFrame, encodePeerFrame, type PeerMessage } from '../peer-message.ts';
 import { MemoryStorage } from '../ports/memory-storage.ts';
 import type { RegionContacts } from '../ports/link.ts';
+import type { StorageRecord } from '../ports/storage.ts';
 import { defaultLimits, defaultTiming, type Effects, type LinkEffects, type Now, type ReplicaLimits, type ReplicaTiming } from '../replica-api.ts';
 import { Replica } from '../replica.ts';
 import type { Answer, Causality, ControlOperation, Operation } from '../requests.ts';
@@ -133,6 +134,20 @@ export class World {
     machine.batches = [];
     this.#frames = this.#frames.filter((frame) => frame.to !== name && frame.from !== name);
     for (const other of this.#machines.values()) other.replica?.peerDown(machine.name, true, this.#now(other));
+  }
+
+  /** What is durable on a node. */
+  backup(name: string): readonly StorageRecord[] {
+    return [...this.#machine(name).storage.scan({ from: '', to: '\uffff' })].map(({ key, value }) => ({ key, value: value.slice() }));
+  }
+
+  /** A crashed node's data folder is put back to what {@link backup} took. */
+  restore(name: string, records: readonly StorageRecord[]): void {
+    const machine = this.#machine(name);
+    const storage = new MemoryStorage();
+    storage.enqueue(records);
+    storage.flushOne();
+    this.#machines.set(machine.name, { ...machine, storage });
   }
 
   /** A wiped disk under a new incarnation. */
