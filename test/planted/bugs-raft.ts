@@ -40,7 +40,7 @@ export const raftBugs: readonly PlantedBug[] = [
       find: 'const confirmed = quorumReached(core.config, core.roundOf);',
       replace: 'const confirmed = core.round;',
     }],
-    bench: simulator,
+    bench: raft,
   },
   {
     name: 'no-noop-at-term-start',
