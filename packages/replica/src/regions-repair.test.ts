@@ -285,6 +285,32 @@ describe('an evicted region', () => {
   });
 });
 
+describe('an evicted region whose log was cut for its size', () => {
+  it('comes back, and what it could offer no more stands in its ledger', () => {
+    const world = new RegionsWorld({ nodes: [1, 1, 1], limits: { ...defaultLimits, regionLogBytesMax: 2_000 } });
+    world.awaitLeaders();
+    world.run(1_000);
+    world.ask('r1', set('both', 'before'));
+    world.until(() => world.isConverged());
+    world.cut('r1', 'r3');
+    world.cut('r2', 'r3');
+    world.ask('r3', set('both', 'unsent'));
+    world.ask('r3', set('own', 'unsent'));
+    for (let i = 0; i < 100; i++) world.ask('r3', set(`fill${i}`, 'x'.repeat(50)));
+    world.run(2_000);
+    expect(world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! })).toMatchObject({ kind: 'done' });
+    world.heal();
+    world.until(() => world.isConverged(), 60_000, 'convergence');
+    // The end of the log was offered as ever.
+    for (const region of world.regions) expect(valueOf(world.ask(region, get('fill99')))).toBe('x'.repeat(50));
+    expect(valueOf(world.ask('r3', get('both')))).toBe('before');
+    for (const key of ['both', 'own']) {
+      const ledger = world.ask('r3', { kind: 'conflicts', prefix: key, limit: 10 });
+      expect(ledger.kind === 'conflicts' && ledger.entries.map(({ loser, loserRegion }) => [loser, loserRegion])).toEqual([[{ type: 'register', value: utf8Encode('unsent') }, 'r3']]);
+    }
+  });
+});
+
 describe('re-seeding', () => {
   it('goes on with another region when the one that began it is gone', () => {
     const world = new RegionsWorld({ nodes: [1, 1, 1] });

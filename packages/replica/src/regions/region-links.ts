@@ -5,7 +5,7 @@ import type { LogBatch } from '../ports/link.ts';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { RegionStatus } from '../requests.ts';
 import type { Command } from '../state/command.ts';
-import { encodeEntryList } from '../state/region-entry.ts';
+import { encodeEntryList, encodeRegionEntry } from '../state/region-entry.ts';
 import type { RegionRecord, RegionReport } from '../state/region-record.ts';
 import { Exchange } from './exchange.ts';
 import { Heard } from './heard.ts';
@@ -20,6 +20,9 @@ const configuredAt: Stamp = { ...stampZero, counter: 1 };
 /** Entries of the own log given to the link and not acknowledged by it. */
 const publishAheadMax = 8_192;
 const publishBytes = 256 * 1_024;
+/** Entries that are gone, of which one offer tells. */
+const offerGoneMax = 4_096;
+const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
 /** One partition's dealings with its counterparts in the other regions. The leader acts; the others only listen. */
 export class RegionLinks {
@@ -237,9 +240,11 @@ export class RegionLinks {
     }
     this.#evictedMs = now.monoMs;
     if (applied >= reseeding.until) return this.exchange.begin(from, 'replace');
-    const first = Math.max(applied + 1, header.origins.get(origin)?.first ?? 1);
-    // What is not kept any more was applied by every region that it knew.
-    const entries = state.values.log.read(origin, first, publishBytes);
+    const first = applied + 1;
+    const kept = Math.min(header.origins.get(origin)?.first ?? 1, reseeding.until + 1);
+    // Empty ones stand for what is not kept any more, or the other region would wait for it for ever.
+    const gone = Array.from({ length: Math.min(kept - first, offerGoneMax) }, () => nothingOffered);
+    const entries = gone.length > 0 ? gone : state.values.log.read(origin, first, publishBytes);
     if (entries.length === 0) return this.exchange.begin(from, 'replace');
     this.#send(from, { kind: 'offer', origin, first, entries });
   }

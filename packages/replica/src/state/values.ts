@@ -1,7 +1,7 @@
 import { hashText, replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import {
   applyOperation, clampStamp, compactValue, compareStamps, decodeValue, equalDots, equalStamps, isTombstone, LimitError,
-  mergeValues, operationDelta, prepareOperation, stampAfter, stampMax, stampZero, valueStamp, valueType, visiblePart, WrongTypeError,
+  mergeValues, operationDelta, prepareOperation, stampAfter, stampMax, stampZero, valueDigest, valueStamp, valueType, visiblePart, WrongTypeError,
   defaultLimits, type Discarded, type Operation, type Stamp, type Value, type WriteRequest,
 } from '@skerry/crdt';
 import { ByteReader } from '@skerry/base';
@@ -228,7 +228,9 @@ export class Values {
   replace(key: string, bytes: Uint8Array | null, positions: Positions): void {
     const { header, leases } = this.#parts;
     const current = this.read(key);
-    if (bytes === null) {
+    const incoming = bytes === null ? null : decodeValue(new ByteReader(bytes));
+    if (current !== null) this.#keepUnsent(key, current.value, incoming);
+    if (incoming === null) {
       if (current === null) return;
       if (current.lease !== null) leases.detach(current.lease, key);
       this.digests.replace(key, current.value, null);
@@ -236,9 +238,29 @@ export class Values {
       this.#changes.push({ key, stamp: valueStamp(current.value), typed: false, value: null });
       return;
     }
-    const value = decodeValue(new ByteReader(bytes));
-    this.#put(key, { value, lease: null, given: null }, current);
-    if (isTombstone(value)) this.tombstones.addExchanged(key, value, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
+    this.#put(key, { value: incoming, lease: null, given: null }, current);
+    if (isTombstone(incoming)) this.tombstones.addExchanged(key, incoming, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
+  }
+
+  /**
+   * Entries that were not kept cannot be offered (they were cut for size, or written before any other region was known). What
+   * re-seeding takes away then goes to this region's ledger (I12): nobody can tell what the other side has seen of it.
+   */
+  #keepUnsent(key: string, current: Value, incoming: Value | null): void {
+    const { header, region } = this.#parts;
+    const { reseeding } = header;
+    if (reseeding === null) return;
+    const reported = header.regions.get(reseeding.from)?.report?.positions.get(reseeding.ended) ?? 0;
+    if ((header.origins.get(reseeding.ended)?.first ?? 1) - 1 <= reported) return;
+    // A delete, too: what it took away comes back.
+    const loser = visiblePart(current) ?? current.parts[0];
+    if (loser === undefined || (incoming === null ? isTombstone(current) : sameDigest(key, current, incoming))) return;
+    const shown = incoming === null ? null : visiblePart(incoming);
+    this.#discard({
+      key, reason: 'overwrote', loser: { parts: [loser] }, loserStamp: valueStamp(current), loserRegion: region,
+      winner: shown === null || shown.type === 'document' ? null : { parts: [shown] },
+      winnerStamp: incoming === null ? reseeding.outSince : valueStamp(incoming), winnerRegion: reseeding.from, timeMs: this.#reading.wallMs,
+    });
   }
 
   /** A new log, as of an empty region: the one before was ended by others. */
@@ -368,6 +390,11 @@ export class Values {
   #ownPlace(): Place {
     return { origin: this.#parts.header.origin, sequence: this.#own().applied + this.#entryCount + 1 };
   }
+}
+
+function sameDigest(key: string, a: Value, b: Value): boolean {
+  const [mine, theirs] = [valueDigest(key, a), valueDigest(key, b)];
+  return mine.high === theirs.high && mine.low === theirs.low;
 }
 
 /** A log is named after the leader that founded it: drawn once, and the same on every replica. */
