@@ -9,6 +9,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
 process.exitCode = main(process.argv.slice(2), {
   print: (line) => process.stdout.write(`${line}\n`),
+  note: (line) => process.stderr.write(`${line}\n`),
   elapsedMs: () => performance.now(),
   freshSeed: () => Math.floor(Math.random() * 2 ** 31),
   commit: () => {

@@ -21,7 +21,7 @@ export function checkMerges(
   const violations: RunViolation[] = [];
   const writes = new Map<string, PlainWrite[]>();
   for (const update of journal.updates) {
-    if (update.outcome !== 'noEffect') writes.set(update.key, [...(writes.get(update.key) ?? []), plainOf(update)]);
+    if (update.outcome !== 'noEffect') writes.set(update.key, [...(writes.get(update.key) ?? []), ...plainOf(update)]);
   }
   const shownBy = lists.map(({ node, found }) => ({ node, shown: new Map(found.filter(({ key }) => isTyped(key)).map((entry) => [entry.key, entry] as const)) }));
   const keys = new Set([...writes.keys(), ...shownBy.flatMap(({ shown }) => [...shown.keys()])]);
@@ -36,6 +36,8 @@ export function checkMerges(
     }
     // A full multi-value register drops the oldest siblings, into the ledger.
     const isFull = conflicts.some((conflict) => conflict.key === key && conflict.reason === 'siblingLimit');
+    // A region that was re-seeded could not offer all that it had written: the ledger has its value as it was.
+    if (conflicts.some((conflict) => conflict.key === key && conflict.reason === 'overwrote')) continue;
     for (const problem of judgeKey({ type, before: null, writes: mine, isolations: [] }, shownOf(shownBy[0]?.shown.get(key)?.view))) {
       if (!isFull || !problem.includes('is gone')) violations.push({ invariant: type === 'counter' ? 'I7' : 'I9', message: `${key}: ${problem}` });
     }
@@ -43,13 +45,19 @@ export function checkMerges(
   return violations;
 }
 
-function plainOf({ key, action, region, consistent, invokedAt, acknowledgedAt, outcome, forsaken, receipt }: Update): PlainWrite {
+/**
+ * A write that names what it read replaces that for certain where both were consistent: a node that lags behind the one that
+ * was read carries on only what it has itself (`prepareMultiRegister`).
+ */
+function plainOf({ key, action, region, consistent, invokedAt, acknowledgedAt, outcome, forsaken, receipt }: Update): PlainWrite[] {
   const isApplied = outcome === 'applied' && !forsaken && receipt?.state !== 'rejected';
-  return {
+  const write: PlainWrite = {
     key, action, region, session: region, pinned: false, consistent, fromMs: invokedAt, isApplied, version: null,
     // A quorum-less one takes effect when it is promoted, which may be at any time later.
     toMs: isApplied && consistent && acknowledgedAt !== null ? acknowledgedAt : Number.POSITIVE_INFINITY,
   };
+  if (action.type !== 'multi' || consistent) return [write];
+  return [{ ...write, action: { ...action, replaces: [] } }, { ...write, isApplied: false }];
 }
 
 function shownOf(view: ValueView | undefined): Shown | null {

@@ -1,3 +1,4 @@
+import type { RegionId } from '@skerry/base';
 import {
   checkAcknowledgedWrites, checkAppliedOnce, checkConvergence, checkLinearizable, checkOutcomes, checkOwnWrites, checkSessions,
   factsOf, type Dump, type DumpEntry, type Facts, type History, type VersionRecord,
@@ -25,43 +26,41 @@ export function judge(system: System, journal: Journal): Verdict {
   const unknown: string[] = [];
   const { worlds } = system;
   const conflicts = worlds.flatMap(conflictsOf);
+  const node = ({ label }: Entry): string | undefined => dataFolderOf(label);
   for (const world of worlds) {
     const process = (entry: Entry): string | null => (entry.region === world.index ? entry.process : null);
-    const linearizable = checkLinearizable(historyIn(world, journal), { stepsMax });
+    const linearizable = checkLinearizable(historyIn(world, journal, system.evicted), { stepsMax });
     if (linearizable === 'unknown') unknown.push(worlds.length === 1 ? 'I3' : `I3 in ${world.region}`);
     else violations.push(...linearizable);
-    violations.push(...checkDeleted(factsOf(journal.history(process, ({ label }) => dataFolderOf(label)))));
+    if (!system.evicted.has(world.region)) violations.push(...checkDeleted(factsOf(journal.history(process, node))));
     violations.push(...checkPromotedOnce(journal, world, { isReseeded: system.evicted.has(world.region) }));
   }
 
-  // What was written in a region that was evicted may have been taken late, under another stamp, or into the ledger.
-  const estranged = new Set(journal.entries.flatMap(({ region, process, input }) => (system.evicted.has(worlds[region]?.region as never) ? [nameOf(process, input)] : [])));
-  const all = factsOf(journal.history(({ process }) => process, ({ label }) => dataFolderOf(label)));
-  const facts: Facts = {
-    ...all,
-    writes: all.writes.map((write) => (estranged.has(`${write.process} ${write.key}=${write.value}`) && write.outcome !== 'noEffect'
-      ? { ...write, outcome: 'undecided', version: undefined, acknowledgedAt: Number.POSITIVE_INFINITY } : write)),
-  };
+  const regions = new Map(worlds.map(({ region, index }) => [index, region] as const));
+  const region = (entry: Entry): string => regions.get(entry.region) ?? '';
+  const facts = settled(factsOf(journal.history(({ process }) => process, node, { region })), system);
   const lists = worlds.flatMap((world) => [...world.machines.values()].flatMap((machine) => {
     const found = world.members.has(machine.name) ? listOf(machine) : null;
     return found === null ? [] : [{ node: machine.name, found }];
   }));
+  // Of a key on a lease nobody writes down the end, and an evicted region may have ended it in entries that it keeps no more.
+  const isLeftOut = (key: string): boolean => isTyped(key) || (system.evicted.size > 0 && key.startsWith('lease-'));
   const dumps = lists.map(({ node, found }): Dump => ({
-    node, entries: new Map(found.flatMap(({ key, value, version }): [string, DumpEntry][] => (isTyped(key) ? [] : [[key, { value: textOf(value), version }]]))),
+    node, entries: new Map(found.flatMap(({ key, value, version }): [string, DumpEntry][] => (isLeftOut(key) ? [] : [[key, { value: textOf(value), version }]]))),
   }));
   const committed = worlds.flatMap(({ observer }) => observer.committed).filter(({ key }) => !isTyped(key));
   const sightings = committed.map((change) => ({ key: change.key, value: change.value, version: change.version, where: `the log at ${change.partition}/${change.index}` }));
   violations.push(...checkAcknowledgedWrites(facts.writes, dumps), ...checkOutcomes(facts.writes, { sightings, dumps }), ...checkConvergence(facts.writes, dumps));
-  if (estranged.size === 0) violations.push(...checkAppliedOnce(committed.map((change): VersionRecord => ({ ...change, observer: `the log at ${change.index}` }))));
+  if (system.evicted.size === 0) violations.push(...checkAppliedOnce(committed.map((change): VersionRecord => ({ ...change, observer: `the log at ${change.index}` }))));
 
-  const isJudged = (entry: Entry): boolean => entry.copies === 1 && !system.evicted.has(worlds[entry.region]?.region as never);
-  const local = factsOf(journal.history((entry) => (isJudged(entry) ? entry.process : null), ({ label }) => dataFolderOf(label)));
-  violations.push(...checkOwnWrites(withFinalVersions(local, journal)));
-  const sessions = factsOf(journal.history((entry) => (isJudged(entry) ? `${entry.process}@${entry.label}` : null), () => undefined));
-  violations.push(...checkSessions(withFinalVersions(sessions, journal)));
+  const isAlone = ({ copies }: Entry): boolean => copies === 1;
+  const local = factsOf(journal.history((entry) => (isAlone(entry) ? entry.process : null), node, { region }));
+  violations.push(...checkOwnWrites(withFinalVersions(settled(local, system), journal)));
+  const sessions = factsOf(journal.history((entry) => (isAlone(entry) ? `${entry.process}@${entry.label}` : null), () => undefined, { region }));
+  violations.push(...checkSessions(withFinalVersions(settled(sessions, system), journal)));
   if (worlds.length > 1) {
-    const moving = factsOf(journal.history((entry) => (isJudged(entry) && asksForSeen(entry) ? entry.process : null), () => undefined));
-    violations.push(...checkSessions(withFinalVersions(moving, journal)));
+    const moving = factsOf(journal.history((entry) => (isAlone(entry) && asksForSeen(entry) ? entry.process : null), () => undefined, { region }));
+    violations.push(...checkSessions(withFinalVersions(settled(moving, system), journal)));
     violations.push(...checkDiscarded(journal, { worlds, conflicts, dumps }));
   }
 
@@ -70,22 +69,47 @@ export function judge(system: System, journal: Journal): Verdict {
   return { violations, unknown };
 }
 
-function nameOf(process: string, input: Entry['input']): string {
-  const value = input.op === 'set' ? input.value : input.op === 'swap' ? input.newValue : null;
-  return `${process} ${input.key}=${value}`;
+/**
+ * What was written in a region that was evicted may have been taken late, under another stamp, or into a ledger; what was read
+ * there may be gone. Only I12 speaks of that.
+ */
+function settled(facts: Facts, { evicted }: System): Facts {
+  const isOut = (region: string | undefined): boolean => [...evicted].some((one) => one === region);
+  return {
+    reads: facts.reads.filter(({ region }) => !isOut(region)),
+    writes: facts.writes.map((write) => (isOut(write.region) && write.outcome !== 'noEffect'
+      ? { ...write, outcome: 'undecided', version: undefined, acknowledgedAt: Number.POSITIVE_INFINITY } : write)),
+  };
 }
 
-/** What a region's clients called there, and what came from other regions meanwhile. */
-export function historyIn(world: World, journal: Journal): History {
-  return journal.history((entry) => (entry.region === world.index ? entry.process : null), ({ label }) => dataFolderOf(label), arrivalsIn(world, journal));
+function withoutVersions({ initial, events }: History): History {
+  return {
+    initial,
+    events: events.map((event) => (event.kind === 'ok' ? { ...event, output: { ...event.output, version: undefined } } : event)),
+  };
+}
+
+/**
+ * What a region's clients called there, and what came from other regions meanwhile. A region that is re-seeded after it was
+ * evicted may go back to an earlier version, so versions say nothing there.
+ */
+export function historyIn(world: World, journal: Journal, evicted: ReadonlySet<RegionId>): History {
+  const history = journal.history(
+    (entry) => (entry.region === world.index ? entry.process : null), ({ label }) => dataFolderOf(label), { arrivals: arrivalsIn(world, journal) },
+  );
+  return evicted.has(world.region) ? withoutVersions(history) : history;
 }
 
 /** What came into a region from others, in its own log: by whom it was written tells the stamp. */
 function arrivalsIn({ index, observer }: World, journal: Journal): Arrival[] {
   const keys = new Set(journal.entries.map(({ input }) => input.key));
   const seen = new Set<string>();
+  const last = new Map<string, string>();
   return observer.committed.filter(({ key, version, home }) => {
     const name = `${key} ${version}`;
+    // A tombstone that was taken over once more changes nothing.
+    if (last.get(key) === version) return false;
+    last.set(key, version);
     // Its own once more: a region that was re-seeded gets back what it had sent.
     const isOwn = home === index && !seen.has(name);
     seen.add(name);

@@ -1,5 +1,6 @@
 import { judgeHistory } from '@skerry/checkers';
 import { historyIn } from './judge.ts';
+import { withEvictions } from './plan-regions.ts';
 import { runSeed, type RunResult } from './run-seed.ts';
 import { parseRegression, replay, shrinkSeed, type Regression } from './shrink.ts';
 import { sometimesNames } from './sometimes.ts';
@@ -7,6 +8,8 @@ import { sometimesNames } from './sometimes.ts';
 /** What the runner needs of its host. */
 export interface Host {
   readonly print: (line: string) => void;
+  /** Beside the result: with `-o json` that is all there is on the standard output. */
+  readonly note: (line: string) => void;
   /** Milliseconds from any origin. */
   readonly elapsedMs: () => number;
   /** For seeds that nobody named. */
@@ -18,6 +21,7 @@ export interface Host {
   readonly writeFile: (path: string, text: string) => void;
 }
 
+/** What `-o json` prints. `violations` and `unknown` count seeds, `sometimes` says how often each event was seen. */
 export interface SimSummary {
   seeds: number;
   violations: number;
@@ -26,7 +30,6 @@ export interface SimSummary {
   simulatedSeconds: number;
   seconds: number;
   sometimes: Record<string, number>;
-  failures: { readonly seed: number; readonly violations: RunResult['violations']; readonly unknown: RunResult['unknown']; readonly rerun: string }[];
 }
 
 interface Settings {
@@ -36,17 +39,19 @@ interface Settings {
   readonly timeMs: number;
   readonly json: boolean;
   readonly trace: boolean;
+  readonly evictions: boolean;
   readonly shrink: boolean;
   readonly replay: string | null;
 }
 
-export const usage = `usage: sim [--seeds N] [--first N] [--seed N [--trace]] [--time 10m] [-o json]
+export const usage = `usage: sim [--seeds N] [--first N] [--seed N [--trace]] [--time 10m] [--evictions] [-o json]
        sim --shrink --seed N [--time 2m]
        sim --replay FILE [--trace]
   --seeds N   run N worlds, from --first or from a fresh seed on
   --seed N    run this one
   --trace     print its trace
   --time T    go on with fresh seeds for so long: 30s, 10m, 2h
+  --evictions evict regions too, where there are several
   --shrink    make the broken world of a seed smaller, for so long at most, and write regressions/seed-N.json
   --replay F  run the world of such a file
   -o json     one object instead of lines`;
@@ -61,11 +66,12 @@ export function main(argv: readonly string[], host: Host): number {
   const first = settings.seed ?? settings.first ?? host.freshSeed();
   const summary: SimSummary = {
     seeds: 0, violations: 0, unknown: 0, operations: 0, simulatedSeconds: 0, seconds: 0,
-    sometimes: Object.fromEntries(sometimesNames.map((name) => [name, 0])), failures: [],
+    sometimes: Object.fromEntries(sometimesNames.map((name) => [name, 0])),
   };
   const isOver = (): boolean =>
     settings.timeMs > 0 ? host.elapsedMs() - startMs >= settings.timeMs : summary.seeds >= (settings.seed === null ? settings.seeds : 1);
-  for (let seed = first; !isOver(); seed++) add(summary, runSeed(seed, settings.trace ? { sink: host.print } : {}), settings, host);
+  const runOptions = { ...(settings.trace ? { sink: host.print } : {}), ...(settings.evictions ? { adjust: withEvictions } : {}) };
+  for (let seed = first; !isOver(); seed++) add(summary, runSeed(seed, runOptions), settings, host);
   summary.seconds = (host.elapsedMs() - startMs) / 1_000;
   if (settings.json) host.print(JSON.stringify(summary));
   else printSummary(summary, first, host);
@@ -98,8 +104,8 @@ function shrinkOne(seed: number, { timeMs }: Settings, host: Host): number {
 /** The smallest part of what the clients saw that is no linearizable history, as a timeline. */
 function drawHistory(regression: Regression, name: string, host: Host): void {
   replay(regression, {
-    inspect: ({ worlds }, journal) => {
-      const verdict = worlds.map((world) => judgeHistory(historyIn(world, journal))).find((one) => one.verdict === 'violated');
+    inspect: ({ worlds, evicted }, journal) => {
+      const verdict = worlds.map((world) => judgeHistory(historyIn(world, journal, evicted))).find((one) => one.verdict === 'violated');
       if (verdict?.verdict !== 'violated') return;
       host.print(verdict.counterexample.text);
       host.writeFile(`${name}.txt`, `${verdict.counterexample.explanation}\n\n${verdict.counterexample.text}`);
@@ -119,7 +125,8 @@ function replayFile(path: string, { trace }: Settings, host: Host): number {
   return 0;
 }
 
-function add(summary: SimSummary, result: RunResult, { json }: Settings, { print, commit }: Host): void {
+function add(summary: SimSummary, result: RunResult, { json, evictions }: Settings, host: Host): void {
+  const print = json ? host.note : host.print;
   summary.seeds++;
   summary.operations += result.operations;
   summary.simulatedSeconds += result.simulatedMs / 1_000;
@@ -128,15 +135,12 @@ function add(summary: SimSummary, result: RunResult, { json }: Settings, { print
   if (violations.length > 0) summary.violations++;
   if (unknown.length > 0) summary.unknown++;
   if (violations.length + unknown.length === 0) return;
-  const rerun = `npm run sim -- --seed ${seed}`;
-  summary.failures.push({ seed, violations, unknown, rerun });
-  if (json) return;
   for (const { invariant, message } of violations.slice(0, 5)) print(`seed ${seed}: ${invariant}: ${message}`);
   if (violations.length > 5) print(`seed ${seed}: and ${violations.length - 5} more`);
   for (const what of unknown) print(`seed ${seed}: ${what} could not be decided`);
-  print(`${rerun}${violations.length > 0 ? `   # smaller: ${rerun} --shrink` : ''}`);
-  const at = commit();
-  if (at !== null) print(`at commit ${at}`);
+  const rerun = `npm run sim -- --seed ${seed}${evictions ? ' --evictions' : ''}`;
+  const at = host.commit();
+  print(`${rerun}${at === null ? '' : `   # at commit ${at}`}${violations.length > 0 ? `   # smaller: ${rerun} --shrink` : ''}`);
 }
 
 function printSummary(summary: SimSummary, first: number, { print }: Host): void {
@@ -146,11 +150,11 @@ function printSummary(summary: SimSummary, first: number, { print }: Host): void
 }
 
 function parse(argv: readonly string[]): Settings | null {
-  let settings: Settings = { seed: null, first: null, seeds: 20, timeMs: 0, json: false, trace: false, shrink: false, replay: null };
+  let settings: Settings = { seed: null, first: null, seeds: 20, timeMs: 0, json: false, trace: false, evictions: false, shrink: false, replay: null };
   for (let i = 0; i < argv.length; i++) {
     const name = argv[i];
-    if (name === '--trace' || name === '--shrink') {
-      settings = name === '--trace' ? { ...settings, trace: true } : { ...settings, shrink: true };
+    if (name === '--trace' || name === '--shrink' || name === '--evictions') {
+      settings = { ...settings, [name.slice(2)]: true };
       continue;
     }
     const value = argv[++i];

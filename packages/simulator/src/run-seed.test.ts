@@ -39,7 +39,7 @@ describe('the runner', () => {
   const run = (argv: readonly string[]): { readonly code: number; readonly lines: string[] } => {
     const lines: string[] = [];
     const code = main(argv, {
-      print: (line) => lines.push(line), elapsedMs: () => 0, freshSeed: () => 77, commit: () => 'abc', readFile: () => 'no regression', writeFile: () => {},
+      print: (line) => lines.push(line), note: (line) => lines.push(line), elapsedMs: () => 0, freshSeed: () => 77, commit: () => 'abc', readFile: () => 'no regression', writeFile: () => {},
     });
     return { code, lines };
   };
@@ -48,7 +48,9 @@ describe('the runner', () => {
     const { code, lines } = run(['--seeds', '2', '-o', 'json']);
     expect(code).toBe(0);
     expect(lines).toHaveLength(1);
-    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ seeds: 2, violations: 0, unknown: 0, failures: [] });
+    const summary = JSON.parse(lines[0] ?? '') as object;
+    expect(summary).toMatchObject({ seeds: 2, violations: 0, unknown: 0 });
+    expect(Object.keys(summary)).toEqual(['seeds', 'violations', 'unknown', 'operations', 'simulatedSeconds', 'seconds', 'sometimes']);
   });
 
   it('refuses what it does not know', () => {

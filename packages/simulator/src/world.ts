@@ -77,7 +77,7 @@ export class World {
     this.queue = shared.queue;
     this.trace = shared.trace;
     this.sometimes = shared.sometimes;
-    this.observer = new Observer(plan, index, shared);
+    this.observer = new Observer(plan, shared);
     this.#clientNet = random.fork();
     const members = Array.from({ length: plan.nodeCount }, (_, i) => nodeName(index, i + 1));
     this.members = new Set(members);

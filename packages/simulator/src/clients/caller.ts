@@ -34,8 +34,8 @@ export interface Caller {
   /** A value that nobody wrote before. */
   newValue(): string;
   drawTimeoutMs(): number | null;
-  /** Part of a read: what the session has seen, and the node has to have applied. Nothing where there is one region. */
-  after(key: string): Pick<ClientRequest, 'after'>;
+  /** What the session has seen, and the node has to have applied for a read; nothing where there is one region. */
+  patience(key: string, timeoutMs: number | null): Pick<ClientRequest, 'after' | 'timeoutMs'>;
   /** An answer of a node that had applied this was taken. */
   saw(seen: Seen): void;
   /** A quorum-less write was accepted. */

@@ -13,6 +13,8 @@ import { transactTwins } from './twins.ts';
 import { callTyped } from './updates.ts';
 import { WriteCall, type WriteEnd } from './write-call.ts';
 
+const catchUpMs = 1_000;
+
 /** A client session: it thinks, calls, and keeps its promises about sequences. */
 export class Client implements Caller {
   readonly name: string;
@@ -42,10 +44,10 @@ export class Client implements Caller {
     return this.#load;
   }
 
-  after(key: string): Pick<ClientRequest, 'after'> {
-    if (this.#loads.length === 1) return {};
-    const after = this.#token.of(this.partitionOf(key));
-    return after === undefined ? {} : { after };
+  patience(key: string, timeoutMs: number | null): Pick<ClientRequest, 'after' | 'timeoutMs'> {
+    const after = this.#loads.length === 1 ? undefined : this.#token.of(this.partitionOf(key));
+    // As the production client does it: what a lost region had not sent may come in hours, or never.
+    return after === undefined ? { timeoutMs } : { timeoutMs: timeoutMs ?? catchUpMs, after };
   }
 
   saw(seen: Seen): void {
@@ -171,7 +173,7 @@ export class Client implements Caller {
     this.begin();
     ask({
       world, random: this.random, pickNode: this.pickNode,
-      request: { operation: { kind: 'get', key, consistent, ...(copies > 1 ? { r: copies } : {}) }, timeoutMs: copies > 1 ? 300 : this.drawTimeoutMs(), ...this.after(key) },
+      request: { operation: { kind: 'get', key, consistent, ...(copies > 1 ? { r: copies } : {}) }, ...this.patience(key, copies > 1 ? 300 : this.drawTimeoutMs()) },
       onAnswer: (answer, label, seen) => {
         if (answer.kind !== 'key') this.load.onAnomaly('answer', `a get was answered ${answer.kind}`);
         else if (!answer.timeout) {

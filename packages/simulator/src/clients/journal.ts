@@ -110,13 +110,16 @@ export class Journal {
   }
 
   /** `process` and `node` name whom the checkers shall hold to a promise; entries without a process are left out. */
-  history(process: (entry: Entry) => string | null, node: (entry: Entry) => string | undefined, arrivals: readonly Arrival[] = []): History {
+  history(
+    process: (entry: Entry) => string | null, node: (entry: Entry) => string | undefined,
+    { arrivals = [], region }: { arrivals?: readonly Arrival[]; region?: (entry: Entry) => string } = {},
+  ): History {
     const events: { at: number; event: HistoryEvent }[] = [];
     for (const entry of this.entries) {
       const name = process(entry);
       if (name === null) continue;
       const base = { process: name, call: entry.call, timeMs: entry.timeMs };
-      events.push({ at: entry.invokedAt, event: { ...base, kind: 'invoke', input: entry.input, consistent: entry.consistent, node: node(entry) } });
+      events.push({ at: entry.invokedAt, event: { ...base, kind: 'invoke', input: entry.input, consistent: entry.consistent, node: node(entry), ...(region === undefined ? {} : { region: region(entry) }) } });
       if (entry.accepted !== null && !entry.forsaken) {
         events.push({ at: entry.accepted.at, event: { ...base, kind: 'accepted', version: acceptedVersion(entry) } });
       }

@@ -62,7 +62,7 @@ function read(client: Caller, { key, type, consistent }: { key: string; type: Ty
   client.begin();
   ask({
     world: load.world, random, pickNode: client.pickNode,
-    request: { operation: { kind: 'read', key, type, consistent }, timeoutMs: client.drawTimeoutMs(), ...client.after(key) },
+    request: { operation: { kind: 'read', key, type, consistent }, ...client.patience(key, client.drawTimeoutMs()) },
     onAnswer: (answer, _, seen) => {
       if (answer.kind !== 'key') load.onAnomaly('answer', `a read was answered ${JSON.stringify(answer)}`);
       else if (!answer.timeout) {
