@@ -38,6 +38,10 @@ test('a logarithmic axis gives each power of ten the same room', () => {
   expect((a as number) - (b as number)).toBeGreaterThan(50);
 });
 
+test('a logarithmic axis begins with the power of ten below its least value', () => {
+  expect(cornersOf(plot([{ name: 'a', points: [[0, 100]] }], { log: true, max: 10_000 }))[0]).toEqual([74, 408]);
+});
+
 test('a gap breaks the line, and a point beyond the axis stays at its edge', () => {
   const svg = plot(
     [

@@ -73,8 +73,8 @@ interface Scale {
 function scaleOf({ log = false, max: wanted }: Axis, values: readonly number[], [from, to]: [number, number]): Scale {
   const greatest = values.reduce((most, value) => Math.max(most, value), 0);
   if (log) {
-    const least = values.filter((value) => value > 0).reduce((less, value) => Math.min(less, value), 1);
-    const low = Math.floor(Math.log10(least));
+    const least = values.filter((value) => value > 0).reduce((less, value) => Math.min(less, value), Infinity);
+    const low = Number.isFinite(least) ? Math.floor(Math.log10(least)) : 0;
     const high = Math.max(low + 1, Math.ceil(Math.log10(wanted ?? Math.max(greatest, 1))));
     const at = (value: number): number =>
       from + ((clamp(Math.log10(Math.max(value, 10 ** low)), low, high) - low) / (high - low)) * (to - from);
