@@ -147,6 +147,21 @@ test('calls that are not answered in time are failures', async () => {
   expect(result.firstError).toMatch(/no answer within 2000 ms/);
 });
 
+test('an answer after the wait is a failure, though the end of the wait comes late as well', async () => {
+  const time = new VirtualTime();
+  const late: LoadTime = {
+    now: time.now,
+    after: (ms, run) => {
+      time.after(ms > 1 ? ms + 5_000 : ms, run);
+    },
+  };
+  const load = { callsPerSecond: 10, durationMs: 1_000, drainMs: 1_000 };
+  let calls = 0;
+  const call = (): Promise<void> => time.answer(calls++ === 0 ? 4_000 : 10);
+  const result = await time.finish(openLoop(call, load, late));
+  expect(result).toMatchObject({ completed: 9, failed: 1, unanswered: 1 });
+});
+
 test('loads follow each other on time, though answers to the one before are still owed', async () => {
   const time = new VirtualTime();
   const madeInSecond = [0, 0, 0];
