@@ -68,6 +68,7 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
     const problem = becomeWhole(system, counts);
     if (problem !== null) violations.push({ invariant: 'liveness', message: problem });
     else violations.push(...watchers.check());
+    noteRepairs(system);
   } catch (error) {
     violations.push({ invariant: 'crash', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
@@ -80,6 +81,14 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
     seed, plan, violations, unknown: verdict.unknown, traceHash: system.trace.hash, operations: journal.callCount,
     simulatedMs: queue.nowMs, sometimes: system.sometimes.counts,
   };
+}
+
+/** What the regions had to do to agree, as far as their nodes still know. */
+function noteRepairs({ machines, sometimes }: System): void {
+  for (const { replica } of machines) {
+    if ((replica?.metrics()['region_exchanges_total'] ?? 0) > 0) sometimes.saw('state exchanged');
+    if (replica?.partitionsForTests.some(({ state }) => state.header.collected.wallMs > 0) === true) sometimes.saw('tombstone collected');
+  }
 }
 
 /** What a lost data folder alone was known to hold may be lost. */

@@ -6,7 +6,6 @@ export const sometimesNames = [
   'all crashed', 'power cut', 'lease expired', 'conflict recorded', 'read merged', 'joint configuration', 'w copies', 'not applied without a log',
   'client moved to another region', 'read behind', 'link replayed', 'replayed entries dropped', 'link stalled', 'link cut', 'region cut off',
   'region crashed', 'region evicted', 'region re-seeded', 'log of the link replayed', 'log of the link purged', 'state exchanged', 'tombstone collected',
-  'region log trimmed for size', 'passed on by a third region', 'concurrent values',
 ] as const;
 export type SometimesName = (typeof sometimesNames)[number];
 
