@@ -117,6 +117,28 @@ describe('a region that was re-seeded by one that lacked something', () => {
   });
 });
 
+describe('two regions that evicted each other', () => {
+  it('are re-seeded by a third one, and speak to each other again', () => {
+    const world = regionsWithKey();
+    cutAll(world);
+    world.ask('r1', set('a', '1'));
+    world.ask('r2', set('b', '1'));
+    world.ask('r1', { kind: 'evictRegion', region: world.regions[1]! });
+    world.ask('r2', { kind: 'evictRegion', region: world.regions[0]! });
+    world.heal();
+    world.until(() => world.isConverged(), 60_000, 'convergence');
+    world.run(3_000);
+    for (const region of world.regions) {
+      expect(valueOf(world.ask(region, get('a')))).toBe('1');
+      expect(valueOf(world.ask(region, get('b')))).toBe('1');
+    }
+    world.cut('r1', 'r3');
+    world.cut('r2', 'r3');
+    world.ask('r1', set('c', '1'));
+    world.until(() => valueOf(world.ask('r2', get('c'))) === '1', 20_000, 'what r1 writes arrives');
+  });
+});
+
 function regionsWithKey(): RegionsWorld {
   const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
   world.awaitLeaders();

@@ -173,7 +173,8 @@ export class RegionLinks {
     this.exchange.tick();
     if (monoMs - this.#heartbeatMs >= turn.options.timing.linkHeartbeatMs) {
       this.#heartbeatMs = monoMs;
-      for (const { region } of this.#partition.state.regions.active()) this.#heartbeat(region);
+      // To those that are out as well: they may have been re-seeded by another region, or have this one evicted themselves.
+      for (const region of this.#partition.state.header.regions.keys()) this.#heartbeat(region);
     }
     if (monoMs - this.#reconciledMs >= reconcileEveryMs) {
       this.#reconciledMs = monoMs;
