@@ -3,8 +3,8 @@
  * flight. Prints CPU microseconds per operation of every process, bytes on the wire and syncs per operation, calls per
  * second and latency. CPU per operation says more than calls per second on a machine that does other things as well.
  *
- *   npm run bench -- budget [set|get|localGet|localSet|swap|add] [--in-flight 256] [--seconds 5] [--nodes 3]
- *                           [--value-bytes 256] [--keys 10000] [--profile FOLDER] [--idle] [-o json]
+ *   node test/bench/budget.mjs [set|get|localGet|localSet|swap|add] [--in-flight 256] [--seconds 5] [--nodes 3]
+ *                               [--value-bytes 256] [--keys 10000] [--profile FOLDER] [--idle] [-o json]
  *
  * `--profile FOLDER` leaves a `.cpuprofile` of each process there (the figures are then somewhat too high). `--idle`
  * measures the nodes with no client at all.

@@ -3,7 +3,7 @@ import { crc32 as zlibCrc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
   assert, ByteReader, ByteWriter, compareBytes, compareText, crc32, DecodeError, fromHex, InvariantError, isWellFormed,
-  partitionId, randomInt, randomShuffle, replicaIdMax, SeededRandom, toHex, utf8Decode, utf8Encode, utf8Length,
+  partitionId, randomInt, randomShuffle, replicaIdMax, SeededRandom, Slab, toHex, utf8Decode, utf8Encode, utf8Length,
 } from './index.ts';
 
 const wellFormed = fc.string({ unit: 'binary' });
@@ -27,6 +27,36 @@ describe('bytes', () => {
         },
       ),
     );
+  });
+
+  it('copies into shared memory without touching what is there, whatever the sizes', () => {
+    const slab = new Slab();
+    const sizes = [0, 1, 2_048, 2_049, 100_000, ...Array.from({ length: 60 }, (_, i) => 700 + i)];
+    const copies = sizes.map((size, i) => new ByteWriter().raw(new Uint8Array(size).fill(i)).finish(slab));
+    for (const [i, size] of sizes.entries()) expect(copies[i]).toEqual(new Uint8Array(size).fill(i));
+    expect(new Set(copies.map(({ buffer }) => buffer)).size).toBeLessThan(10);
+  });
+
+  it('steps over a text only if it is the one that is asked for, and all of it is there', () => {
+    const written = new ByteWriter().text('client-1').u8(9).finish();
+    for (const other of ['client-2', 'client-', 'client-11', '']) {
+      const reader = new ByteReader(written);
+      expect(reader.skipText(other)).toBe(false);
+      expect(reader.text()).toBe('client-1');
+    }
+    expect(new ByteReader(written.subarray(0, 8)).skipText('client-1')).toBe(false);
+    const reader = new ByteReader(written);
+    expect(reader.skipText('client-1')).toBe(true);
+    expect(reader.u8()).toBe(9);
+  });
+
+  it('reads a text with one character beyond ASCII wherever it stands', () => {
+    for (const length of [7, 8, 9, 16, 20, 63, 64, 65]) {
+      for (let at = 0; at < length; at++) {
+        const text = `${'a'.repeat(at)}é${'b'.repeat(length - at - 1)}`;
+        expect(new ByteReader(new ByteWriter().text(text).finish()).text()).toBe(text);
+      }
+    }
   });
 
   it('throws DecodeError on every truncation instead of reading past the end', () => {
@@ -80,6 +110,13 @@ describe('text', () => {
 });
 
 describe('hash', () => {
+  it('crc32 equals that of zlib at every length and from every offset', () => {
+    const bytes = Uint8Array.from({ length: 64 }, (_, i) => (i * 151 + 7) & 0xff);
+    for (let from = 0; from < 20; from++) {
+      for (let to = from; to <= 64; to++) expect(crc32(bytes.subarray(from, to), from)).toBe(zlibCrc32(bytes.subarray(from, to), from));
+    }
+  });
+
   it('crc32 equals that of zlib, in one piece or continued', () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {

@@ -1,5 +1,5 @@
 import { assert } from './assert.ts';
-import { utf8Decode, utf8Encode, utf8Length } from './text.ts';
+import { asciiText, utf8Decode, utf8Encode, utf8Length } from './text.ts';
 
 /** Thrown by {@link ByteReader} when bytes do not hold what was asked for. An operating failure: the bytes are bad. */
 export class DecodeError extends Error {
@@ -23,6 +23,32 @@ function scratchOf(capacityBytes: number): Scratch {
   if (kept !== undefined) return kept;
   const bytes = new Uint8Array(Math.max(scratchBytes, capacityBytes));
   return { bytes, view: new DataView(bytes.buffer) };
+}
+
+const slabBytes = 32 * 1_024;
+const slabRecordBytesMax = 2 * 1_024;
+
+/**
+ * Memory that many small records share, since an ArrayBuffer of its own costs more than a small record. All of it stays
+ * until the last of them is gone: for records of one kind, which live about as long as each other.
+ */
+export class Slab {
+  #bytes: Uint8Array<ArrayBuffer> = emptyBytes;
+  #at = 0;
+
+  /** A copy of `bytes`. Nobody writes over it. */
+  copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    const { length } = bytes;
+    if (length > slabRecordBytesMax) return new Uint8Array(bytes);
+    if (this.#at + length > this.#bytes.length) {
+      this.#bytes = new Uint8Array(slabBytes);
+      this.#at = 0;
+    }
+    const start = this.#at;
+    this.#at += length;
+    this.#bytes.set(bytes, start);
+    return new Uint8Array(this.#bytes.buffer, start, length);
+  }
 }
 
 /** Grows as needed. Integers are big-endian, so that encoded fields sort like their values. */
@@ -123,11 +149,11 @@ export class ByteWriter {
     return this.raw(utf8Encode(value));
   }
 
-  /** What was written, as a copy of its own. Nothing can be written any more. */
-  finish(): Uint8Array<ArrayBuffer> {
+  /** What was written, as a copy of its own, or in `slab`. Nothing can be written any more. */
+  finish(slab: Slab | null = null): Uint8Array<ArrayBuffer> {
     const scratch = this.#scratch;
     assert(scratch !== null, 'a writer finishes once');
-    const written = this.#bytes.slice(0, this.#length);
+    const written = slab === null ? this.#bytes.slice(0, this.#length) : slab.copy(this.#bytes.subarray(0, this.#length));
     this.#scratch = null;
     this.#bytes = emptyBytes;
     this.#length = 0;
@@ -216,20 +242,22 @@ export class ByteReader {
   }
 
   text(): string {
-    const bytes = this.bytes();
-    if (bytes.length < 32) {
-      let ascii = '';
-      let i = 0;
-      for (; i < bytes.length; i++) {
-        const byte = bytes[i] as number;
-        if (byte >= 0x80) break;
-        ascii += String.fromCharCode(byte);
-      }
-      if (i === bytes.length) return ascii;
-    }
-    const text = utf8Decode(bytes);
+    const length = this.varint();
+    const at = this.#take(length);
+    const short = length <= 64 ? asciiText(this.#bytes, at, at + length) : null;
+    if (short !== null) return short;
+    const text = utf8Decode(this.#bytes.subarray(at, at + length));
     if (text === null) throw new DecodeError('text is not UTF-8');
     return text;
+  }
+
+  /** Steps over the text that follows if it is `known`, which is ASCII of less than 128 characters; else nothing happens. */
+  skipText(known: string): boolean {
+    const start = this.#at + 1;
+    if (this.#bytes.length - start < known.length || this.#bytes[this.#at] !== known.length) return false;
+    for (let i = 0; i < known.length; i++) if (this.#bytes[start + i] !== known.charCodeAt(i)) return false;
+    this.#at = start + known.length;
+    return true;
   }
 
   /** A count of elements that follow, each at least `elementBytesMin` bytes long; bounds allocation by the input. */

@@ -50,7 +50,7 @@ export function replicaId(value: number): ReplicaId {
 const clientIdPattern = /^[0-9a-f]{32}$/;
 
 export function isClientId(text: string): text is ClientId {
-  return clientIdPattern.test(text);
+  return text.length === 32 && clientIdPattern.test(text);
 }
 
 export function clientId(text: string): ClientId {

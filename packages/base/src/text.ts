@@ -15,6 +15,24 @@ export function utf8Decode(bytes: Uint8Array): string | null {
   }
 }
 
+/** The text of the bytes from `start` up to `end` if they are ASCII, else null. Faster than a decoder for a short text. */
+export function asciiText(bytes: Uint8Array, start: number, end: number): string | null {
+  let text = '';
+  let i = start;
+  for (; i + 8 <= end; i += 8) {
+    const [a, b, c, d] = [bytes[i] as number, bytes[i + 1] as number, bytes[i + 2] as number, bytes[i + 3] as number];
+    const [e, f, g, h] = [bytes[i + 4] as number, bytes[i + 5] as number, bytes[i + 6] as number, bytes[i + 7] as number];
+    if ((a | b | c | d | e | f | g | h) >= 0x80) return null;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  for (; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte >= 0x80) return null;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
 /** Number of bytes that `text` takes in UTF-8. */
 export function utf8Length(text: string): number {
   let bytes = 0;

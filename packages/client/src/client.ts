@@ -327,7 +327,8 @@ export class Client {
       const { outcome } = settlement;
       return { valid: false, timeout: true, value: null, version: null, ...(outcome === null ? {} : { outcome }), ...(ticket === null ? {} : { ticket }) };
     }
-    const answer: KeyResult = { ...expect(settlement.answer, 'key'), ...(behind && settlement.answer.kind === 'key' && settlement.answer.valid ? { behind: true } : {}) };
+    const given = expect(settlement.answer, 'key');
+    const answer: KeyResult = behind && given.valid ? { ...given, behind: true } : given;
     if (operation.kind !== 'get' && operation.kind !== 'read' && answer.version !== null) this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
     if (isQuorumless(operation)) {
       const { ticket: _, ...rest } = answer;
@@ -338,7 +339,11 @@ export class Client {
 
   #ask(operation: Operation | ControlOperation, { blocking = true, timeoutMs = timeoutMsDefault, catchUpMs, signal }: CallOptions & CatchUpOptions, region: RegionId | null = null): Promise<CallResult> {
     const traits = traitsOf(operation, this.#regions.welcome?.partitionCount ?? 1);
-    return this.#regions.call({ operation, timeoutMs: blocking ? null : timeoutMs, catchUpMs: catchUpMs ?? null, signal, region, ...traits });
+    const { partition, write, resolvable, repeatable, patient, shows, bytes } = traits;
+    return this.#regions.call({
+      operation, timeoutMs: blocking ? null : timeoutMs, catchUpMs: catchUpMs ?? null, signal, region,
+      partition, write, resolvable, repeatable, patient, shows, bytes,
+    });
   }
 }
 

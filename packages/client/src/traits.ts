@@ -18,11 +18,10 @@ export interface Traits {
 }
 
 export function traitsOf(operation: Operation | ControlOperation, partitionCount: number): Traits {
-  const other = { partition: null, write: false, resolvable: false, repeatable: true, patient: false, shows: false, bytes: 256 };
   switch (operation.kind) {
     case 'get':
     case 'read':
-      return { ...other, partition: partitionOf(operation.key, partitionCount), shows: true };
+      return readTraits(partitionOf(operation.key, partitionCount));
     case 'list':
       return { ...other, shows: true };
     case 'conflicts':
@@ -52,9 +51,20 @@ export function traitsOf(operation: Operation | ControlOperation, partitionCount
     case 'leaseKeepAlive':
     case 'leaseRevoke': {
       const bytes = Math.min(192 + 3 * operation.key.length, frameBytesMaxDefault) + valueBytes(operation);
-      return { ...other, partition: partitionOf(operation.key, partitionCount), write: true, resolvable: !isQuorumless(operation), bytes };
+      return writeTraits(partitionOf(operation.key, partitionCount), !isQuorumless(operation), bytes);
     }
   }
+}
+
+const other = { partition: null, write: false, resolvable: false, repeatable: true, patient: false, shows: false, bytes: 256 };
+
+// The calls that are made most, without a spread.
+function readTraits(partition: number): Traits {
+  return { partition, write: false, resolvable: false, repeatable: true, patient: false, shows: true, bytes: 256 };
+}
+
+function writeTraits(partition: number, resolvable: boolean, bytes: number): Traits {
+  return { partition, write: true, resolvable, repeatable: true, patient: false, shows: false, bytes };
 }
 
 /** A write that is acknowledged without a quorum, and promoted later. */

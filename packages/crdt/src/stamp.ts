@@ -47,7 +47,23 @@ export function decodeStamp(r: ByteReader): Stamp {
 
 /** 28 lower-case hex digits that sort like {@link compareStamps}: what users see as `version`. */
 export function stampToText(s: Stamp): string {
-  return hex(s.wallMs, 12) + hex(s.counter, 4) + hex(s.replica, 12);
+  return wallText(s.wallMs) + hex(s.counter, 4) + replicaText(s.replica);
+}
+
+const wallText = remembering12();
+const replicaText = remembering12();
+
+/** Stamps of one batch mostly share their millisecond and their replica, so the text of the last number is kept. */
+function remembering12(): (value: number) => string {
+  let last = -1;
+  let text = '';
+  return (value) => {
+    if (value !== last) {
+      text = hex(value, 12);
+      last = value;
+    }
+    return text;
+  };
 }
 
 /** Inverse of {@link stampToText}; null for anything else. */

@@ -59,8 +59,13 @@ export interface MergeResult {
 
 /** Associative, commutative and idempotent in `state`. Both arguments stay as they are. */
 export function mergeValues(a: Value, b: Value): MergeResult {
-  const parts: Part[] = [];
   const discarded: Discarded[] = [];
+  const [first, second] = [a.parts[0], b.parts[0]];
+  if (a.parts.length === 1 && b.parts.length === 1 && first !== undefined && first.type === second?.type) {
+    // Nearly always; one type hides no other.
+    return { state: { parts: [mergeParts(first, second, discarded)] }, discarded };
+  }
+  const parts: Part[] = [];
   for (const type of valueTypes) {
     const mine = a.parts.find((part) => part.type === type);
     const theirs = b.parts.find((part) => part.type === type);

@@ -1,4 +1,4 @@
-import { utf8Decode } from '@skerry/base';
+import { asciiText, utf8Decode } from '@skerry/base';
 import { Packr } from 'msgpackr';
 import { ProtocolError } from './errors.ts';
 
@@ -90,18 +90,11 @@ class WireReader {
   }
 
   #text(length: number): string {
-    if (length <= 48) {
-      const bytes = this.#bytes;
+    if (length <= 64) {
       const end = this.at + length;
-      if (end > bytes.length) throw malformed(`need ${length} bytes, have ${bytes.length - this.at}`);
-      let text = '';
-      let i = this.at;
-      for (; i < end; i++) {
-        const byte = bytes[i] as number;
-        if (byte >= 0x80) break;
-        text += String.fromCharCode(byte);
-      }
-      if (i === end) {
+      if (end > this.#bytes.length) throw malformed(`need ${length} bytes, have ${this.#bytes.length - this.at}`);
+      const text = asciiText(this.#bytes, this.at, end);
+      if (text !== null) {
         this.at = end;
         return text;
       }

@@ -31,13 +31,13 @@ export function behindOf(answer: Answer): Answer {
 export const timedOutRead: KeyAnswer = { kind: 'key', valid: false, timeout: true, value: null, version: null };
 
 /** Forms the answer of a consistent write from how it ended. `ticket` names it for resolve. */
-export function writeAnswer(operation: WriteOperation['kind'] | 'resolve', ticket: string, end: WriteEnd): Answer {
+export function writeAnswer(operation: WriteOperation['kind'] | 'resolve', ticket: () => string, end: WriteEnd): Answer {
   switch (end.kind) {
     case 'timedOut':
     case 'notApplied':
       return withoutEffect(operation, 'notApplied', operation !== 'resolve');
     case 'undecided':
-      return { ...withoutEffect(operation, 'undecided', true), ticket } as Answer;
+      return { ...withoutEffect(operation, 'undecided', true), ticket: ticket() } as Answer;
     case 'applied':
       return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp), outcome: 'applied' };
     case 'updated':

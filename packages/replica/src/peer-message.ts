@@ -1,8 +1,8 @@
-import { ByteReader, ByteWriter, DecodeError, partitionId, type NodeId, type PartitionId, type RegionId } from '@skerry/base';
+import { ByteReader, ByteWriter, DecodeError, partitionId, type ClientId, type NodeId, type PartitionId, type RegionId } from '@skerry/base';
 import { decodeDot, decodeValue, encodeDot, encodeValue, type Dot, type Value } from '@skerry/crdt';
 import { decodeMessage, decodeSnapshotMeta, encodeMessage, encodeSnapshotMeta, type Message, type SnapshotMeta } from '@skerry/raft';
 import { decodePending, encodePending, type PendingWrite } from './pending.ts';
-import { readList, readNode, readRegion } from './state/fields.ts';
+import { readClient, readList, readNode, readRegion } from './state/fields.ts';
 
 /** What the nodes of a region say to each other. All may be lost, repeated and, across connections, reordered. */
 export type PeerMessage =
@@ -20,7 +20,7 @@ export type PeerMessage =
       readonly kind: 'forwardRefused';
       readonly partition: PartitionId;
       readonly number: number;
-      readonly ids: readonly { readonly client: string; readonly sequence: number }[];
+      readonly ids: readonly { readonly client: ClientId; readonly sequence: number }[];
     }
   /** Pending writes to hold. */
   | { readonly kind: 'push'; readonly partition: PartitionId; readonly writes: readonly PendingWrite[] }
@@ -167,7 +167,7 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
     case 'forward':
       return { kind, partition, number: reader.varint(), commands: readList(reader, (r) => r.bytes()) };
     case 'forwardRefused':
-      return { kind, partition, number: reader.varint(), ids: readList(reader, (r) => ({ client: r.text(), sequence: r.varint() })) };
+      return { kind, partition, number: reader.varint(), ids: readList(reader, (r) => ({ client: readClient(r), sequence: r.varint() })) };
     case 'push':
       return { kind, partition, writes: readList(reader, decodePending) };
     case 'pushed':

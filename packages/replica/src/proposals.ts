@@ -1,12 +1,15 @@
-import { ByteReader, type NodeId } from '@skerry/base';
+import { ByteReader, type ClientId, type NodeId } from '@skerry/base';
+import { BySequence } from './by-sequence.ts';
 import type { Partition } from './partition.ts';
 import { encodeBatch, type BatchHeader } from './state/batch.ts';
 import { commandBytes, commandHead, decodeCommand, promotedDot, type Command } from './state/command.ts';
 import type { WaitingWrite } from './waiting-writes.ts';
 
+type Head = NonNullable<ReturnType<typeof commandHead>>;
+
 interface Item {
   readonly command: Uint8Array;
-  readonly name: string | null;
+  readonly head: Head | null;
   /** Number of the forward it came with. */
   readonly forward: number;
   /** The peer that forwarded it; null: of this node. */
@@ -23,7 +26,7 @@ export class Proposals {
   #outbox: Item[] = [];
   #outboxBytes = 0;
   /** Commands with an id that this leader has in the outbox or in the log and has not seen applied. */
-  readonly #named: Set<string> = new Set();
+  readonly #named: Map<Command['kind'], BySequence<true>> = new Map();
   #lastExpireMs = 0;
 
   constructor(partition: Partition) {
@@ -32,7 +35,7 @@ export class Proposals {
 
   /** For the leader itself. False: too much waits already. */
   add(command: Uint8Array, write: WaitingWrite | null): boolean {
-    return this.#put({ command, name: commandName(command), forward: 0, from: null, write });
+    return this.#put({ command, head: commandHead(command), forward: 0, from: null, write });
   }
 
   /** Commands that a peer forwarded. */
@@ -41,14 +44,13 @@ export class Proposals {
     const takes = partition.isLeader && partition.raft.quorumActive();
     // A node that left the group, or lags, hands in over and over what is settled: the log need not hear of it again.
     const news = commands.filter((command) => !this.#isSettled(command));
-    const refused = news.filter((command) => !takes || !this.#put({ command, name: commandName(command), forward: number, from, write: null }));
+    const refused = news.filter((command) => !takes || !this.#put({ command, head: commandHead(command), forward: number, from, write: null }));
     if (refused.length > 0) this.#refuse(from, number, refused);
   }
 
   /** Commands of a batch were applied: their like may be proposed again. */
   applied(commands: readonly Command[]): void {
-    if (this.#named.size === 0) return;
-    for (const command of commands) if ('id' in command) this.#named.delete(nameOf(command.kind, command.id));
+    for (const command of commands) if ('id' in command) this.#named.get(command.kind)?.delete(command.id);
   }
 
   elected(): void {
@@ -142,13 +144,20 @@ export class Proposals {
 
   /** What is in the outbox or in the log already is as good as taken: repeating it would only make the log longer. */
   #put(item: Item): boolean {
-    if (item.name !== null && this.#named.has(item.name)) return true;
-    if (item.name !== null && this.#partition.state.header.reseeding !== null) return false;
+    const { head } = item;
+    if (head !== null && this.#named.get(head.kind)?.get(head) === true) return true;
+    if (head !== null && this.#partition.state.header.reseeding !== null) return false;
     if (this.#outboxBytes + item.command.length > this.#partition.turn.options.limits.queuedBytesMax) return false;
-    if (item.name !== null) this.#named.add(item.name);
+    if (head !== null) this.#namedOf(head.kind).set(head, true);
     this.#outbox.push(item);
     this.#outboxBytes += item.command.length;
     return true;
+  }
+
+  #namedOf(kind: Command['kind']): BySequence<true> {
+    let named = this.#named.get(kind);
+    if (named === undefined) this.#named.set(kind, (named = new BySequence()));
+    return named;
   }
 
   #isSettled(command: Uint8Array): boolean {
@@ -158,20 +167,11 @@ export class Proposals {
 
   #refuse(from: NodeId, number: number, commands: readonly Uint8Array[]): void {
     if (number === 0) return;
-    const ids: { client: string; sequence: number }[] = [];
+    const ids: { client: ClientId; sequence: number }[] = [];
     for (const bytes of commands) {
       const command = decodeCommand(new ByteReader(bytes));
       if ('id' in command && command.kind !== 'promote' && command.kind !== 'fence') ids.push({ client: command.id.client, sequence: command.id.sequence });
     }
     if (ids.length > 0) this.#partition.turn.send(from, { kind: 'forwardRefused', partition: this.#partition.id, number, ids });
   }
-}
-
-function nameOf(kind: string, id: { readonly client: string; readonly sequence: number }): string {
-  return `${kind} ${id.client} ${id.sequence}`;
-}
-
-function commandName(bytes: Uint8Array): string | null {
-  const head = commandHead(bytes);
-  return head === null ? null : nameOf(head.kind, head);
 }

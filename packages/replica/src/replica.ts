@@ -123,7 +123,7 @@ export class Replica {
       case 'resolve': {
         const ticket = parseTicket(operation.ticket, options.region, options.partitionCount);
         if (ticket === null) return this.#refuse(handle, 'TICKET_UNKNOWN', 'not a ticket of this region');
-        const asker = this.#asker(handle, 'resolve', operation.ticket);
+        const asker = this.#asker(handle, 'resolve', () => operation.ticket);
         this.#partition(ticket.partition).writes.resolve(ticket.id, asker, request.timeoutMs);
         return;
       }
@@ -384,7 +384,7 @@ export class Replica {
     if (this.#turn.storageFull && !id.retry) return this.#refuse(handle, 'STORAGE_FULL', 'the disk of this node is full');
     const command = toCommand(operation, id);
     if (command === null) return this.#refuse(handle, 'BAD_REQUEST', 'not a context');
-    const asker = this.#asker(handle, operation.kind, formatTicket(options.region, partition.id, id));
+    const asker = this.#asker(handle, operation.kind, () => formatTicket(options.region, partition.id, id));
     partition.writes.submit({ command, keys, retry: id.retry, timeoutMs, asker });
   }
 
@@ -467,7 +467,7 @@ export class Replica {
     return assertPresent(this.#partitions[index], 'no such partition', { index });
   }
 
-  #asker(handle: RequestHandle, kind: WriteOperation['kind'] | 'resolve', ticket: string): Asker {
+  #asker(handle: RequestHandle, kind: WriteOperation['kind'] | 'resolve', ticket: () => string): Asker {
     const asker: Asker = { handle, open: true, toAnswer: (end) => writeAnswer(kind, ticket, end) };
     this.#open.set(handle, { open: true, asker });
     return asker;

@@ -1,3 +1,4 @@
+import { BySequence } from './by-sequence.ts';
 import type { RequestHandle } from './replica-api.ts';
 import type { Answer } from './requests.ts';
 import type { CommandId } from './state/command.ts';
@@ -6,7 +7,6 @@ import type { CommandResult } from './state/result.ts';
 /** A consistent write that a client waits for at this node, until this node applies it or gives up. */
 export interface WaitingWrite {
   readonly id: CommandId;
-  readonly name: string;
   /** Encoded for the log. For a ticket that is being resolved: its fence. */
   readonly command: Uint8Array;
   readonly askers: Asker[];
@@ -40,31 +40,27 @@ export type WriteEnd =
   /** It may be in a log that nobody can read now. */
   | { readonly kind: 'undecided' };
 
-export function writeName(id: { readonly client: string; readonly sequence: number }): string {
-  return `${id.client}:${id.sequence}`;
-}
-
 /** Open writes of one partition, by (client, sequence). */
 export class WaitingWrites {
-  readonly #byName: Map<string, WaitingWrite> = new Map();
+  readonly #byId: BySequence<WaitingWrite> = new BySequence();
   /** Not gated and to be sent, in order. */
   #queue: WaitingWrite[] = [];
   #bytesInFlight = 0;
 
   get size(): number {
-    return this.#byName.size;
+    return this.#byId.size;
   }
 
   get hasQueued(): boolean {
     return this.#queue.length > 0;
   }
 
-  find(id: { readonly client: string; readonly sequence: number }): WaitingWrite | null {
-    return this.#byName.get(writeName(id)) ?? null;
+  find(id: Pick<CommandId, 'client' | 'sequence'>): WaitingWrite | null {
+    return this.#byId.get(id) ?? null;
   }
 
   add(write: WaitingWrite): void {
-    this.#byName.set(write.name, write);
+    this.#byId.set(write.id, write);
   }
 
   enqueue(write: WaitingWrite): void {
@@ -74,7 +70,7 @@ export class WaitingWrites {
   takeQueue(): WaitingWrite[] {
     const queue = this.#queue;
     this.#queue = [];
-    return queue.filter((write) => this.#byName.get(write.name) === write);
+    return queue.filter((write) => this.#byId.get(write.id) === write);
   }
 
   /** Ends the write for all its askers. */
@@ -85,7 +81,7 @@ export class WaitingWrites {
 
   remove(write: WaitingWrite): void {
     this.landed(write);
-    if (this.#byName.get(write.name) === write) this.#byName.delete(write.name);
+    if (this.#byId.get(write.id) === write) this.#byId.delete(write.id);
   }
 
   /** True if the write may go to the leader now: its bytes, with those under way, stay within `bytesMax`. */
@@ -104,6 +100,6 @@ export class WaitingWrites {
   }
 
   all(): Iterable<WaitingWrite> {
-    return this.#byName.values();
+    return this.#byId.values();
   }
 }

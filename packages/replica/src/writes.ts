@@ -2,7 +2,7 @@ import type { Partition } from './partition.ts';
 import type { Held } from './pending.ts';
 import { commandBytes, type Command, type CommandId } from './state/command.ts';
 import type { CommandResult } from './state/result.ts';
-import { WaitingWrites, writeName, type Asker, type WaitingWrite, type WriteEnd } from './waiting-writes.ts';
+import { WaitingWrites, type Asker, type WaitingWrite, type WriteEnd } from './waiting-writes.ts';
 
 export interface WriteRequest {
   readonly command: Extract<Command, { id: CommandId }>;
@@ -53,7 +53,7 @@ export class Writes {
     }
     if (write === null) {
       write = {
-        id, name: writeName(id), command: commandBytes(command), askers: [asker], gated: true, sends: 0, retry: isRetry,
+        id, command: commandBytes(command), askers: [asker], gated: true, sends: 0, retry: isRetry,
         lastSentMs: 0, lastForward: 0, inFlight: false, fencing: false,
       };
       this.#waiting.add(write);
@@ -92,7 +92,7 @@ export class Writes {
   }
 
   /** The receiver of a forward did not take these. */
-  refused({ number, ids }: { readonly number: number; readonly ids: readonly { readonly client: string; readonly sequence: number }[] }): void {
+  refused({ number, ids }: { readonly number: number; readonly ids: readonly Pick<CommandId, 'client' | 'sequence'>[] }): void {
     for (const id of ids) {
       const write = this.#waiting.find(id);
       // A refusal counts once, and not if the write was sent again since.

@@ -4,6 +4,7 @@ import {
   unreachable,
   ByteReader,
   ByteWriter,
+  Slab,
   type ClientId,
   type NodeId,
   type RegionId,
@@ -377,10 +378,13 @@ export function promotedDot(bytes: Uint8Array): Dot | null {
   return decodeDot(reader);
 }
 
+/** They are held until they are applied. */
+const slab = new Slab();
+
 export function commandBytes(command: Command): Uint8Array {
   const writer = new ByteWriter(sizeHint(command));
   encodeCommand(writer, command);
-  return writer.finish();
+  return writer.finish(slab);
 }
 
 /** Room for the large ones, so that they are not copied while the writer grows. */

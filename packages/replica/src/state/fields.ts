@@ -1,5 +1,5 @@
 import {
-  clientId, DecodeError, isClientId, isName, nodeId, regionId,
+  DecodeError, isClientId, isName, nodeId, regionId,
   type ByteReader, type ByteWriter, type ClientId, type NodeId, type RegionId,
 } from '@skerry/base';
 
@@ -21,10 +21,15 @@ export function readOptionalText(reader: ByteReader): string | null {
   return reader.bool() ? reader.text() : null;
 }
 
+/** The last one read: the commands of one client mostly follow each other, and one string for all is compared at once. */
+let lastClient: ClientId | null = null;
+
 export function readClient(reader: ByteReader): ClientId {
+  if (lastClient !== null && reader.skipText(lastClient)) return lastClient;
   const text = reader.text();
   if (!isClientId(text)) throw new DecodeError('not a client id');
-  return clientId(text);
+  lastClient = text;
+  return text;
 }
 
 export function readNode(reader: ByteReader): NodeId {

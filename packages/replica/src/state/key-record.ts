@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, DecodeError } from '@skerry/base';
+import { ByteReader, ByteWriter, DecodeError, Slab } from '@skerry/base';
 import { decodeStamp, decodeValue, encodeStamp, encodeValue, type Stamp, type Value } from '@skerry/crdt';
 
 /** What the state machine holds for one key: a value of any type, or the tombstone of one. */
@@ -13,6 +13,9 @@ export interface KeyRecord {
   readonly given: Stamp | null;
 }
 
+/** They are held until they are durable, and then while they are used. */
+const slab = new Slab();
+
 const hasLease = 1;
 const hasGiven = 2;
 
@@ -23,7 +26,7 @@ export function encodeKeyRecord(record: KeyRecord): Uint8Array {
   if (record.lease !== null) writer.text(record.lease);
   if (record.given !== null) encodeStamp(writer, record.given);
   encodeValue(writer, record.value);
-  return writer.finish();
+  return writer.finish(slab);
 }
 
 /** The contents are copies, since `bytes` may be storage's own memory. */
