@@ -6,7 +6,7 @@ import { runChild } from '../../planted/lib/child.ts';
 import { WorkingCopy } from '../../planted/lib/working-copy.ts';
 
 const root = new URL('../../..', import.meta.url).pathname;
-const bug = plantedBugs.find(({ name }) => name === 'no-noop-at-term-start');
+const bug = plantedBugs.find(({ name }) => name === 'swap-ignores-the-old-value');
 
 /** What `npm run sim -- ARGS` runs once all is built. */
 async function sim(folder: string, args: readonly string[]): Promise<{ readonly code: number | null; readonly lines: string[] }> {
@@ -28,7 +28,7 @@ describe('a planted bug', () => {
       if (bug === undefined) throw new Error('the bug is not planted any more');
       await copy.with(bug, async () => {
         await copy.build();
-        const first = await sim(copy.folder, ['--first', '1', '--seeds', '40']);
+        const first = await sim(copy.folder, ['--first', '1', '--seeds', '4']);
         expect(first.code).toBe(1);
         const printed = first.lines.find((line) => line.startsWith('npm run sim') && line.includes('--shrink'));
         const [rerun, smaller] = (printed ?? '').split('# smaller:');
