@@ -255,7 +255,7 @@ export class RegionLinks {
     if (!state.regions.isOut(from)) return;
     const taken = state.regions.taken(origin);
     this.#offers.set(from, { origin, told: taken });
-    if (first <= taken + 1) proposals.proposeOwn({ kind: 'offer', region: from, origin, first, entries });
+    proposals.proposeOwn({ kind: 'offer', region: from, origin, first, entries });
   }
 
   #tellEvicted(to: RegionId, origin: ReplicaId): void {

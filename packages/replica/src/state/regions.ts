@@ -173,7 +173,8 @@ export class Regions {
     header.origins.set(origin, state);
     const settled: { dot: Dot; key: string }[] = [];
     entries.forEach((bytes, index) => {
-      if (first + index !== Math.max(state.applied, state.offered) + 1) return;
+      // It offers from where it was told on. If that lies further on, its log had been cut off for its length.
+      if (first + index <= Math.max(state.applied, state.offered)) return;
       state.offered = first + index;
       const entry = decodeRegionEntry(bytes.slice());
       for (const { key, op } of entry.effects) {

@@ -181,3 +181,14 @@ describe('the log of a region that has just learned of another one', () => {
     expect(keys).toEqual(['k3', 'k4', 'k5']);
   });
 });
+
+describe('an offer of an evicted region whose log had been cut off for its length', () => {
+  it('is taken from where it begins, or it would be made for ever', () => {
+    const machine = new Machine();
+    machine.apply({ kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: true, changedAt: null });
+    machine.apply({ kind: 'offer', region: abroad, origin, first: 5, entries: [5, 6].map(entry) });
+    machine.apply({ kind: 'offer', region: abroad, origin, first: 6, entries: [6, 7].map(entry) });
+    expect(machine.state.regions.taken(origin)).toBe(7);
+    expect(['k5', 'k6', 'k7'].map((key) => machine.state.read(key) !== null)).toEqual([true, true, true]);
+  });
+});
