@@ -1,6 +1,7 @@
 import { randomHex } from '@skerry/base';
 import { stampFromText } from '@skerry/crdt';
-import { parseTicket, type Answer, type ControlOperation, type Member, type MemberSpec, type NodeStatus, type Operation, type Outcome, type RegionStatus } from '@skerry/protocol';
+import { parseTicket, type ControlOperation, type Member, type MemberSpec, type NodeStatus, type Operation, type RegionStatus } from '@skerry/protocol';
+import { answerOf, expect, mustBeApplied, signalOf } from './answers.ts';
 import { Counter } from './counter.ts';
 import { DocumentEditor, DocumentOf } from './document.ts';
 import { SkerryError } from './errors.ts';
@@ -14,13 +15,13 @@ import type { Regions } from './regions.ts';
 import { SeenVersions } from './seen.ts';
 import { SetOf } from './set-of.ts';
 import { isQuorumless, traitsOf } from './traits.ts';
-import { toCompare, toTxnOperation, TxnBuilder, type Txn, type TxnResponse } from './txn.ts';
+import { toTxnResponse, TxnBuilder, txnOperation, type Txn, type TxnResponse } from './txn.ts';
 import type { TypedCalls } from './typed.ts';
 import type {
   CallOptions, CatchUpOptions, Conflict, ConflictPage, ConflictsOptions, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReadOptions, ReceiptStatus, Response, SetOptions, SwapOptions,
   ValueOf, WatchBatch, WatchOptions,
 } from './types.ts';
-import { checkKey, formOf, fromBytes, toBytes, toEntry, toResponse, toView, type KeyResult } from './values.ts';
+import { checkKey, formOf, toBytes, toEntry, toResponse, toView, type KeyResult } from './values.ts';
 import { watchBatches } from './watch.ts';
 
 const timeoutMsDefault = 1_000;
@@ -305,20 +306,11 @@ export class Client {
     return editor;
   }
 
-  async #txn({ if: conditions = [], then: actions = [], else: otherwiseActions = [] }: Txn, options: CallOptions): Promise<TxnResponse> {
-    const compares = conditions.map(toCompare);
-    const then = actions.map(toTxnOperation);
-    const otherwise = otherwiseActions.map(toTxnOperation);
-    const { settlement, ticket } = await this.#ask({ kind: 'txn', compares, then, otherwise }, options);
-    if (settlement.kind === 'expired') {
-      return { valid: false, timeout: true, outcome: settlement.outcome ?? 'undecided', succeeded: false, results: [], ...(ticket === null ? {} : { ticket }) };
-    }
-    const answer = expect(settlement.answer, 'txn');
-    const { timeout, outcome, succeeded } = answer;
-    const results = answer.results.map((result) => ({ ...result, value: fromBytes(result.value, 'text') }));
-    if (outcome === 'applied') for (const { key, version } of answer.results) this.#seen.note(key, version, true);
-    const its = answer.ticket ?? ticket;
-    return { valid: outcome === 'applied', timeout, outcome, succeeded, results, ...(its === null ? {} : { ticket: its }) };
+  async #txn(txn: Txn, options: CallOptions): Promise<TxnResponse> {
+    const result = await this.#ask(txnOperation(txn), options);
+    const response = toTxnResponse(result);
+    if (response.outcome === 'applied') for (const { key, version } of response.results) this.#seen.note(key, version, true);
+    return response;
   }
 
   async #keyCall(operation: Extract<Operation, { readonly key: string }>, options: CallOptions): Promise<KeyResult> {
@@ -348,24 +340,3 @@ export class Client {
 }
 
 type ReadOfKey = Extract<Operation, { readonly kind: 'get' | 'read' }>;
-
-function signalOf({ signal }: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
-}
-
-/** A node that answers with something else than was asked for breaks the protocol. */
-function expect<K extends Answer['kind']>(answer: Answer, kind: K): Extract<Answer, { readonly kind: K }> {
-  if (answer.kind !== kind) throw new SkerryError({ code: 'MALFORMED_FRAME', detail: `the node answered ${answer.kind} where ${kind} was due` });
-  return answer as Extract<Answer, { readonly kind: K }>;
-}
-
-function answerOf<K extends Answer['kind']>({ settlement }: CallResult, kind: K): Extract<Answer, { readonly kind: K }> {
-  if (settlement.kind === 'expired') throw new SkerryError({ code: 'TIMEOUT' });
-  return expect(settlement.answer, kind);
-}
-
-function mustBeApplied({ settlement, ticket }: CallResult, what: string): void {
-  const outcome: Outcome | null = settlement.kind === 'expired' ? settlement.outcome : expect(settlement.answer, 'lease').outcome;
-  if (outcome === 'applied') return;
-  throw new SkerryError({ code: 'TIMEOUT', detail: `${what} is ${outcome}`, definite: outcome === 'notApplied', ...(ticket === null ? {} : { ticket }) });
-}

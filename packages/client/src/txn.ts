@@ -1,6 +1,8 @@
-import { partitionOf, type Compare, type Outcome, type TxnOperation } from '@skerry/protocol';
+import { partitionOf, type Compare, type Operation, type Outcome, type TxnOperation } from '@skerry/protocol';
+import { expect } from './answers.ts';
+import type { CallResult } from './pending.ts';
 import type { CallOptions } from './types.ts';
-import { checkKey, toBytes } from './values.ts';
+import { checkKey, fromBytes, toBytes } from './values.ts';
 
 /** One condition: of the value (null: no such key) or of the version. */
 export type TxnCompare =
@@ -61,13 +63,31 @@ export class TxnBuilder {
   }
 }
 
-export function toCompare(compare: TxnCompare): Compare {
+/** What is sent for it. */
+export function txnOperation({ if: conditions = [], then = [], else: otherwise = [] }: Txn): Extract<Operation, { readonly kind: 'txn' }> {
+  return { kind: 'txn', compares: conditions.map(toCompare), then: then.map(toTxnOperation), otherwise: otherwise.map(toTxnOperation) };
+}
+
+/** What a call for it came to. */
+export function toTxnResponse({ settlement, ticket }: CallResult): TxnResponse {
+  if (settlement.kind === 'expired') {
+    const outcome = settlement.outcome ?? 'undecided';
+    return { valid: false, timeout: true, outcome, succeeded: false, results: [], ...(ticket === null ? {} : { ticket }) };
+  }
+  const answer = expect(settlement.answer, 'txn');
+  const { timeout, outcome, succeeded } = answer;
+  const results = answer.results.map((result) => ({ ...result, value: fromBytes(result.value, 'text') }));
+  const its = answer.ticket ?? ticket;
+  return { valid: outcome === 'applied', timeout, outcome, succeeded, results, ...(its === null ? {} : { ticket: its }) };
+}
+
+function toCompare(compare: TxnCompare): Compare {
   const key = checkKey(compare.key);
   if ('value' in compare) return { kind: 'value', key, equals: compare.value === null ? null : toBytes(compare.value) };
   return { kind: 'version', key, relation: compare.relation ?? '=', version: compare.version };
 }
 
-export function toTxnOperation(action: TxnAction): TxnOperation {
+function toTxnOperation(action: TxnAction): TxnOperation {
   if ('get' in action) return { kind: 'get', key: checkKey(action.get) };
   if ('delete' in action) return { kind: 'delete', key: checkKey(action.delete) };
   const set = { kind: 'set' as const, key: checkKey(action.set), value: toBytes(action.value) };

@@ -96,6 +96,20 @@ export class CausalContext {
     return count;
   }
 
+  /** All dots, in order; null if there are more than `max`. */
+  dots(max: number): readonly Dot[] | null {
+    let count = 0;
+    for (const seen of this.#seen.values()) count += seen.size;
+    if (count > max) return null;
+    const dots: Dot[] = [];
+    for (const replica of this.replicas()) {
+      for (const [from, to] of this.#of(replica).ranges()) {
+        for (let sequence = from; sequence <= to; sequence++) dots.push({ replica, sequence });
+      }
+    }
+    return dots;
+  }
+
   replicas(): readonly ReplicaId[] {
     return [...this.#seen.keys()].sort((a, b) => a - b);
   }

@@ -37,7 +37,19 @@ describe('multi-value register', () => {
     expect(view(cluster.member(0).state)).toEqual(['d']);
   });
 
-  it('a context that names dots of the future suppresses nothing', () => {
+  it('a write replaces what its context names, also where that has not arrived yet', () => {
+    const cluster = new Cluster(2);
+    cluster.write(0, set('a', null));
+    cluster.write(0, set('b', null));
+    const read = multiRegisterValues(cluster.member(0).state)!.context;
+    cluster.write(0, set('late', null));
+    cluster.write(1, set('c', read));
+    expect(view(cluster.member(1).state)).toEqual(['c']);
+    cluster.settle();
+    for (const member of [0, 1]) expect([...view(cluster.member(member).state)].sort()).toEqual(['c', 'late']);
+  });
+
+  it('a context of far more dots than a read names suppresses nothing of the future', () => {
     const cluster = new Cluster(2);
     const future = CausalContext.empty();
     future.addRange(cluster.member(1).replica, 1, 1_000);

@@ -51,15 +51,18 @@ export interface MultiRegisterRequest {
 }
 
 /**
- * The operation for `request` on `state`. Of the context only the dots of living siblings are carried, so a context
- * that names dots of the future suppresses nothing. With `siblingsMax` siblings already there, those with the lowest
+ * The operation for `request` on `state`. It carries the dots of the living siblings that the context names, and those that
+ * `state` has not seen: they were read elsewhere, and are replaced when they arrive here. A read names as many dots as there
+ * are siblings; a context of far more was made otherwise, and suppresses nothing that is not there. With `siblingsMax` siblings already there, those with the lowest
  * stamps are evicted; regions that were apart can therefore exceed the limit together until their next write.
  */
 export function prepareMultiRegister(
   state: MultiRegisterState | null, request: MultiRegisterRequest, limits: ValueLimits,
 ): MultiRegisterOperation {
   const living = state === null ? [] : sortedEntries(state.siblings);
-  const replaces = living.filter(({ dot }) => request.context?.has(dot) === true).map(({ dot }) => dot);
+  const unseen = (request.context?.dots(2 * limits.siblingsMax) ?? []).filter((dot) => state?.siblings.context.has(dot) !== true);
+  const replaced = living.filter(({ dot }) => request.context?.has(dot) === true).map(({ dot }) => dot);
+  const replaces = [...replaced, ...unseen].sort(compareDots);
   const kept = living.filter(({ dot }) => request.context?.has(dot) !== true);
   const evictCount = Math.max(0, kept.length + 1 - limits.siblingsMax);
   const byStamp = [...kept].sort((a, b) => compareStamps(a.payload.stamp, b.payload.stamp) || compareDots(a.dot, b.dot));

@@ -5,7 +5,8 @@ import { joiningConfig } from './membership.ts';
 import type { Partition } from './partition.ts';
 import type { DirectoryEntry } from './replica-api.ts';
 import type { ControlOperation, NodeStatus } from './requests.ts';
-import { commandBytes, type Command, type MemberRecord } from './state/command.ts';
+import { commandBytes, type Command } from './state/command.ts';
+import type { MemberRecord } from './state/member-record.ts';
 import type { Turn } from './turn.ts';
 import type { Refusal } from './validate.ts';
 

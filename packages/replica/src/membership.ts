@@ -1,7 +1,7 @@
 import { nodeId, type NodeId } from '@skerry/base';
 import { simpleConfig, type ConfigState, type MemberChange } from '@skerry/raft';
 import type { Partition } from './partition.ts';
-import type { MemberRecord } from './state/command.ts';
+import type { MemberRecord } from './state/member-record.ts';
 
 /**
  * The configuration of a node that has none yet: a group of somebody else, so it neither votes for itself nor

@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter, type ClientId, type NodeId, type PartitionId, t
 import { compareStamps, dotToText, type Dot } from '@skerry/crdt';
 import { pendingKeys, type PendingKeys } from './keys.ts';
 import type { StagedStore } from './staged-store.ts';
-import { decodePromotion, encodePromotion, type Promotion } from './state/command.ts';
+import { decodePromotion, encodePromotion, type Promotion } from './state/promotion.ts';
 import { readClient, readNode } from './state/fields.ts';
 
 /** A quorum-less write that this node holds durably and that is not committed, as far as it knows. */

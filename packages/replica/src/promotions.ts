@@ -38,8 +38,12 @@ function confirm(window: PushWindow, held: Held): void {
 /** What happens to pending writes: pushed to the peers that can be reached, promoted when a leader can be. */
 export class Promotions {
   readonly #partition: Partition;
-  /** A pump or push may have something to do. */
-  #due = true;
+  /** Accepted here since the last pump, in order. */
+  #fresh: Held[] = [];
+  /** All pending writes are to be looked at: there may be some to hand over beside the fresh ones. */
+  #scanDue = true;
+  /** The last look at all of them ended early, for want of room in flight. */
+  #limited = false;
   #inFlight = 0;
   #inFlightBytes = 0;
   /** When promotion last came along: a leader was found, or a write was settled. */
@@ -54,9 +58,9 @@ export class Promotions {
     this.#partition = partition;
   }
 
-  /** This node accepted or received a write. */
-  added(): void {
-    this.#due = true;
+  /** This node accepted a write, and has it on its disk. */
+  accepted(held: Held): void {
+    this.#fresh.push(held);
   }
 
   /** Runs `run` once `copies` nodes hold the write durably, this one included, or it is committed. */
@@ -96,7 +100,7 @@ export class Promotions {
       this.#progressMs = this.#partition.turn.now.monoMs;
       for (const pushed of this.#pushed.values()) confirm(pushed, held);
       this.#runAll(this.#copyWaits, held.dotText, (wait) => wait.run());
-      this.#due = true;
+      if (this.#limited && this.#inFlight <= inFlightMax / 2) this.#scanDue = true;
     }
     if (this.#settleWaits.size > 0) this.#runAll(this.#settleWaits, dotToText(dot), (wait) => wait.run());
   }
@@ -112,11 +116,11 @@ export class Promotions {
     this.#inFlight = 0;
     this.#inFlightBytes = 0;
     this.#progressMs = this.#partition.turn.now.monoMs;
-    this.#due = true;
+    this.#scanDue = true;
   }
 
   peerUp(_node: NodeId): void {
-    this.#due = true;
+    this.#scanDue = true;
     this.#push(this.#partition.leader === null);
   }
 
@@ -128,36 +132,80 @@ export class Promotions {
     const { pending, turn } = this.#partition;
     if (pending.count === 0 || turn.now.monoMs - this.#lastSweepMs < sweepEveryMs) return;
     this.#lastSweepMs = turn.now.monoMs;
-    this.#due = true;
+    this.#scanDue = true;
     this.#push(this.#partition.leader === null);
   }
 
-  /** Hands pending writes to the leader: those of this node, those that a call waits for, and those whose origin stays away. */
+  /**
+   * Hands pending writes to the leader: those of this node, those that a call waits for, and those whose origin stays away.
+   * All of them are looked at now and then only; what was just accepted goes at once.
+   */
   pump(): void {
-    const { pending, gates, turn, canPropose } = this.#partition;
-    if (!this.#due || pending.count === 0 || !canPropose) return;
-    this.#due = false;
+    const { pending, canPropose } = this.#partition;
+    if (pending.count === 0) {
+      this.#fresh = [];
+      return;
+    }
+    if (!canPropose) {
+      this.#scanDue ||= this.#fresh.length > 0;
+      this.#fresh = [];
+      return;
+    }
+    if (!this.#scanDue && this.#fresh.length === 0) return;
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    const commands: Uint8Array[] = [];
+    if (this.#scanDue) this.#scan(commands);
+    // Those that had no room go before what came later.
+    else if (!this.#limited) for (const held of fresh) this.#handOverFresh(held, commands);
+    this.#send(commands);
+  }
+
+  #scan(commands: Uint8Array[]): void {
+    const { pending, gates, turn } = this.#partition;
     const { node, timing } = turn.options;
     const now = turn.now.monoMs;
-    const commands: Uint8Array[] = [];
+    this.#scanDue = false;
+    this.#limited = false;
     /** Keys that this node wrote: what it had seen of them goes first, or a clamped stamp could come out above its successor's. */
     const own: Set<string> = new Set();
     for (const { origin, write } of pending.all()) if (origin === node) own.add(write.key);
     for (const held of pending.all()) {
-      if (this.#inFlight >= inFlightMax) break;
       if (!held.durable) continue;
       if (held.promotionSentMs !== null && now - held.promotionSentMs < timing.forwardRetryMs) continue;
       const isMine = own.has(held.write.key) || gates.isWanted(held.dotText);
       if (!isMine && now - held.heldSinceMs < timing.promotionGraceMs) continue;
-      if (held.promotionSentMs === null) {
-        if (this.#inFlight > 0 && this.#inFlightBytes + held.bytes > inFlightBytesMax) break;
-        this.#inFlight++;
-        this.#inFlightBytes += held.bytes;
+      if (!this.#take(held, commands)) {
+        this.#limited = true;
+        return;
       }
-      held.promotionSentMs = now;
-      commands.push(commandBytes({ kind: 'promote', id: { client: held.client, sequence: held.sequence, answeredBelow: 0 }, write: held.write }));
     }
-    this.#handOver(commands);
+  }
+
+  /** With what this node had seen of the key, if that is not under way yet. */
+  #handOverFresh(held: Held, commands: Uint8Array[]): void {
+    const { pending } = this.#partition;
+    if (pending.findByText(held.dotText) !== held) return;
+    for (const seen of pending.ofKey(held.write.key)) {
+      if (seen.promotionSentMs === null && seen.durable && !this.#take(seen, commands)) {
+        this.#limited = true;
+        return;
+      }
+      if (seen === held) return;
+    }
+  }
+
+  /** False: no room. */
+  #take(held: Held, commands: Uint8Array[]): boolean {
+    if (held.promotionSentMs === null) {
+      if (this.#inFlight >= inFlightMax) return false;
+      if (this.#inFlight > 0 && this.#inFlightBytes + held.bytes > inFlightBytesMax) return false;
+      this.#inFlight++;
+      this.#inFlightBytes += held.bytes;
+    }
+    held.promotionSentMs = this.#partition.turn.now.monoMs;
+    commands.push(commandBytes({ kind: 'promote', id: { client: held.client, sequence: held.sequence, answeredBelow: 0 }, write: held.write }));
+    return true;
   }
 
   receivePush(from: NodeId, writes: readonly PendingWrite[]): void {
@@ -178,7 +226,6 @@ export class Promotions {
     }
     turn.whenDurable(() => {
       for (const held of news) held.durable = true;
-      this.#due = true;
       causality.applied();
       turn.send(from, { kind: 'pushed', partition: id, dots });
     });
@@ -233,7 +280,7 @@ export class Promotions {
     }
   }
 
-  #handOver(commands: readonly Uint8Array[]): void {
+  #send(commands: readonly Uint8Array[]): void {
     const { isLeader, leader, turn, id, proposals } = this.#partition;
     if (commands.length === 0) return;
     if (isLeader) for (const command of commands) proposals.add(command, null);

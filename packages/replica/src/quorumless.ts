@@ -70,7 +70,7 @@ export class Quorumless {
     const accepted = this.#accepted(partition, held);
     this.#turn.whenDurable(() => {
       held.durable = true;
-      partition.promotions.added();
+      partition.promotions.accepted(held);
       if (copies <= 1) return answer(accepted);
       partition.promotions.whenCopies(held, copies, () => answer(accepted));
       if (timeoutMs === null) return;

@@ -17,6 +17,7 @@ import type { ClientRequest, NodeStatus, RegionStatus, ReplicaErrorCode, WriteId
 import { StagedStore } from './staged-store.ts';
 import { keysOf, toCommand } from './to-command.ts';
 import { Turn } from './turn.ts';
+import { partitionMetrics } from './partition-metrics.ts';
 import { partitionOf, refusalOf } from './validate.ts';
 import { ViewReads } from './view-reads.ts';
 import type { Asker } from './waiting-writes.ts';
@@ -325,35 +326,17 @@ export class Replica {
 
   /** Counters (names end in `_total`) and gauges, flat; the server exports them with the prefix `skerry_`. */
   metrics(): Readonly<Record<string, number>> {
-    const sum = (of: (partition: Partition) => number): number => this.#partitions.reduce((total, partition) => total + of(partition), 0);
+    const ofPartitions = partitionMetrics(this.#partitions);
     return {
+      ...ofPartitions,
       requests_total: this.#requestCount,
       request_errors_total: [...this.#errorCounts.values()].reduce((a, b) => a + b, 0),
       requests_open: this.#open.size,
       watches_open: this.#watches.count,
-      pending_writes: sum(({ pending }) => pending.count),
-      writes_waiting: sum(({ writes }) => writes.waitingCount),
-      reads_waiting: sum(({ readsWaiting }) => readsWaiting),
-      leader_partitions: sum(({ isLeader }) => (isLeader ? 1 : 0)),
-      partitions_without_leader: sum(({ leader }) => (leader === null ? 1 : 0)),
-      joint_configurations: sum(({ config }) => (config.votersOutgoing.length > 0 ? 1 : 0)),
-      raft_log_bytes: sum(({ logBytes }) => logBytes),
-      applied_entries_total: sum(({ state }) => state.applied),
-      conflicts_total: sum(({ state }) => state.header.conflicts.next),
-      receipts_settled_total: sum(({ state }) => state.header.receipts.next),
-      snapshots_sending: sum(({ snapshotsUnderWay }) => snapshotsUnderWay),
-      region_entries_total: sum(({ state }) => state.regions.applied(state.header.origin)),
-      region_log_bytes: sum(({ state }) => [...state.header.origins.values()].reduce((total, { bytes }) => total + bytes, 0)),
-      region_gaps_total: sum(({ links }) => links.intake.gapCount),
-      region_digest_mismatches_total: sum(({ links }) => links.mismatchCount),
-      region_set_back_total: sum(({ links }) => links.setBackCount),
-      region_exchanges_total: sum(({ links }) => links.exchange.doneCount),
-      region_exchanged_values_total: sum(({ links }) => links.exchange.mergedCount),
-      region_frames_malformed_total: this.#regions.malformedCount + sum(({ links }) => links.malformedCount),
+      region_frames_malformed_total: this.#regions.malformedCount + ofPartitions.region_frames_malformed_total,
       region_stamps_ahead_total: this.#stampsAhead,
       clock_offset_seconds: this.#turn.clocks.offsetMs() / 1_000,
       clock_skewed: this.#turn.clocks.isSkewed ? 1 : 0,
-      session_reads_waiting: sum(({ causality }) => causality.count),
       storage_full: this.#turn.storageFull ? 1 : 0,
       peers_connected: this.#turn.connected.size,
     };

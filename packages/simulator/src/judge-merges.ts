@@ -21,7 +21,7 @@ export function checkMerges(
   const violations: RunViolation[] = [];
   const writes = new Map<string, PlainWrite[]>();
   for (const update of journal.updates) {
-    if (update.outcome !== 'noEffect') writes.set(update.key, [...(writes.get(update.key) ?? []), ...plainOf(update)]);
+    if (update.outcome !== 'noEffect') writes.set(update.key, [...(writes.get(update.key) ?? []), plainOf(update)]);
   }
   const shownBy = lists.map(({ node, found }) => ({ node, shown: new Map(found.filter(({ key }) => isTyped(key)).map((entry) => [entry.key, entry] as const)) }));
   const keys = new Set([...writes.keys(), ...shownBy.flatMap(({ shown }) => [...shown.keys()])]);
@@ -45,19 +45,13 @@ export function checkMerges(
   return violations;
 }
 
-/**
- * A write that names what it read replaces that for certain where both were consistent: a node that lags behind the one that
- * was read carries on only what it has itself (`prepareMultiRegister`).
- */
-function plainOf({ key, action, region, consistent, invokedAt, acknowledgedAt, outcome, forsaken, receipt }: Update): PlainWrite[] {
+function plainOf({ key, action, region, consistent, invokedAt, acknowledgedAt, outcome, forsaken, receipt }: Update): PlainWrite {
   const isApplied = outcome === 'applied' && !forsaken && receipt?.state !== 'rejected';
-  const write: PlainWrite = {
+  return {
     key, action, region, session: region, pinned: false, consistent, fromMs: invokedAt, isApplied, version: null,
     // A quorum-less one takes effect when it is promoted, which may be at any time later.
     toMs: isApplied && consistent && acknowledgedAt !== null ? acknowledgedAt : Number.POSITIVE_INFINITY,
   };
-  if (action.type !== 'multi' || consistent) return [write];
-  return [{ ...write, action: { ...action, replaces: [] } }, { ...write, isApplied: false }];
 }
 
 function shownOf(view: ValueView | undefined): Shown | null {

@@ -11,8 +11,8 @@ import {
   type ReplicaId,
 } from '@skerry/base';
 import {
-  CausalContext, decodeDot, decodeOperation, decodeStamp, encodeOperation, encodeStamp,
-  type Dot, type Operation, type Stamp,
+  CausalContext, decodeDot, decodeStamp, encodeStamp,
+  type Dot, type Stamp,
 } from '@skerry/crdt';
 import {
   readClient, readList, readNode, readOptionalBytes, readOptionalText, readRegion, writeOptionalBytes, writeOptionalText,
@@ -22,6 +22,8 @@ import type { Compare, TxnOperation } from '../requests.ts';
 import {
   decodePositions, decodeRegionNodes, decodeReport, encodePositions, encodeRegionNodes, encodeReport, type RegionReport,
 } from './region-record.ts';
+import { decodeMember, encodeMember, type MemberRecord } from './member-record.ts';
+import { decodePromotion, encodePromotion, type Promotion } from './promotion.ts';
 import type { Positions } from './tombstones.ts';
 import { decodeCompare, decodeTxnOperation, encodeCompare, encodeTxnOperation } from './txn-codec.ts';
 import { decodeUpdateRequest, encodeUpdateRequest, type UpdateRequest } from './write-request.ts';
@@ -31,17 +33,6 @@ export interface CommandId {
   readonly client: ClientId;
   readonly sequence: number;
   readonly answeredBelow: number;
-}
-
-/** A pending write as it is promoted. */
-export interface Promotion {
-  readonly key: string;
-  /** With the writer's own stamp. */
-  readonly op: Operation;
-  /** The key's stamp as the writing node saw it; null: no such key. */
-  readonly base: Stamp | null;
-  /** `base` is that of a tombstone: the writer saw no value. */
-  readonly baseDeleted?: boolean;
 }
 
 /** What the log carries: deterministic input of the state machine. */
@@ -136,17 +127,6 @@ export interface Retention {
   readonly ledgerCountMax: number;
   readonly ledgerAgeMs: number;
   readonly tombstoneKeepMs: number;
-}
-
-export interface MemberRecord {
-  readonly node: NodeId;
-  readonly replica: ReplicaId | null;
-  /** The node itself said that it is this incarnation; else the operator did. */
-  readonly announced: boolean;
-  readonly learner: boolean;
-  readonly peerUrl: string;
-  readonly clientUrl: string;
-  readonly adminUrl: string;
 }
 
 const codes = {
@@ -393,34 +373,6 @@ function sizeHint(command: Command): number {
   if (command.kind !== 'promote') return 192;
   const { body } = command.write.op;
   return 192 + (body.type === 'register' ? (body.value?.length ?? 0) : 0);
-}
-
-export function encodePromotion(writer: ByteWriter, { key, op, base, baseDeleted = false }: Promotion): void {
-  writer.text(key);
-  encodeOperation(writer, op);
-  writer.u8(base === null ? 0 : baseDeleted ? 2 : 1);
-  if (base !== null) encodeStamp(writer, base);
-}
-
-export function decodePromotion(reader: ByteReader): Promotion {
-  const key = reader.text();
-  const op = decodeOperation(reader);
-  const kind = reader.u8();
-  if (kind > 2) throw new DecodeError(`a base of kind ${kind}`);
-  return { key, op, base: kind === 0 ? null : decodeStamp(reader), baseDeleted: kind === 2 };
-}
-
-export function encodeMember(writer: ByteWriter, member: MemberRecord): void {
-  writer.text(member.node).bool(member.announced).bool(member.learner).text(member.peerUrl).text(member.clientUrl).text(member.adminUrl);
-  writer.bool(member.replica !== null);
-  if (member.replica !== null) writer.u48(member.replica);
-}
-
-export function decodeMember(reader: ByteReader): MemberRecord {
-  const fields = {
-    node: readNode(reader), announced: reader.bool(), learner: reader.bool(), peerUrl: reader.text(), clientUrl: reader.text(), adminUrl: reader.text(),
-  };
-  return { ...fields, replica: reader.bool() ? replicaId(reader.u48()) : null };
 }
 
 function readId(reader: ByteReader): CommandId {

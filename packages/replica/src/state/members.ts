@@ -2,7 +2,7 @@ import { ByteReader, type NodeId } from '@skerry/base';
 import { ByteWriter } from '@skerry/base';
 import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
-import { decodeMember, encodeMember, type MemberRecord } from './command.ts';
+import { decodeMember, encodeMember, type MemberRecord } from './member-record.ts';
 
 /**
  * The region's members as the operator wants them, with their incarnations and addresses: kept in partition 0. The

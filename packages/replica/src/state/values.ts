@@ -8,7 +8,7 @@ import { ByteReader } from '@skerry/base';
 import type { StateKeys } from '../keys.ts';
 import type { ConflictReason } from '../requests.ts';
 import type { StagedStore } from '../staged-store.ts';
-import type { Promotion } from './command.ts';
+import type { Promotion } from './promotion.ts';
 import { Digests } from './digests.ts';
 import type { Change } from './feed.ts';
 import type { StateHeader } from './header.ts';
