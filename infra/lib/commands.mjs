@@ -63,16 +63,25 @@ async function sim(args) {
 async function fuzz(args) {
   const given = { '--time': '60s', '--seed': String(Math.floor(Math.random() * 2 ** 31)) };
   for (let i = 0; i < args.length; i += 2) {
-    if (!['--time', '--seed', '--only'].includes(args[i]) || args[i + 1] === undefined) throw expected('usage: npm run fuzz -- [--time 60s] [--seed N] [--only NAME]');
+    if (!['--time', '--seed', '--only'].includes(args[i]) || args[i + 1] === undefined)
+      throw expected('usage: npm run fuzz -- [--time 60s] [--seed N] [--only NAME]');
     given[args[i]] = args[i + 1];
   }
   const time = /^(\d+)(s|m|h)$/.exec(given['--time']);
   if (time === null || !/^\d+$/.test(given['--seed'])) throw expected('usage: --time 30s, 10m or 2h; --seed a number');
   const seconds = Number(time[1]) * { s: 1, m: 60, h: 3600 }[time[2]];
-  console.log(`npm run fuzz -- --time ${given['--time']} --seed ${given['--seed']}${given['--only'] === undefined ? '' : ` --only '${given['--only']}'`}`);
+  console.log(
+    `npm run fuzz -- --time ${given['--time']} --seed ${given['--seed']}${given['--only'] === undefined ? '' : ` --only '${given['--only']}'`}`,
+  );
   await install();
-  const env = { FUZZ_SECONDS: `${seconds}`, FUZZ_SEED: given['--seed'], ...(given['--only'] === undefined ? {} : { FUZZ_ONLY: given['--only'] }) };
-  return runTool('vitest/vitest.mjs', ['run', '--project', 'unit', '--reporter=verbose', 'test/fuzz/fuzz.test.ts'], { env });
+  const env = {
+    FUZZ_SECONDS: `${seconds}`,
+    FUZZ_SEED: given['--seed'],
+    ...(given['--only'] === undefined ? {} : { FUZZ_ONLY: given['--only'] }),
+  };
+  return runTool('vitest/vitest.mjs', ['run', '--project', 'unit', '--reporter=verbose', 'test/fuzz/fuzz.test.ts'], {
+    env,
+  });
 }
 
 /** `npm run bench -- --help` says what there is. */

@@ -16,13 +16,8 @@ export function testSteps(vitestArgs) {
   ];
 }
 
-/** The format is looked at here only, until all of the repository has it. */
 export function checkSteps() {
-  return [
-    ...staticSteps(),
-    ['format', () => tool('oxfmt/bin/oxfmt', ['--check', '.'])],
-    ['house rules', () => vitest(['unit'], ['test/tidy'])],
-  ];
+  return [...staticSteps(), ['house rules', () => vitest(['unit'], ['test/tidy'])]];
 }
 
 function staticSteps() {
@@ -30,6 +25,7 @@ function staticSteps() {
     ['build', async () => countOf(await compile())],
     ['types of the tests', () => tool('typescript/bin/tsc', ['-p', 'tsconfig.test.json'])],
     ['lint', () => tool('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings'])],
+    ['format', () => tool('oxfmt/bin/oxfmt', ['--check', '.'])],
   ];
 }
 

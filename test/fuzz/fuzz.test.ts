@@ -11,18 +11,26 @@ const seed = Number(process.env['FUZZ_SEED'] ?? 1);
 const only = process.env['FUZZ_ONLY'];
 const casesMax = Number(process.env['FUZZ_CASES'] ?? 400);
 
-const targets = [...replicaTargets(harvest()), ...edgeTargets()].filter(({ name }) => only === undefined || name === only);
+const targets = [...replicaTargets(harvest()), ...edgeTargets()].filter(
+  ({ name }) => only === undefined || name === only,
+);
 const msEach = (seconds * 1_000) / targets.length;
 
 describe(`a decoder that is fed with broken input (seed ${seed})`, () => {
-  it.each(targets.map((target) => [target.name, target] as const))('%s: takes it or refuses it with its own error, in bounded time and memory', (_, target) => {
-    const endMs = performance.now() + msEach;
-    const { cases, refused, findings } = fuzz(target, seed, (done) => (seconds > 0 ? performance.now() < endMs : done < casesMax));
-    expect(findings.map(({ input, what, ...rest }) => `${JSON.stringify(rest)} ${what}\n${input}`)).toEqual([]);
-    // Where nothing is ever refused or ever taken, the mutations prove nothing.
-    expect(cases).toBeGreaterThan(0);
-    expect(refused).toBeLessThanOrEqual(cases);
-  }, msEach + 60_000);
+  it.each(targets.map((target) => [target.name, target] as const))(
+    '%s: takes it or refuses it with its own error, in bounded time and memory',
+    (_, target) => {
+      const endMs = performance.now() + msEach;
+      const { cases, refused, findings } = fuzz(target, seed, (done) =>
+        seconds > 0 ? performance.now() < endMs : done < casesMax,
+      );
+      expect(findings.map(({ input, what, ...rest }) => `${JSON.stringify(rest)} ${what}\n${input}`)).toEqual([]);
+      // Where nothing is ever refused or ever taken, the mutations prove nothing.
+      expect(cases).toBeGreaterThan(0);
+      expect(refused).toBeLessThanOrEqual(cases);
+    },
+    msEach + 60_000,
+  );
 });
 
 describe('the driver', () => {
@@ -33,11 +41,19 @@ describe('the driver', () => {
   };
 
   it('notices an error that is not of the decoder', () => {
-    expect(found((bytes) => { if (bytes.length > 5) throw new TypeError('planted'); })).toContain('TypeError: planted');
+    expect(
+      found((bytes) => {
+        if (bytes.length > 5) throw new TypeError('planted');
+      }),
+    ).toContain('TypeError: planted');
   });
 
   it('notices a loop that does not end', () => {
-    expect(found((bytes) => { while (bytes.length > 40); })).toContain('timed out');
+    expect(
+      found((bytes) => {
+        while (bytes.length > 40);
+      }),
+    ).toContain('timed out');
   }, 20_000);
 
   it('notices memory that a length claims', () => {
@@ -46,7 +62,23 @@ describe('the driver', () => {
 
   it('gives the same case for the same seed', () => {
     const target = ofBytes('bytes', sample, () => null);
-    const shown = (): string[] => [1, 2, 3, 4].map((one) => { let text = ''; fuzz({ ...target, draw: (random) => { const drawn = target.draw(random); text += drawn.shown; return drawn; } }, one, (cases) => cases < 5); return text; });
+    const shown = (): string[] =>
+      [1, 2, 3, 4].map((one) => {
+        let text = '';
+        fuzz(
+          {
+            ...target,
+            draw: (random) => {
+              const drawn = target.draw(random);
+              text += drawn.shown;
+              return drawn;
+            },
+          },
+          one,
+          (cases) => cases < 5,
+        );
+        return text;
+      });
     expect(shown()).toEqual(shown());
     expect(new Set(shown()).size).toBe(4);
   });

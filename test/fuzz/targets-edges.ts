@@ -25,8 +25,12 @@ const never = (): boolean => false;
 
 /** Frames of clients and servers, hellos, configuration, and the texts that callers hand back. */
 export function edgeTargets(): Target[] {
-  const clientFrames = fc.sample(clientMessages, { numRuns: 60, seed: 1 }).map((message) => Uint8Array.from(encodeFrame([message])));
-  const serverFrames = fc.sample(serverMessages, { numRuns: 60, seed: 1 }).map((message) => Uint8Array.from(encodeFrame([message])));
+  const clientFrames = fc
+    .sample(clientMessages, { numRuns: 60, seed: 1 })
+    .map((message) => Uint8Array.from(encodeFrame([message])));
+  const serverFrames = fc
+    .sample(serverMessages, { numRuns: 60, seed: 1 })
+    .map((message) => Uint8Array.from(encodeFrame([message])));
   const storedKey = encodeKey('s/0000/0/k/a');
   return [
     ofBytes('client frame', clientFrames, (bytes) => decodeClientFrame(bytes), isProtocolError),
@@ -38,7 +42,12 @@ export function edgeTargets(): Target[] {
       checkMessage(message);
       return [...framesOf(message)];
     }),
-    ofBytes('stored record', [encodeValue(storedKey, utf8Encode('payload'))], (bytes) => decodeValue(storedKey, bytes), (error) => error instanceof StorageCorruptError),
+    ofBytes(
+      'stored record',
+      [encodeValue(storedKey, utf8Encode('payload'))],
+      (bytes) => decodeValue(storedKey, bytes),
+      (error) => error instanceof StorageCorruptError,
+    ),
     ...textTargets(),
     ...jsonTargets(),
   ];
@@ -48,11 +57,21 @@ function textTargets(): Target[] {
   return [
     ofText('receipt', ['r1:0:000000000065-3'], parseReceipt, never),
     ofText('ticket', [`r1:3:${'0'.repeat(32)}:17`], parseTicket, never),
-    ofText('session of an HTTP caller', ['0:65-3+66-1:67-9/2:65-3:', ''], (text) => CausalToken.parse(text, 4), (error) => error instanceof HttpError),
-    ofText('history', [
-      'INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n',
-      '{:process 0, :type :invoke, :f :put, :key "0", :value "x"}\n{:process 0, :type :ok, :f :put, :key "0", :value "x"}\n',
-    ], parseHistory, (error) => error instanceof HistoryError),
+    ofText(
+      'session of an HTTP caller',
+      ['0:65-3+66-1:67-9/2:65-3:', ''],
+      (text) => CausalToken.parse(text, 4),
+      (error) => error instanceof HttpError,
+    ),
+    ofText(
+      'history',
+      [
+        'INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n',
+        '{:process 0, :type :invoke, :f :put, :key "0", :value "x"}\n{:process 0, :type :ok, :f :put, :key "0", :value "x"}\n',
+      ],
+      parseHistory,
+      (error) => error instanceof HistoryError,
+    ),
     ofBytes('place in a log', [utf8Encode('{}')], (bytes) => tryPosition(bytes), isDecodeError),
   ];
 }
@@ -67,25 +86,56 @@ function tryPosition(bytes: Uint8Array): void {
 }
 
 function jsonTargets(): Target[] {
-  const peer = { peerProtocolVersion: 1, cluster: 'skerry', region: 'r1', node: 'n2', replica: 7, partitionCount: 1, process: '0123456789abcdef' };
+  const peer = {
+    peerProtocolVersion: 1,
+    cluster: 'skerry',
+    region: 'r1',
+    node: 'n2',
+    replica: 7,
+    partitionCount: 1,
+    process: '0123456789abcdef',
+  };
   const own = { ...peer, node: 'n1' as never, region: 'r1' as never, replica: replicaId(1) };
-  const link = { linkProtocolVersion: 1, cluster: 'skerry', region: 'r2', node: 'n1', partitionCount: 1, frameBytesMax: 1_000_000 };
+  const link = {
+    linkProtocolVersion: 1,
+    cluster: 'skerry',
+    region: 'r2',
+    node: 'n1',
+    partitionCount: 1,
+    frameBytesMax: 1_000_000,
+  };
   const config = {
-    node: 'n1', region: 'r1', dataFolder: 'data', partitions: 4, peers: [{ node: 'n2', peerUrl: 'ws://h:1' }], bootstrap: ['n1', 'n2'],
-    regions: [{ region: 'r2', urls: ['ws://h:2'] }], timing: { tickMs: 10 }, limits: { keyBytesMax: 100 }, link: 'nats', natsServers: ['nats://h:4222'], logLevel: 'info',
+    node: 'n1',
+    region: 'r1',
+    dataFolder: 'data',
+    partitions: 4,
+    peers: [{ node: 'n2', peerUrl: 'ws://h:1' }],
+    bootstrap: ['n1', 'n2'],
+    regions: [{ region: 'r2', urls: ['ws://h:2'] }],
+    timing: { tickMs: 10 },
+    limits: { keyBytesMax: 100 },
+    link: 'nats',
+    natsServers: ['nats://h:4222'],
+    logLevel: 'info',
   };
   return [
     ofJson('hello of a peer', peer, (text) => readPeerHello(text, own), never),
     ofJson('hello of a link', link, (text) => readLinkHello({ [helloHeader]: text }, link as never), never),
     ofJson('answer to a ping over NATS', { node: 'n1', name: 'x', domain: null }, parsePong, never),
-    ofJson('configuration file', config, loadFile, (error) => error instanceof ConfigError || error instanceof SyntaxError),
+    ofJson(
+      'configuration file',
+      config,
+      loadFile,
+      (error) => error instanceof ConfigError || error instanceof SyntaxError,
+    ),
   ];
 }
 
 /** Whoever reads the file makes sure that it holds an object. */
 function loadFile(text: string): void {
   const file: unknown = JSON.parse(text);
-  if (typeof file === 'object' && file !== null && !Array.isArray(file)) loadConfig({ file: file as Record<string, unknown> });
+  if (typeof file === 'object' && file !== null && !Array.isArray(file))
+    loadConfig({ file: file as Record<string, unknown> });
 }
 
 /** Texts of JSON: mostly valid ones with something wrong in the tree. */
@@ -95,7 +145,8 @@ function ofJson(name: string, sample: object, decode: (text: string) => unknown,
     ...asText,
     draw: (random) => {
       if (random.uint32() % 3 === 0) return asText.draw(random);
-      const text = JSON.stringify(mutateTree(random, random.uint32() % 2 === 0 ? sample : mutateTree(random, sample))) ?? 'null';
+      const text =
+        JSON.stringify(mutateTree(random, random.uint32() % 2 === 0 ? sample : mutateTree(random, sample))) ?? 'null';
       return { run: () => void decode(text), shown: text.slice(0, 2_000) };
     },
   };
@@ -104,7 +155,8 @@ function ofJson(name: string, sample: object, decode: (text: string) => unknown,
 /** Frames that are MessagePack, with something wrong in the tree. */
 function ofWire(name: string, samples: readonly Uint8Array[], decode: (bytes: Uint8Array) => unknown): Target {
   return {
-    name, isTyped: isProtocolError,
+    name,
+    isTyped: isProtocolError,
     draw: (random) => {
       const wire = unpackWire(samples[random.uint32() % samples.length] as Uint8Array);
       const bytes = packWire(mutateTree(random, wire) as Wire);

@@ -1,5 +1,14 @@
 import { ByteReader, ByteWriter, clientId, nodeId, partitionId, replicaId } from '../../packages/base/src/index.ts';
-import { CausalContext, decodeOperation, decodeStamp, decodeValue, encodeOperation, encodeStamp, encodeValue, IntervalSet } from '../../packages/crdt/src/index.ts';
+import {
+  CausalContext,
+  decodeOperation,
+  decodeStamp,
+  decodeValue,
+  encodeOperation,
+  encodeStamp,
+  encodeValue,
+  IntervalSet,
+} from '../../packages/crdt/src/index.ts';
 import { decodeConfigState, decodeEntry, decodeHardState, encodeConfigState } from '../../packages/raft/src/index.ts';
 import { stateKeys } from '../../packages/replica/src/keys.ts';
 import { decodePeerFrame } from '../../packages/replica/src/peer-message.ts';
@@ -26,7 +35,11 @@ import { ofBytes, type Target } from './lib/target.ts';
 
 /** Frames of peers and links, region entries, and every kind of stored record. */
 export function replicaTargets({ peerFrames, linkFrames, entryLists, records }: Corpus): Target[] {
-  const stored = (pattern: RegExp): Uint8Array[] => [...records].filter(([key]) => pattern.test(key)).map(([, value]) => value).slice(0, 60);
+  const stored = (pattern: RegExp): Uint8Array[] =>
+    [...records]
+      .filter(([key]) => pattern.test(key))
+      .map(([, value]) => value)
+      .slice(0, 60);
   const state = (letter: string): Uint8Array[] => stored(new RegExp(`^s/0000/[01]/${letter}/`));
   const bodies = stored(/^l\//).map((record) => record.slice(4));
   const entries = bodies.map((body) => decodeEntry(new ByteReader(body)));
@@ -40,8 +53,16 @@ export function replicaTargets({ peerFrames, linkFrames, entryLists, records }: 
     ofBytes('list of region entries', [...entryLists, ...logs], decodeEntryList),
     ofBytes('region entry', regionEntries, decodeRegionEntry),
     ofBytes('log entry', bodies, (bytes) => decodeEntry(new ByteReader(bytes))),
-    ofBytes('batch of commands', entries.filter(({ kind }) => kind === 'normal').map(({ data }) => data), decodeBatch),
-    ofBytes('configuration of a group', headers.map((header) => written((w) => encodeConfigState(w, decodeHeader(header).config))), (bytes) => decodeConfigState(new ByteReader(bytes))),
+    ofBytes(
+      'batch of commands',
+      entries.filter(({ kind }) => kind === 'normal').map(({ data }) => data),
+      decodeBatch,
+    ),
+    ofBytes(
+      'configuration of a group',
+      headers.map((header) => written((w) => encodeConfigState(w, decodeHeader(header).config))),
+      (bytes) => decodeConfigState(new ByteReader(bytes)),
+    ),
     ofBytes('hard state', stored(/^r\/.*\/hard$/), (bytes) => decodeHardState(new ByteReader(bytes))),
     ofBytes('pending write', pendingSamples(peerFrames), (bytes) => decodePending(new ByteReader(bytes))),
     ofBytes('state header', headers, decodeHeader),
@@ -51,7 +72,11 @@ export function replicaTargets({ peerFrames, linkFrames, entryLists, records }: 
     ofBytes('feed of changes', state('f'), decodeChanges),
     ofBytes('value', values.map(valueBytes), (bytes) => decodeValue(new ByteReader(bytes))),
     ofBytes('operation', operationSamples(regionEntries), (bytes) => decodeOperation(new ByteReader(bytes))),
-    ofBytes('stamp', [written((w) => encodeStamp(w, { wallMs: 1_700_000_000_000, counter: 7, replica: replicaId(101) }))], (bytes) => decodeStamp(new ByteReader(bytes))),
+    ofBytes(
+      'stamp',
+      [written((w) => encodeStamp(w, { wallMs: 1_700_000_000_000, counter: 7, replica: replicaId(101) }))],
+      (bytes) => decodeStamp(new ByteReader(bytes)),
+    ),
     ofBytes('causal context', [contextBytes()], (bytes) => CausalContext.decode(new ByteReader(bytes))),
     ofBytes('intervals', [written((w) => intervals().encode(w))], (bytes) => IntervalSet.decode(new ByteReader(bytes))),
     ofBytes('context of a client', [contextBytes()], (bytes) => contextFromText(Buffer.from(bytes).toString('hex'))),
@@ -67,11 +92,15 @@ function keptTargets(records: ReadonlyMap<string, Uint8Array>): Target[] {
     const [first] = found;
     if (first === undefined) throw new Error(`no records of ${name}`);
     const key = first[0].replace(/^s\/0000\/1\//, 's/0000/0/');
-    return ofBytes(name, found.map(([, value]) => value), (bytes) => {
-      const store = new StagedStore(new MemoryStorage());
-      store.put(key, bytes);
-      return read(store, key);
-    });
+    return ofBytes(
+      name,
+      found.map(([, value]) => value),
+      (bytes) => {
+        const store = new StagedStore(new MemoryStorage());
+        store.put(key, bytes);
+        return read(store, key);
+      },
+    );
   };
   const last = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
   return [
@@ -80,7 +109,10 @@ function keptTargets(records: ReadonlyMap<string, Uint8Array>): Target[] {
     reads('member', /^s\/0000\/[01]\/n\//, (store, key) => new Members(keys, store).find(nodeId(last(key)))),
     reads('receipt', /^s\/0000\/[01]\/d\//, (store, key) => {
       const [replica = '', sequence = ''] = key.split('/').slice(-2);
-      return new Receipts(keys, store, { numbers: { first: 0, next: 1 }, copies: new Copies(keys, store, new Sessions(keys, store)) }).find({ replica: replicaId(Number.parseInt(replica, 16)), sequence: Number.parseInt(sequence, 16) });
+      return new Receipts(keys, store, {
+        numbers: { first: 0, next: 1 },
+        copies: new Copies(keys, store, new Sessions(keys, store)),
+      }).find({ replica: replicaId(Number.parseInt(replica, 16)), sequence: Number.parseInt(sequence, 16) });
     }),
     reads('digests', /^s\/0000\/[01]\/b\//, (store) => new Digests(keys, store).encode()),
   ];
@@ -94,12 +126,16 @@ function written(write: (writer: ByteWriter) => void): Uint8Array {
 
 /** What was pushed to others has the form of what is kept; by the end all of it is settled. */
 function pendingSamples(peerFrames: readonly Uint8Array[]): Uint8Array[] {
-  const pushed = peerFrames.flatMap((frame) => decodePeerFrame(frame).flatMap((message) => (message.kind === 'push' ? message.writes : [])));
+  const pushed = peerFrames.flatMap((frame) =>
+    decodePeerFrame(frame).flatMap((message) => (message.kind === 'push' ? message.writes : [])),
+  );
   return pushed.map((pending) => written((w) => encodePending(w, pending)));
 }
 
 function operationSamples(entries: readonly Uint8Array[]): Uint8Array[] {
-  return entries.flatMap((entry) => decodeRegionEntry(entry).effects.map(({ op }) => written((w) => encodeOperation(w, op))));
+  return entries.flatMap((entry) =>
+    decodeRegionEntry(entry).effects.map(({ op }) => written((w) => encodeOperation(w, op))),
+  );
 }
 
 function valueBytes(record: Uint8Array): Uint8Array {
@@ -113,6 +149,8 @@ function intervals(): IntervalSet {
 }
 
 function contextBytes(): Uint8Array {
-  const dots = [1, 2, 3, 7, 9].flatMap((sequence) => [101, 102].map((replica) => ({ replica: replicaId(replica), sequence })));
+  const dots = [1, 2, 3, 7, 9].flatMap((sequence) =>
+    [101, 102].map((replica) => ({ replica: replicaId(replica), sequence })),
+  );
   return written((w) => CausalContext.of(dots).encode(w));
 }

@@ -17,7 +17,8 @@ export const regionBugs: readonly PlantedBug[] = [
       {
         file: 'packages/replica/src/state/regions.ts',
         find: 'if (known < 0 || known >= entries.length || state.region !== region) return [];',
-        replace: 'if (known >= entries.length || state.region !== region) return [];\n    if (known < 0) state.applied = first - 1;',
+        replace:
+          'if (known >= entries.length || state.region !== region) return [];\n    if (known < 0) state.applied = first - 1;',
       },
       {
         file: 'packages/replica/src/state/regions.ts',
@@ -30,41 +31,51 @@ export const regionBugs: readonly PlantedBug[] = [
   {
     name: 'region-position-advanced-before-apply',
     what: 'A region reports what it has received of a log as applied: the others drop what a new leader asks for again.',
-    edits: [{
-      file: 'packages/replica/src/regions/intake.ts',
-      find: "    source.received = first + entries.length - 1;\n",
-      replace: "    source.received = first + entries.length - 1;\n    const position = this.#partition.state.header.origins.get(origin);\n    if (position !== undefined) position.applied = source.received;\n",
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/regions/intake.ts',
+        find: '    source.received = first + entries.length - 1;\n',
+        replace:
+          '    source.received = first + entries.length - 1;\n    const position = this.#partition.state.header.origins.get(origin);\n    if (position !== undefined) position.applied = source.received;\n',
+      },
+    ],
     bench: regionWorlds,
   },
   {
     name: 'tombstone-collected-early',
     what: 'A tombstone goes as soon as its own region has applied the delete.',
-    edits: [{
-      file: 'packages/replica/src/state/regions.ts',
-      find: 'origin, Math.min(applied, ...regions.map(({ report }) => report?.positions.get(origin) ?? 0)),',
-      replace: 'origin, regions.length < 0 ? 0 : applied,',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/regions.ts',
+        find: 'Math.min(applied, ...regions.map(({ report }) => report?.positions.get(origin) ?? 0))]',
+        replace: 'regions.length < 0 ? 0 : applied]',
+      },
+    ],
     bench: regionWorlds,
   },
   {
     name: 'set-forgets-its-context',
     what: 'The add-wins set keeps its elements and forgets which adds were removed.',
-    edits: [{
-      file: 'packages/crdt/src/dot-store.ts',
-      find: '  const context = a.context.clone();\n  context.merge(b.context);\n  return { entries, context };',
-      replace: '  const context = CausalContext.of([...entries.values()].map(({ dot }) => dot));\n  return { entries, context };',
-    }],
+    edits: [
+      {
+        file: 'packages/crdt/src/dot-store.ts',
+        find: '  const context = a.context.clone();\n  context.merge(b.context);\n  return { entries, context };',
+        replace:
+          '  const context = CausalContext.of([...entries.values()].map(({ dot }) => dot));\n  return { entries, context };',
+      },
+    ],
     bench: values,
   },
   {
     name: 'remote-entry-applied-twice',
     what: 'A batch of another region that overlaps with what is applied is applied as a whole.',
-    edits: [{
-      file: 'packages/replica/src/state/regions.ts',
-      find: 'const fresh = entries.slice(known);',
-      replace: 'const fresh = known < 0 ? [] : entries.slice();',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/regions.ts',
+        find: 'const fresh = entries.slice(known);',
+        replace: 'const fresh = known < 0 ? [] : entries.slice();',
+      },
+    ],
     bench: regionWorlds,
   },
 ];

@@ -5,11 +5,13 @@ export const replicaBugs: readonly PlantedBug[] = [
   {
     name: 'snapshot-forgets-sessions',
     what: 'A snapshot leaves out the sessions: a retry takes effect again at a leader that had its state by snapshot.',
-    edits: [{
-      file: 'packages/replica/src/snapshot-sender.ts',
-      find: "if (key.startsWith('f/')) continue;",
-      replace: "if (key.startsWith('f/') || key.startsWith('c/')) continue;",
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/snapshot-sender.ts',
+        find: "if (key.startsWith('f/')) continue;",
+        replace: "if (key.startsWith('f/') || key.startsWith('c/')) continue;",
+      },
+    ],
     bench: simulator,
   },
   {
@@ -47,7 +49,8 @@ export const replicaBugs: readonly PlantedBug[] = [
       {
         file: 'packages/replica/src/state/state-machine.ts',
         find: '    if (session.done.has(id.sequence)) {\n      // Its client had it fenced',
-        replace: '    if (session.done.has(id.sequence) && !session.promoted.has(id.sequence)) {\n      // Its client had it fenced',
+        replace:
+          '    if (session.done.has(id.sequence) && !session.promoted.has(id.sequence)) {\n      // Its client had it fenced',
       },
       {
         file: 'packages/replica/src/proposals.ts',
@@ -60,171 +63,211 @@ export const replicaBugs: readonly PlantedBug[] = [
   {
     name: 'retried-copy-promoted-too',
     what: 'The second copy of a quorum-less write that two nodes accepted takes effect like the first.',
-    edits: [{
-      file: 'packages/replica/src/state/state-machine.ts',
-      find: '    if (session.done.has(id.sequence)) {\n      // Its client had it fenced',
-      replace: '    if (session.done.has(id.sequence) && !session.promoted.has(id.sequence)) {\n      // Its client had it fenced',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/state-machine.ts',
+        find: '    if (session.done.has(id.sequence)) {\n      // Its client had it fenced',
+        replace:
+          '    if (session.done.has(id.sequence) && !session.promoted.has(id.sequence)) {\n      // Its client had it fenced',
+      },
+    ],
     bench: tests('packages/replica/src/quorumless.test.ts'),
   },
   {
     name: 'promotion-without-clock-clamp',
     what: 'A promoted write keeps its stamp however far that lies in the future.',
-    edits: [{
-      file: 'packages/replica/src/state/values.ts',
-      find: 'if (stamp.wallMs <= this.#reading.clampMs) return stamp;',
-      replace: 'if (stamp.wallMs > 0) return stamp;',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/values.ts',
+        find: 'if (stamp.wallMs <= this.#reading.clampMs) return stamp;',
+        replace: 'if (stamp.wallMs > 0) return stamp;',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'fence-ignored',
     what: 'A fence is answered but not remembered: the request that it was to stop is applied when it comes.',
-    edits: [{
-      file: 'packages/replica/src/state/state-machine.ts',
-      find: 'this.sessions.finish(id.client, session, { sequence: id.sequence, result });\n    this.#results.push({ id, result });\n  }\n\n  #execute',
-      replace: "if (command.kind !== 'fence') this.sessions.finish(id.client, session, { sequence: id.sequence, result });\n    this.#results.push({ id, result });\n  }\n\n  #execute",
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/state-machine.ts',
+        find: 'this.sessions.finish(id.client, session, { sequence: id.sequence, result });\n    this.#results.push({ id, result });\n  }\n\n  #execute',
+        replace:
+          "if (command.kind !== 'fence') this.sessions.finish(id.client, session, { sequence: id.sequence, result });\n    this.#results.push({ id, result });\n  }\n\n  #execute",
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'pending-write-dropped-at-restart',
     what: 'A node that restarts does not read the pending writes that it holds.',
-    edits: [{
-      file: 'packages/replica/src/pending.ts',
-      find: 'this.#index(decodePending(new ByteReader(value.slice())), 0, value.length);',
-      replace: 'decodePending(new ByteReader(value.slice()));',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/pending.ts',
+        find: 'this.#index(decodePending(new ByteReader(value.slice())), 0, value.length);',
+        replace: 'decodePending(new ByteReader(value.slice()));',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'quorumless-answer-before-sync',
     what: 'A quorum-less write is acknowledged before it is durable.',
-    edits: [{
-      file: 'packages/replica/src/quorumless.ts',
-      find: '    this.#turn.whenDurable(() => {\n      held.durable = true;\n      partition.promotions.added();\n      if (copies <= 1) return answer(accepted);',
-      replace: '    if (copies <= 1) answer(accepted);\n    this.#turn.whenDurable(() => {\n      held.durable = true;\n      partition.promotions.added();\n      if (copies <= 1) return;',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/quorumless.ts',
+        find: '    this.#turn.whenDurable(() => {\n      held.durable = true;\n      partition.promotions.accepted(held);\n      if (copies <= 1) return answer(accepted);',
+        replace:
+          '    if (copies <= 1) answer(accepted);\n    this.#turn.whenDurable(() => {\n      held.durable = true;\n      partition.promotions.accepted(held);\n      if (copies <= 1) return;',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'applied-index-before-data',
     what: 'The applied index, and with it the positions in all logs, becomes durable before the data that was applied.',
-    edits: [{
-      file: 'packages/replica/src/state/state-machine.ts',
-      find: "    if (changes.length > 0) this.#store.defer(this.keys.feed(index), encodeChanges(changes));\n",
-      replace: "    if (changes.length > 0) this.#store.defer(this.keys.feed(index), encodeChanges(changes));\n    this.#store.put(this.keys.header, encodeHeader(this.header));\n",
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/state-machine.ts',
+        find: '    if (changes.length > 0) this.#store.defer(this.keys.feed(index), encodeChanges(changes));\n',
+        replace:
+          '    if (changes.length > 0) this.#store.defer(this.keys.feed(index), encodeChanges(changes));\n    this.#store.put(this.keys.header, encodeHeader(this.header));\n',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'read-before-applied',
     what: 'A consistent read is served from what is applied, without waiting for its read index.',
-    edits: [{
-      file: 'packages/replica/src/reads.ts',
-      find: 'while (this.#ready.length > 0 && (this.#ready[0] as { index: number }).index <= index) {',
-      replace: 'while (this.#ready.length > 0 && index >= 0) {',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/reads.ts',
+        find: 'while (this.#ready.length > 0 && (this.#ready[0] as { index: number }).index <= index) {',
+        replace: 'while (this.#ready.length > 0 && index >= 0) {',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'consistent-call-skips-pending',
     what: 'A node serves a consistent call without first promoting the pending writes that it holds for the key.',
-    edits: [{
-      file: 'packages/replica/src/gates.ts',
-      find: 'if (held.length === 0) {',
-      replace: 'if (held.length >= 0) {',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/gates.ts',
+        find: 'if (held.length === 0) {',
+        replace: 'if (held.length >= 0) {',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'ledger-forgets-losers',
     what: 'A write that loses on its promotion leaves nothing in the conflict ledger.',
-    edits: [{
-      file: 'packages/replica/src/state/values.ts',
-      find: 'store.defer(keys.conflict(header.conflicts.next++), encodeConflict({ ...record, clusterMs: header.clusterMs }));',
-      replace: 'void [store, keys, encodeConflict, header.clusterMs];',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/losers.ts',
+        find: 'this.#store.defer(\n      this.#keys.conflict(conflicts.next++),\n      encodeConflict(',
+        replace: 'void [this.#store, this.#keys, conflicts];\n    void Object(\n      encodeConflict(',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'stamp-not-above-committed',
     what: 'A consistent write takes its stamp from the clock of the leader alone.',
-    edits: [{
-      file: 'packages/replica/src/state/values.ts',
-      find: 'const stamp = stampAfter(header.clock, this.#reading.wallMs, this.#reading.replica);',
-      replace: 'const stamp = stampAfter(stampZero, this.#reading.wallMs, this.#reading.replica);',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/values.ts',
+        find: 'const stamp = stampAfter(header.clock, this.#reading.wallMs, this.#reading.replica);',
+        replace: 'const stamp = stampAfter(stampZero, this.#reading.wallMs, this.#reading.replica);',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'transaction-half-done',
     what: 'A transaction takes effect for its first operation only.',
-    edits: [{
-      file: 'packages/replica/src/state/state-machine.ts',
-      find: 'results: branch.map((operation) => this.#transactOne(operation)) };',
-      replace: "results: branch.map((operation, i) => (i > 0 && operation.kind === 'set' ? { key: operation.key, value: null, stamp: null } : this.#transactOne(operation))) };",
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/state-machine.ts',
+        find: 'results: branch.map((operation) => this.#transactOne(operation)) };',
+        replace:
+          "results: branch.map((operation, i) => (i > 0 && operation.kind === 'set' ? { key: operation.key, value: null, stamp: null } : this.#transactOne(operation))) };",
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'swap-ignores-the-old-value',
     what: 'A swap whose old value does not match is told to be applied.',
-    edits: [{
-      file: 'packages/replica/src/state/state-machine.ts',
-      find: 'if (!sameValue(value, command.oldValue)) return { kind:',
-      replace: 'if (value !== null && !sameValue(value, command.oldValue) && command.oldValue === null) return { kind:',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/state-machine.ts',
+        find: 'if (!sameValue(value, command.oldValue))\n          return { kind:',
+        replace:
+          'if (value !== null && !sameValue(value, command.oldValue) && command.oldValue === null)\n          return { kind:',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'lease-ends-early',
     what: 'Keys of a lease go when half of its time is over.',
-    edits: [{
-      file: 'packages/replica/src/state/leases.ts',
-      find: 'const expiresMs = clusterMs + ttlMs;',
-      replace: 'const expiresMs = clusterMs + Math.floor(ttlMs / 2);',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/leases.ts',
+        find: 'const expiresMs = clusterMs + ttlMs;',
+        replace: 'const expiresMs = clusterMs + Math.floor(ttlMs / 2);',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'not-applied-though-sent',
     what: 'At its deadline a write that was handed to the leader is called notApplied without a fence.',
-    edits: [{
-      file: 'packages/replica/src/writes.ts',
-      find: 'if (write.sends === 0 && !write.retry && isAlone) {',
-      replace: 'if (!write.retry && isAlone) {',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/writes.ts',
+        find: 'if (write.sends === 0 && !write.retry && isAlone) {',
+        replace: 'if (!write.retry && isAlone) {',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'counter-adds-on-retry',
     what: 'A retried increment takes effect again (Riak, Cassandra).',
-    edits: [{
-      file: 'packages/replica/src/state/state-machine.ts',
-      find: 'if (session.done.has(id.sequence)) {\n      const first',
-      replace: "if (session.done.has(id.sequence) && command.kind !== 'update') {\n      const first",
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/state/state-machine.ts',
+        find: 'if (session.done.has(id.sequence)) {\n      const first',
+        replace: "if (session.done.has(id.sequence) && command.kind !== 'update') {\n      const first",
+      },
+    ],
     bench: tests('packages/replica/src/others-bugs.test.ts'),
   },
   {
     name: 'watch-loses-event-over-snapshot',
     what: 'A watcher goes on behind a snapshot as if it had seen what that skipped.',
-    edits: [{
-      file: 'packages/replica/src/watches.ts',
-      find: 'if ((watcher.positions[partition.id] as number) < partition.state.applied) this.#beginReset(watcher);',
-      replace: 'void [watcher, partition];',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/watches.ts',
+        find: 'if ((watcher.positions[partition.id] as number) < partition.state.applied) this.#beginReset(watcher);',
+        replace: 'void [watcher, partition];',
+      },
+    ],
     bench: simulator,
   },
   {
     name: 'local-read-goes-back-after-reconnect',
     what: 'A node answers the local read of a session at once, although the session has seen more elsewhere.',
-    edits: [{
-      file: 'packages/replica/src/causality.ts',
-      find: 'return positions.every(({ origin, sequence }) => state.regions.taken(origin) >= sequence)\n      &&',
-      replace: 'return positions.length >= 0 || state.applied < 0 ||',
-    }],
+    edits: [
+      {
+        file: 'packages/replica/src/causality.ts',
+        find: 'positions.every(({ origin, sequence }) => state.regions.taken(origin) >= sequence) &&',
+        replace: 'positions.length >= 0 || state.applied < 0 ||',
+      },
+    ],
     bench: tests('packages/replica/src/regions-repair.test.ts', 'packages/replica/src/attacks.test.ts'),
   },
 ];

@@ -46,10 +46,14 @@ async function tryAll(bugs: readonly PlantedBug[], seedsMax: number): Promise<nu
   try {
     for (const bug of bugs) {
       const start = performance.now();
-      const found = await copy.with(bug, () => seek(bug, { root, copy, seedsScript: join(here, 'seeds.js') }, seedsMax));
+      const found = await copy.with(bug, () =>
+        seek(bug, { root, copy, seedsScript: join(here, 'seeds.js') }, seedsMax),
+      );
       const seconds = (performance.now() - start) / 1_000;
       if (found.caught === null) survivors++;
-      print(`${bug.name}: ${found.caught === null ? `SURVIVED ${found.seeds} seeds` : `${found.caught.by}, ${found.seeds} seeds: ${found.caught.said}`} (${seconds.toFixed(0)} s)`);
+      print(
+        `${bug.name}: ${found.caught === null ? `SURVIVED ${found.seeds} seeds` : `${found.caught.by}, ${found.seeds} seeds: ${found.caught.said}`} (${seconds.toFixed(0)} s)`,
+      );
       // After each, so that a run that is cut short is not lost.
       save({ ...readResults(), [bug.name]: { patch: patchDigest(bug), ...found, seconds: Math.round(seconds) } });
     }
@@ -65,7 +69,9 @@ function readResults(): Results {
 
 /** In the order of the table, and without bugs that are gone. */
 function save(results: Results): void {
-  const kept = Object.fromEntries(plantedBugs.flatMap(({ name }) => (results[name] === undefined ? [] : [[name, results[name]]])));
+  const kept = Object.fromEntries(
+    plantedBugs.flatMap(({ name }) => (results[name] === undefined ? [] : [[name, results[name]]])),
+  );
   writeFileSync(resultsFile, `${JSON.stringify(kept, null, 2)}\n`);
   writeFileSync(reportFile, renderReport(plantedBugs, kept));
 }

@@ -32,7 +32,9 @@ describe('planted bugs', () => {
   it('were all tried in their present form, and caught within 2,000 seeds; else: npm run planted -- NAME', () => {
     const untried = plantedBugs.filter((bug) => results[bug.name]?.patch !== patchDigest(bug)).map(({ name }) => name);
     expect(untried).toEqual([]);
-    const missed = plantedBugs.filter(({ name }) => results[name]?.caught === null || (results[name]?.seeds ?? 0) > 2_000).map(({ name }) => name);
+    const missed = plantedBugs
+      .filter(({ name }) => results[name]?.caught === null || (results[name]?.seeds ?? 0) > 2_000)
+      .map(({ name }) => name);
     expect(missed).toEqual([]);
   });
 

@@ -6,7 +6,9 @@ import { readSource } from './source.ts';
 const root = new URL('../..', import.meta.url);
 const pages = ['docs/faults-of-others.md', 'docs/guarantees.md'].map((path) => readSource(path).text);
 /** How these pages name a test: `file`: “name”. */
-const named = pages.flatMap((text) => [...text.matchAll(/`([^`]+\.test\.ts)`: “([^”]+)”/g)].map((match) => [match[1] ?? '', match[2] ?? ''] as const));
+const named = pages.flatMap((text) =>
+  [...text.matchAll(/`([^`]+\.test\.ts)`: “([^”]+)”/g)].map((match) => [match[1] ?? '', match[2] ?? ''] as const),
+);
 
 describe('what the documents say of tests', () => {
   it('names many', () => {
@@ -22,7 +24,11 @@ describe('what the documents say of tests', () => {
   });
 
   it('names planted bugs that there are', () => {
-    const bugs = pages.flatMap((text) => [...text.matchAll(/planted: ((?:`[\w-]+`(?:, )?)+)/g)].flatMap((match) => (match[1] ?? '').match(/[\w-]+/g) ?? []));
+    const bugs = pages.flatMap((text) =>
+      [...text.matchAll(/planted: ((?:`[\w-]+`(?:, )?)+)/g)].flatMap(
+        (match) => (match[1] ?? '').match(/[\w-]+/g) ?? [],
+      ),
+    );
     expect(bugs.length).toBeGreaterThan(10);
     expect(bugs.filter((name) => plantedBugs.every((bug) => bug.name !== name))).toEqual([]);
   });

@@ -2,8 +2,26 @@ import fc from 'fast-check';
 import { crc32 as zlibCrc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
-  assert, ByteReader, ByteWriter, compareBytes, compareText, crc32, DecodeError, fromHex, InvariantError, isWellFormed,
-  partitionId, randomInt, randomShuffle, replicaIdMax, SeededRandom, Slab, toHex, utf8Decode, utf8Encode, utf8Length,
+  assert,
+  ByteReader,
+  ByteWriter,
+  compareBytes,
+  compareText,
+  crc32,
+  DecodeError,
+  fromHex,
+  InvariantError,
+  isWellFormed,
+  partitionId,
+  randomInt,
+  randomShuffle,
+  replicaIdMax,
+  SeededRandom,
+  Slab,
+  toHex,
+  utf8Decode,
+  utf8Encode,
+  utf8Length,
 } from './index.ts';
 
 const wellFormed = fc.string({ unit: 'binary' });
@@ -12,9 +30,21 @@ describe('bytes', () => {
   it('reads back every field that was written', () => {
     fc.assert(
       fc.property(
-        fc.integer({ min: 0, max: replicaIdMax }), fc.maxSafeNat(), wellFormed, fc.uint8Array(), fc.boolean(),
+        fc.integer({ min: 0, max: replicaIdMax }),
+        fc.maxSafeNat(),
+        wellFormed,
+        fc.uint8Array(),
+        fc.boolean(),
         (u48, varint, text, bytes, bool) => {
-          const written = new ByteWriter(1).u48(u48).varint(varint).text(text).bytes(bytes).bool(bool).u16(65_535).u32(7).finish();
+          const written = new ByteWriter(1)
+            .u48(u48)
+            .varint(varint)
+            .text(text)
+            .bytes(bytes)
+            .bool(bool)
+            .u16(65_535)
+            .u32(7)
+            .finish();
           const reader = new ByteReader(written);
           expect(reader.u48()).toBe(u48);
           expect(reader.varint()).toBe(varint);
@@ -81,7 +111,11 @@ describe('bytes', () => {
   });
 
   it('hex is inverse', () => {
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => { expect([...(fromHex(toHex(bytes)) ?? [])]).toEqual([...bytes]); }));
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        expect([...(fromHex(toHex(bytes)) ?? [])]).toEqual([...bytes]);
+      }),
+    );
     expect(fromHex('0')).toBeNull();
     expect(fromHex('zz')).toBeNull();
   });
@@ -89,7 +123,11 @@ describe('bytes', () => {
 
 describe('text', () => {
   it('counts UTF-8 bytes as the encoder does', () => {
-    fc.assert(fc.property(wellFormed, (text) => { expect(utf8Length(text)).toBe(utf8Encode(text).length); }));
+    fc.assert(
+      fc.property(wellFormed, (text) => {
+        expect(utf8Length(text)).toBe(utf8Encode(text).length);
+      }),
+    );
   });
 
   it('compares as UTF-8 bytes do, above U+FFFF too', () => {
@@ -113,7 +151,8 @@ describe('hash', () => {
   it('crc32 equals that of zlib at every length and from every offset', () => {
     const bytes = Uint8Array.from({ length: 64 }, (_, i) => (i * 151 + 7) & 0xff);
     for (let from = 0; from < 20; from++) {
-      for (let to = from; to <= 64; to++) expect(crc32(bytes.subarray(from, to), from)).toBe(zlibCrc32(bytes.subarray(from, to), from));
+      for (let to = from; to <= 64; to++)
+        expect(crc32(bytes.subarray(from, to), from)).toBe(zlibCrc32(bytes.subarray(from, to), from));
     }
   });
 
@@ -129,7 +168,14 @@ describe('hash', () => {
 
 describe('random', () => {
   it('repeats from its seed and differs between seeds', () => {
-    const draw = (seed: number): number[] => Array.from({ length: 8 }, ((r) => () => r.uint32())(new SeededRandom(seed)));
+    const draw = (seed: number): number[] =>
+      Array.from(
+        { length: 8 },
+        (
+          (r) => () =>
+            r.uint32()
+        )(new SeededRandom(seed)),
+      );
     expect(draw(7)).toEqual(draw(7));
     expect(draw(7)).not.toEqual(draw(8));
   });

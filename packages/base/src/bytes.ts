@@ -153,7 +153,8 @@ export class ByteWriter {
   finish(slab: Slab | null = null): Uint8Array<ArrayBuffer> {
     const scratch = this.#scratch;
     assert(scratch !== null, 'a writer finishes once');
-    const written = slab === null ? this.#bytes.slice(0, this.#length) : slab.copy(this.#bytes.subarray(0, this.#length));
+    const written =
+      slab === null ? this.#bytes.slice(0, this.#length) : slab.copy(this.#bytes.subarray(0, this.#length));
     this.#scratch = null;
     this.#bytes = emptyBytes;
     this.#length = 0;

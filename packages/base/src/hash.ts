@@ -19,12 +19,21 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
   let crc = ~seed;
   let i = 0;
   for (; i + 8 <= bytes.length; i += 8) {
-    const low = crc ^ ((bytes[i] as number) | ((bytes[i + 1] as number) << 8) | ((bytes[i + 2] as number) << 16) | ((bytes[i + 3] as number) << 24));
+    const low =
+      crc ^
+      ((bytes[i] as number) |
+        ((bytes[i + 1] as number) << 8) |
+        ((bytes[i + 2] as number) << 16) |
+        ((bytes[i + 3] as number) << 24));
     crc =
-      (table[1_792 + (low & 0xff)] as number) ^ (table[1_536 + ((low >>> 8) & 0xff)] as number) ^
-      (table[1_280 + ((low >>> 16) & 0xff)] as number) ^ (table[1_024 + (low >>> 24)] as number) ^
-      (table[768 + (bytes[i + 4] as number)] as number) ^ (table[512 + (bytes[i + 5] as number)] as number) ^
-      (table[256 + (bytes[i + 6] as number)] as number) ^ (table[bytes[i + 7] as number] as number);
+      (table[1_792 + (low & 0xff)] as number) ^
+      (table[1_536 + ((low >>> 8) & 0xff)] as number) ^
+      (table[1_280 + ((low >>> 16) & 0xff)] as number) ^
+      (table[1_024 + (low >>> 24)] as number) ^
+      (table[768 + (bytes[i + 4] as number)] as number) ^
+      (table[512 + (bytes[i + 5] as number)] as number) ^
+      (table[256 + (bytes[i + 6] as number)] as number) ^
+      (table[bytes[i + 7] as number] as number);
   }
   for (; i < bytes.length; i++) crc = (table[(crc ^ (bytes[i] as number)) & 0xff] as number) ^ (crc >>> 8);
   return ~crc >>> 0;

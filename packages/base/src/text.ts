@@ -21,7 +21,12 @@ export function asciiText(bytes: Uint8Array, start: number, end: number): string
   let i = start;
   for (; i + 8 <= end; i += 8) {
     const [a, b, c, d] = [bytes[i] as number, bytes[i + 1] as number, bytes[i + 2] as number, bytes[i + 3] as number];
-    const [e, f, g, h] = [bytes[i + 4] as number, bytes[i + 5] as number, bytes[i + 6] as number, bytes[i + 7] as number];
+    const [e, f, g, h] = [
+      bytes[i + 4] as number,
+      bytes[i + 5] as number,
+      bytes[i + 6] as number,
+      bytes[i + 7] as number,
+    ];
     if ((a | b | c | d | e | f | g | h) >= 0x80) return null;
     text += String.fromCharCode(a, b, c, d, e, f, g, h);
   }

@@ -8,20 +8,37 @@ interface Manifest {
 }
 
 const packages = new URL('../../', import.meta.url);
-const manifest = (folder: string): Manifest => JSON.parse(readFileSync(new URL(`${folder}/package.json`, packages), 'utf8')) as Manifest;
+const manifest = (folder: string): Manifest =>
+  JSON.parse(readFileSync(new URL(`${folder}/package.json`, packages), 'utf8')) as Manifest;
 
 /** Follows every static import from `file` as a bundler for browsers does; returns what it reaches outside our packages. */
-function reach(file: URL, condition: 'browser' | 'default', seen = new Set<string>(), outside = new Set<string>()): Set<string> {
+function reach(
+  file: URL,
+  condition: 'browser' | 'default',
+  seen = new Set<string>(),
+  outside = new Set<string>(),
+): Set<string> {
   if (seen.has(file.href)) return outside;
   seen.add(file.href);
   const source = readFileSync(file, 'utf8');
   for (const [statement, name] of source.matchAll(/^(?:import|export)\s[^;]*?from\s+'([^']+)'|import\('([^']+)'\)/gm)) {
     if (/^(?:import|export) type /.test(statement) || name === undefined) continue;
     if (name.startsWith('.')) reach(new URL(name, file), condition, seen, outside);
-    else if (name.startsWith('#')) reach(new URL(`client/${manifest('client').imports?.[name]?.[condition]?.['skerry:source'] ?? ''}`, packages), condition, seen, outside);
+    else if (name.startsWith('#'))
+      reach(
+        new URL(`client/${manifest('client').imports?.[name]?.[condition]?.['skerry:source'] ?? ''}`, packages),
+        condition,
+        seen,
+        outside,
+      );
     else if (name.startsWith('@skerry/')) {
       const folder = name.slice('@skerry/'.length);
-      reach(new URL(`${folder}/${manifest(folder).exports['.']?.['skerry:source'] ?? ''}`, packages), condition, seen, outside);
+      reach(
+        new URL(`${folder}/${manifest(folder).exports['.']?.['skerry:source'] ?? ''}`, packages),
+        condition,
+        seen,
+        outside,
+      );
     } else outside.add(name);
   }
   return outside;

@@ -10,8 +10,14 @@ const random = new SeededRandom(1);
 const write = (change: Partial<CallOptions> = {}): Call =>
   new Call({ write: true, repeatable: true, timeoutMs: 1_000, graceMs: 750, random, ...change }, start);
 const read = (change: Partial<CallOptions> = {}): Call => write({ write: false, graceMs: 250, ...change });
-const expired = (outcome: 'notApplied' | 'undecided' | null): CallAction => ({ kind: 'settle', settlement: { kind: 'expired', outcome } });
-const failed = (code: string, definite: boolean): object => ({ kind: 'settle', settlement: { kind: 'failed', code, definite } });
+const expired = (outcome: 'notApplied' | 'undecided' | null): CallAction => ({
+  kind: 'settle',
+  settlement: { kind: 'expired', outcome },
+});
+const failed = (code: string, definite: boolean): object => ({
+  kind: 'settle',
+  settlement: { kind: 'failed', code, definite },
+});
 
 describe('a write that is not blocking', () => {
   it('is notApplied when it never left before its deadline', () => {
@@ -163,7 +169,8 @@ describe('a session that expired', () => {
       }
       call.ready(start);
       expect(call.answered(errorAnswer('SESSION_EXPIRED'), start)).toMatchObject({
-        kind: 'settle', settlement: { kind: 'failed', code: 'SESSION_EXPIRED', definite: true },
+        kind: 'settle',
+        settlement: { kind: 'failed', code: 'SESSION_EXPIRED', definite: true },
       });
     }
   });
@@ -266,7 +273,19 @@ describe('a definite outcome', () => {
     fc.oneof(
       fc.constantFrom<Event>('ready', 'ready', 'ready', 'lost', 'late'),
       fc.constantFrom<Event>('abort'),
-      fc.constantFrom<Event>(...(['NO_LEADER', 'STOPPING', 'OVERLOADED', 'STORAGE_FULL', 'SESSION_EXPIRED', 'SEQUENCE_ANSWERED', 'PENDING_FULL'] as const).map((code) => errorAnswer(code))),
+      fc.constantFrom<Event>(
+        ...(
+          [
+            'NO_LEADER',
+            'STOPPING',
+            'OVERLOADED',
+            'STORAGE_FULL',
+            'SESSION_EXPIRED',
+            'SEQUENCE_ANSWERED',
+            'PENDING_FULL',
+          ] as const
+        ).map((code) => errorAnswer(code)),
+      ),
     ),
     { maxLength: 14 },
   );
@@ -302,7 +321,10 @@ describe('a definite outcome', () => {
           if (action.kind === 'renew') expect(unknown).toBe(false);
           if (action.kind !== 'settle') continue;
           const { settlement } = action;
-          const definite = settlement.kind === 'expired' ? settlement.outcome !== 'undecided' : settlement.kind === 'failed' && settlement.definite;
+          const definite =
+            settlement.kind === 'expired'
+              ? settlement.outcome !== 'undecided'
+              : settlement.kind === 'failed' && settlement.definite;
           if (unknown || onWire) expect(definite).toBe(false);
           return;
         }

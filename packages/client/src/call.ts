@@ -23,7 +23,9 @@ export class Call {
   #wasSent = false;
 
   constructor(options: CallOptions, nowMs: number) {
-    assert(options.timeoutMs === null || options.timeoutMs >= 0, 'a timeout is not negative', { timeoutMs: options.timeoutMs });
+    assert(options.timeoutMs === null || options.timeoutMs >= 0, 'a timeout is not negative', {
+      timeoutMs: options.timeoutMs,
+    });
     this.#options = options;
     this.#deadlineMs = options.timeoutMs === null ? Number.POSITIVE_INFINITY : nowMs + options.timeoutMs;
     this.#giveUpMs = this.#deadlineMs + options.graceMs;
@@ -66,7 +68,8 @@ export class Call {
     if (answer.code === 'SESSION_EXPIRED' || answer.code === 'SEQUENCE_ANSWERED') {
       return this.#settle({ kind: 'expired', outcome: this.#options.write ? 'undecided' : null });
     }
-    if (!this.#options.repeatable || !(this.#mayBeApplied || this.#retriesByItself(answer.code))) return this.#fail(answer.code, answer.detail);
+    if (!this.#options.repeatable || !(this.#mayBeApplied || this.#retriesByItself(answer.code)))
+      return this.#fail(answer.code, answer.detail);
     this.#notBeforeMs = nowMs + backOffMs(this.#refusals++, this.#options.random);
     return this.tick(nowMs);
   }
@@ -184,12 +187,23 @@ const greetings: readonly Greeting[] = ['last', 'again', 'elsewhere'];
 
 /** Results of the state machine, which remembers them, and what no node of any configuration takes. */
 const ofEveryAttempt: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'LEASE_NOT_FOUND', 'LEASE_EXISTS', 'WRONG_TYPE', 'CROSS_PARTITION', 'KEY_EMPTY', 'KEY_NOT_UTF8',
+  'LEASE_NOT_FOUND',
+  'LEASE_EXISTS',
+  'WRONG_TYPE',
+  'CROSS_PARTITION',
+  'KEY_EMPTY',
+  'KEY_NOT_UTF8',
 ]);
 
 /** Errors of getting a request in: they speak of one attempt and may pass. All others end the call. */
 const aboutAttemptOnly: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'OVERLOADED', 'PENDING_FULL', 'STORAGE_FULL', 'NO_LEADER', 'STOPPING', 'SESSION_EXPIRED', 'SEQUENCE_ANSWERED',
+  'OVERLOADED',
+  'PENDING_FULL',
+  'STORAGE_FULL',
+  'NO_LEADER',
+  'STOPPING',
+  'SESSION_EXPIRED',
+  'SEQUENCE_ANSWERED',
 ]);
 const ofClient: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ABORTED', 'CLOSED', 'CONNECTION_LOST']);
 

@@ -12,7 +12,13 @@ describe('the answer of a call', () => {
     cluster.onRequest = () => keyAnswer({ value: bytes('é'), version: '000000000001000200000000000f' });
     const [text, raw] = [track(db.get('k')), track(db.get('k', { as: 'bytes' }))];
     await cluster.host.settle();
-    expect(text.value).toEqual({ valid: true, timeout: false, value: 'é', version: '000000000001000200000000000f', stamp: { wallMs: 1, counter: 2, replica: 15 } });
+    expect(text.value).toEqual({
+      valid: true,
+      timeout: false,
+      value: 'é',
+      version: '000000000001000200000000000f',
+      stamp: { wallMs: 1, counter: 2, replica: 15 },
+    });
     expect(raw.value?.value).toEqual(bytes('é'));
   });
 
@@ -37,7 +43,8 @@ describe('the answer of a call', () => {
   it('of a refused swap has the current value', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
-    cluster.onRequest = () => keyAnswer({ valid: false, outcome: 'refused', value: bytes('other'), version: version(1) });
+    cluster.onRequest = () =>
+      keyAnswer({ valid: false, outcome: 'refused', value: bytes('other'), version: version(1) });
     const swapped = track(db.swap('k', 'new', null));
     await cluster.host.settle();
     expect(swapped.value).toMatchObject({ valid: false, outcome: 'refused', value: 'other' });
@@ -70,11 +77,15 @@ describe('the id of a write', () => {
     for (const key of keys) void db.set(key, '');
     await cluster.host.settle();
     for (let partition = 0; partition < 4; partition++) {
-      const sequences = cluster.requests.filter(({ request }) => partitionOf((request.operation as { key: string }).key, 4) === partition).map(({ request }) => request.id?.sequence);
+      const sequences = cluster.requests
+        .filter(({ request }) => partitionOf((request.operation as { key: string }).key, 4) === partition)
+        .map(({ request }) => request.id?.sequence);
       expect(sequences).toEqual(sequences.map((_, i) => i + 1));
     }
     expect(cluster.requests[0]?.request.id?.client).toMatch(/^018bcfe56800[0-9a-f]{20}$/);
-    const own = cluster.requests.filter(({ request }) => partitionOf((request.operation as { key: string }).key, 4) === partitionOf('k0', 4));
+    const own = cluster.requests.filter(
+      ({ request }) => partitionOf((request.operation as { key: string }).key, 4) === partitionOf('k0', 4),
+    );
     own[1]?.answer(applied);
     await cluster.host.settle();
     void db.set('k0', '');
@@ -123,7 +134,10 @@ describe('the id of a write', () => {
     await cluster.host.advance(2 * dayMs + 0.5);
     // As a region that forgets sessions which are a day old.
     const regionNowMs = (): number => 1_700_000_000_000 + cluster.host.nowMs() - 1_000;
-    cluster.onRequest = ({ request }) => (Number.parseInt(request.id?.client.slice(0, 12) ?? '', 16) < regionNowMs() - dayMs ? errorAnswer('SESSION_EXPIRED') : applied);
+    cluster.onRequest = ({ request }) =>
+      Number.parseInt(request.id?.client.slice(0, 12) ?? '', 16) < regionNowMs() - dayMs
+        ? errorAnswer('SESSION_EXPIRED')
+        : applied;
     const first = track(db.set('k', 'v'));
     await cluster.host.settle();
     expect(first.value).toMatchObject({ outcome: 'applied' });
@@ -141,7 +155,10 @@ describe('the id of a write', () => {
       const db = await cluster.connect({ endpoints });
       // The clock of the first welcome was behind.
       cluster.welcome = (node) => cluster.welcomeOf(node, { nowMs: 1_800_000_000_000 });
-      cluster.onRequest = ({ request }) => (Number.parseInt(request.id?.client.slice(0, 12) ?? '', 16) < 1_800_000_000_000 ? errorAnswer('SESSION_EXPIRED') : applied);
+      cluster.onRequest = ({ request }) =>
+        Number.parseInt(request.id?.client.slice(0, 12) ?? '', 16) < 1_800_000_000_000
+          ? errorAnswer('SESSION_EXPIRED')
+          : applied;
       const sets = [track(db.set('k', 'v')), track(db.set('l', 'v'))];
       await cluster.host.advance(50);
       for (const set of sets) expect(set.value).toMatchObject({ outcome: 'applied' });
@@ -178,7 +195,12 @@ describe('the id of a write', () => {
     cluster.onRequest = () => errorAnswer('SESSION_EXPIRED');
     cluster.cut('a');
     await cluster.host.advance(100);
-    expect(set.value).toMatchObject({ valid: false, timeout: true, outcome: 'undecided', ticket: `region-1:${partitionOf('k', 4)}:${id?.client}:1` });
+    expect(set.value).toMatchObject({
+      valid: false,
+      timeout: true,
+      outcome: 'undecided',
+      ticket: `region-1:${partitionOf('k', 4)}:${id?.client}:1`,
+    });
     expect(cluster.requests.length).toBe(2);
   });
 
@@ -213,7 +235,14 @@ describe('a call that is not blocking', () => {
     await cluster.host.advance(999);
     expect(set.done || got.done).toBe(false);
     await cluster.host.advance(10);
-    expect(set.value).toEqual({ valid: false, timeout: true, value: null, version: null, stamp: null, outcome: 'notApplied' });
+    expect(set.value).toEqual({
+      valid: false,
+      timeout: true,
+      value: null,
+      version: null,
+      stamp: null,
+      outcome: 'notApplied',
+    });
     expect(got.value).toEqual({ valid: false, timeout: true, value: null, version: null, stamp: null });
   });
 
@@ -243,7 +272,10 @@ describe('a call that is not blocking', () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect({ endpoints: ['ws://a'] });
     const abort = new AbortController();
-    const silent = [track(db.set('k', 'v', { consistent: false, blocking: false, timeoutMs: 300 })), track(db.delete('k', { consistent: false, blocking: false, timeoutMs: 300 }))];
+    const silent = [
+      track(db.set('k', 'v', { consistent: false, blocking: false, timeoutMs: 300 })),
+      track(db.delete('k', { consistent: false, blocking: false, timeoutMs: 300 })),
+    ];
     const aborted = track(db.set('k', 'v', { consistent: false, signal: abort.signal }));
     await cluster.host.settle();
     abort.abort();
@@ -251,7 +283,8 @@ describe('a call that is not blocking', () => {
     const unanswered = { valid: false, timeout: true, value: null, version: null, stamp: null, outcome: 'undecided' };
     for (const { value } of silent) expect(value).toEqual(unanswered);
     expect(aborted.error).toMatchObject({ code: 'ABORTED', definite: false, ticket: null });
-    cluster.onRequest = () => keyAnswer({ valid: false, timeout: true, outcome: 'undecided', ticket: 'of the node', receipt: 'r' });
+    cluster.onRequest = () =>
+      keyAnswer({ valid: false, timeout: true, outcome: 'undecided', ticket: 'of the node', receipt: 'r' });
     const told = track(db.set('k', 'v', { consistent: false, blocking: false }));
     await cluster.host.settle();
     expect(told.value).toEqual({ ...unanswered, receipt: 'r' });
@@ -271,7 +304,11 @@ describe('an abort', () => {
   it('before the call rejects without a trace', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
-    await expect(db.set('k', 'v', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED', definite: true, ticket: null });
+    await expect(db.set('k', 'v', { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ABORTED',
+      definite: true,
+      ticket: null,
+    });
     await cluster.host.settle();
     expect(cluster.requests).toEqual([]);
   });
@@ -314,7 +351,9 @@ describe('too much at once', () => {
     for (const { answer } of cluster.requests) answer(keyAnswer({}));
     await cluster.host.settle();
     expect(open.every(({ done }) => done)).toBe(true);
-    await expect(Promise.race([db.get('c'), cluster.host.settle().then(() => 'late')])).resolves.toMatchObject({ valid: true });
+    await expect(Promise.race([db.get('c'), cluster.host.settle().then(() => 'late')])).resolves.toMatchObject({
+      valid: true,
+    });
   });
 
   it('counts bytes too', async () => {
@@ -326,7 +365,11 @@ describe('too much at once', () => {
 });
 
 describe('a local read', () => {
-  const read = async (answers: readonly Answer[], before: (cluster: FakeCluster) => Answer = () => keyAnswer({ value: bytes('new'), version: version(9), outcome: 'applied' })): Promise<unknown> => {
+  const read = async (
+    answers: readonly Answer[],
+    before: (cluster: FakeCluster) => Answer = () =>
+      keyAnswer({ value: bytes('new'), version: version(9), outcome: 'applied' }),
+  ): Promise<unknown> => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
     cluster.onRequest = before.bind(null, cluster);
@@ -345,13 +388,20 @@ describe('a local read', () => {
   });
 
   it('that is older is answered by the quorum', async () => {
-    const value = await read([keyAnswer({ value: bytes('old'), version: version(3) }), keyAnswer({ value: bytes('new'), version: version(9) })]);
+    const value = await read([
+      keyAnswer({ value: bytes('old'), version: version(3) }),
+      keyAnswer({ value: bytes('new'), version: version(9) }),
+    ]);
     expect(value).toMatchObject({ valid: true, value: 'new' });
     expect(value).not.toHaveProperty('behind');
   });
 
   it('says behind when there is no quorum in time', async () => {
-    expect(await read([keyAnswer({ value: bytes('old'), version: version(3) })])).toMatchObject({ valid: true, value: 'old', behind: true });
+    expect(await read([keyAnswer({ value: bytes('old'), version: version(3) })])).toMatchObject({
+      valid: true,
+      value: 'old',
+      behind: true,
+    });
   });
 
   it('of a key that was deleted meanwhile is not behind', async () => {
@@ -361,6 +411,10 @@ describe('a local read', () => {
   });
 
   it('says behind when not even the quorum knows of its own quorum-less write', async () => {
-    expect(await read([keyAnswer({}), keyAnswer({})], withReceipt)).toMatchObject({ valid: true, value: null, behind: true });
+    expect(await read([keyAnswer({}), keyAnswer({})], withReceipt)).toMatchObject({
+      valid: true,
+      value: null,
+      behind: true,
+    });
   });
 });

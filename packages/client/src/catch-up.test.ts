@@ -13,7 +13,16 @@ const got = keyAnswer({ value: new TextEncoder().encode('v'), version: '1' });
 function seen(cluster: FakeCluster, node: string, [one, two]: readonly [number, number], promoted = 0): void {
   const message: SeenMessage = {
     kind: 'seen',
-    partitions: [{ partition, positions: [{ origin: 1 as never, sequence: one }, { origin: 2 as never, sequence: two }], promoted: { replica: replicas[node] as never, sequence: promoted } }],
+    partitions: [
+      {
+        partition,
+        positions: [
+          { origin: 1 as never, sequence: one },
+          { origin: 2 as never, sequence: two },
+        ],
+        promoted: { replica: replicas[node] as never, sequence: promoted },
+      },
+    ],
   };
   cluster.send(node, message);
 }
@@ -26,7 +35,10 @@ async function setUp(options: Partial<ConnectOptions> = {}): Promise<{ cluster: 
 }
 
 /** A client that has read at `a` up to (10, 5) and is at `d` now, which has this. */
-async function moved(atD: readonly [number, number], options: Partial<ConnectOptions> = {}): Promise<{ cluster: FakeCluster; db: Client }> {
+async function moved(
+  atD: readonly [number, number],
+  options: Partial<ConnectOptions> = {},
+): Promise<{ cluster: FakeCluster; db: Client }> {
   const { cluster, db } = await setUp(options);
   seen(cluster, 'a', [10, 5]);
   await cluster.host.settle();
@@ -84,10 +96,14 @@ describe('a read at a node that has all that the session saw', () => {
 describe('a read at a node that does not', () => {
   it('asks it to wait for what is missing, and takes its word', async () => {
     const { cluster, db } = await moved([7, 9]);
-    const reads = [db.get('k'), db.get('k', { consistent: false }), db.counter('k').get()].map((call) => track(call as Promise<object>));
-    cluster.onRequest = ({ request }) => (request.operation.kind === 'read' ? keyAnswer({ view: { type: 'counter', total: '1' } }) : got);
+    const reads = [db.get('k'), db.get('k', { consistent: false }), db.counter('k').get()].map((call) =>
+      track(call as Promise<object>),
+    );
+    cluster.onRequest = ({ request }) =>
+      request.operation.kind === 'read' ? keyAnswer({ view: { type: 'counter', total: '1' } }) : got;
     await cluster.host.settle();
-    for (const { request } of cluster.requests.slice(-3)) expect(request).toMatchObject({ after: { positions: missing, dots: [] }, timeoutMs: 1_000 });
+    for (const { request } of cluster.requests.slice(-3))
+      expect(request).toMatchObject({ after: { positions: missing, dots: [] }, timeoutMs: 1_000 });
     for (const { value } of reads) {
       expect(value).toMatchObject({ valid: true });
       expect(value).not.toHaveProperty('behind');
@@ -116,7 +132,8 @@ describe('a read at a node that does not', () => {
 
   it('is answered after catchUpMs at the latest where it blocks, without a quorum as soon as there is one', async () => {
     const { cluster, db } = await moved([7, 9]);
-    cluster.onRequest = ({ request }) => (request.after === undefined ? undefined : keyAnswer({ valid: false, timeout: true }));
+    cluster.onRequest = ({ request }) =>
+      request.after === undefined ? undefined : keyAnswer({ valid: false, timeout: true });
     const read = track(db.get('k'));
     await cluster.host.settle();
     expect(cluster.last.request).toMatchObject({ timeoutMs: null });
@@ -133,7 +150,8 @@ describe('a read at a node that does not', () => {
 
   it('waits once where the call says for how long, and then for the quorum alone', async () => {
     const { cluster, db } = await moved([7, 9]);
-    cluster.onRequest = ({ request }) => (request.after === undefined ? undefined : keyAnswer({ valid: false, timeout: true }));
+    cluster.onRequest = ({ request }) =>
+      request.after === undefined ? undefined : keyAnswer({ valid: false, timeout: true });
     const asked = cluster.requests.length;
     void track(db.get('k', { catchUpMs: 200 }));
     await cluster.host.settle();
@@ -212,7 +230,8 @@ describe('a listing', () => {
 });
 
 describe('an own quorum-less write', () => {
-  const accepted = (sequence: number): Answer => keyAnswer({ version: '1', receipt: `region-1:${partition}:00000000000a-${sequence}` });
+  const accepted = (sequence: number): Answer =>
+    keyAnswer({ version: '1', receipt: `region-1:${partition}:00000000000a-${sequence}` });
 
   const written = async (): Promise<{ cluster: FakeCluster; db: Client }> => {
     const { cluster, db } = await setUp();
@@ -232,7 +251,10 @@ describe('an own quorum-less write', () => {
     await moveTo(cluster, 'b', [10, 5]);
     void db.get('k');
     await cluster.host.settle();
-    expect(cluster.last).toMatchObject({ node: 'b', request: { after: { positions: [], dots: [{ replica: 0xa, sequence: 1 }] } } });
+    expect(cluster.last).toMatchObject({
+      node: 'b',
+      request: { after: { positions: [], dots: [{ replica: 0xa, sequence: 1 }] } },
+    });
     void db.get('k');
     await cluster.host.settle();
     expect(cluster.last.request).not.toHaveProperty('after');
@@ -297,7 +319,10 @@ describe('the token of a session', () => {
     await cluster.host.settle();
     void other.get('k');
     await cluster.host.settle();
-    expect(cluster.last).toMatchObject({ node: 'd', request: { after: { positions: missing, dots: [{ replica: 0xa, sequence: 3 }] } } });
+    expect(cluster.last).toMatchObject({
+      node: 'd',
+      request: { after: { positions: missing, dots: [{ replica: 0xa, sequence: 3 }] } },
+    });
     expect(other.token().length).toBeGreaterThanOrEqual(token.length);
   });
 

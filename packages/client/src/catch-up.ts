@@ -17,7 +17,9 @@ export interface Views {
 
 /** For how long a read is sent, and what it asks the node to wait for. */
 export function catchesUp(
-  { request, reading }: CallEntry, timeoutMs: number | null, { token, node, defaultMs }: Views & { readonly defaultMs: number },
+  { request, reading }: CallEntry,
+  timeoutMs: number | null,
+  { token, node, defaultMs }: Views & { readonly defaultMs: number },
 ): { timeoutMs: number | null; after: Causality | null } {
   reading.missing = request.shows ? token.missing(request.partition, node) : null;
   const waitMs = request.catchUpMs ?? (node.stuck.has(request.partition) ? 0 : defaultMs);
@@ -51,7 +53,12 @@ export function noteAnswer(request: CallRequest, answer: Answer, { token, node }
     const receipt = parseReceipt(answer.receipt);
     if (receipt !== null) token.wrote(receipt.partition, receipt.dot);
   }
-  if (answer.kind === 'receipt' && request.operation.kind === 'receipt' && answer.state !== 'accepted' && answer.state !== 'unknown') {
+  if (
+    answer.kind === 'receipt' &&
+    request.operation.kind === 'receipt' &&
+    answer.state !== 'accepted' &&
+    answer.state !== 'unknown'
+  ) {
     const receipt = parseReceipt(request.operation.receipt);
     if (receipt !== null) token.settled(receipt.partition, receipt.dot, node);
   }

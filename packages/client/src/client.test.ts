@@ -4,7 +4,10 @@ import { errorAnswer, FakeCluster, keyAnswer, track } from './testing/fake-clust
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const listAnswer = (keys: readonly string[], next: string | null): Answer => ({
-  kind: 'list', entries: keys.map((key) => ({ key, value: bytes(key), version: '1' })), next, timeout: false,
+  kind: 'list',
+  entries: keys.map((key) => ({ key, value: bytes(key), version: '1' })),
+  next,
+  timeout: false,
 });
 
 describe('listing', () => {
@@ -16,7 +19,9 @@ describe('listing', () => {
       return after === '' ? listAnswer(['a', 'b'], 'b') : listAnswer(['c'], null);
     };
     const keys: string[] = [];
-    const done = (async () => { for await (const { key } of db.entries('')) keys.push(key); })();
+    const done = (async () => {
+      for await (const { key } of db.entries('')) keys.push(key);
+    })();
     await cluster.host.settle();
     await done;
     expect(keys).toEqual(['a', 'b', 'c']);
@@ -36,35 +41,74 @@ describe('listing', () => {
     const db = await cluster.connect();
     void track(db.list('p/', { limit: 1e6, keysOnly: true }));
     await cluster.host.settle();
-    expect(cluster.last.request.operation).toEqual({ kind: 'list', prefix: 'p/', after: '', limit: 1_000, consistent: true, keysOnly: true });
+    expect(cluster.last.request.operation).toEqual({
+      kind: 'list',
+      prefix: 'p/',
+      after: '',
+      limit: 1_000,
+      consistent: true,
+      keysOnly: true,
+    });
   });
 });
 
 describe('a transaction', () => {
-  const txnAnswer: Answer = { kind: 'txn', timeout: false, outcome: 'applied', succeeded: true, results: [{ key: 'b', value: bytes('2'), version: '2' }] };
+  const txnAnswer: Answer = {
+    kind: 'txn',
+    timeout: false,
+    outcome: 'applied',
+    succeeded: true,
+    results: [{ key: 'b', value: bytes('2'), version: '2' }],
+  };
 
   it('is the same built in steps or given in parts', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
     cluster.onRequest = () => txnAnswer;
-    const built = track(db.txn().if({ key: 'a', value: null }).then({ set: 'a', value: '1' }, { get: 'b' }).else({ delete: 'c' }).commit());
-    const given = track(db.txn({ if: [{ key: 'a', value: null }], then: [{ set: 'a', value: '1' }, { get: 'b' }], else: [{ delete: 'c' }] }));
+    const built = track(
+      db
+        .txn()
+        .if({ key: 'a', value: null })
+        .then({ set: 'a', value: '1' }, { get: 'b' })
+        .else({ delete: 'c' })
+        .commit(),
+    );
+    const given = track(
+      db.txn({
+        if: [{ key: 'a', value: null }],
+        then: [{ set: 'a', value: '1' }, { get: 'b' }],
+        else: [{ delete: 'c' }],
+      }),
+    );
     await cluster.host.settle();
     const [first, second] = cluster.requests.map(({ request }) => request);
     expect(first?.operation).toEqual({
-      kind: 'txn', compares: [{ kind: 'value', key: 'a', equals: null }],
-      then: [{ kind: 'set', key: 'a', value: bytes('1') }, { kind: 'get', key: 'b' }], otherwise: [{ kind: 'delete', key: 'c' }],
+      kind: 'txn',
+      compares: [{ kind: 'value', key: 'a', equals: null }],
+      then: [
+        { kind: 'set', key: 'a', value: bytes('1') },
+        { kind: 'get', key: 'b' },
+      ],
+      otherwise: [{ kind: 'delete', key: 'c' }],
     });
     expect(second?.operation).toEqual(first?.operation);
     expect(first?.id).toMatchObject({ sequence: 1 });
-    expect(built.value).toEqual({ valid: true, timeout: false, outcome: 'applied', succeeded: true, results: [{ key: 'b', value: '2', version: '2' }] });
+    expect(built.value).toEqual({
+      valid: true,
+      timeout: false,
+      outcome: 'applied',
+      succeeded: true,
+      results: [{ key: 'b', value: '2', version: '2' }],
+    });
     expect(given.value).toEqual(built.value);
   });
 
   it('that is awaited instead of committed says so', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
-    await expect(async () => { await (db.txn() as unknown as Promise<void>); }).rejects.toThrow(/commit/);
+    await expect(async () => {
+      await (db.txn() as unknown as Promise<void>);
+    }).rejects.toThrow(/commit/);
   });
 });
 
@@ -73,9 +117,13 @@ describe('a receipt', () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
     cluster.onRequest = ({ request }) =>
-      (request.operation as { wait: boolean }).wait ? undefined : { kind: 'receipt', state: 'accepted', version: '1', timeout: false };
+      (request.operation as { wait: boolean }).wait
+        ? undefined
+        : { kind: 'receipt', state: 'accepted', version: '1', timeout: false };
     const states: string[] = [];
-    const done = (async () => { for await (const { state } of db.receipt('r').changes()) states.push(state); })();
+    const done = (async () => {
+      for await (const { state } of db.receipt('r').changes()) states.push(state);
+    })();
     await cluster.host.settle();
     expect(states).toEqual(['accepted']);
     cluster.last.answer({ kind: 'receipt', state: 'superseded', version: '2', timeout: false });
@@ -118,17 +166,42 @@ describe('administration', () => {
   it('lists conflicts in the form asked for', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
-    const rest = { id: '0:1', key: 'k', loserVersion: '1', loserRegion: 'region-2' as never, winnerVersion: '00000000000500060000000000ff', winnerRegion: null, timeMs: 5, reason: 'otherType' as const };
+    const rest = {
+      id: '0:1',
+      key: 'k',
+      loserVersion: '1',
+      loserRegion: 'region-2' as never,
+      winnerVersion: '00000000000500060000000000ff',
+      winnerRegion: null,
+      timeMs: 5,
+      reason: 'otherType' as const,
+    };
     cluster.onRequest = () => ({
-      kind: 'conflicts', next: '0:1', entries: [{ ...rest, loser: { type: 'counter', total: '90071992547409930' }, winner: { type: 'register', value: bytes('w') } }],
+      kind: 'conflicts',
+      next: '0:1',
+      entries: [
+        {
+          ...rest,
+          loser: { type: 'counter', total: '90071992547409930' },
+          winner: { type: 'register', value: bytes('w') },
+        },
+      ],
     });
     const conflicts = track(db.conflicts('', { before: '0:2' }));
     await cluster.host.settle();
     expect(cluster.last.request.operation).toEqual({ kind: 'conflicts', prefix: '', limit: 256, before: '0:2' });
-    expect(conflicts.value).toEqual({ next: '0:1', entries: [{
-      ...rest, loser: { type: 'counter', total: 90_071_992_547_409_930n }, loserStamp: null,
-      winner: { type: 'register', value: 'w' }, winnerStamp: { wallMs: 5, counter: 6, replica: 255 },
-    }] });
+    expect(conflicts.value).toEqual({
+      next: '0:1',
+      entries: [
+        {
+          ...rest,
+          loser: { type: 'counter', total: 90_071_992_547_409_930n },
+          loserStamp: null,
+          winner: { type: 'register', value: 'w' },
+          winnerStamp: { wallMs: 5, counter: 6, replica: 255 },
+        },
+      ],
+    });
   });
 });
 

@@ -1,6 +1,14 @@
 import { randomHex } from '@skerry/base';
 import { stampFromText } from '@skerry/crdt';
-import { parseTicket, type ControlOperation, type Member, type MemberSpec, type NodeStatus, type Operation, type RegionStatus } from '@skerry/protocol';
+import {
+  parseTicket,
+  type ControlOperation,
+  type Member,
+  type MemberSpec,
+  type NodeStatus,
+  type Operation,
+  type RegionStatus,
+} from '@skerry/protocol';
 import { answerOf, expect, mustBeApplied, signalOf } from './answers.ts';
 import { Counter } from './counter.ts';
 import { DocumentEditor, DocumentOf } from './document.ts';
@@ -18,8 +26,25 @@ import { isQuorumless, traitsOf } from './traits.ts';
 import { toTxnResponse, TxnBuilder, txnOperation, type Txn, type TxnResponse } from './txn.ts';
 import type { TypedCalls } from './typed.ts';
 import type {
-  CallOptions, CatchUpOptions, Conflict, ConflictPage, ConflictsOptions, DeleteOptions, Entry, Form, GetOptions, ListOptions, Page, ReadOptions, ReceiptStatus, Response, SetOptions, SwapOptions,
-  ValueOf, WatchBatch, WatchOptions,
+  CallOptions,
+  CatchUpOptions,
+  Conflict,
+  ConflictPage,
+  ConflictsOptions,
+  DeleteOptions,
+  Entry,
+  Form,
+  GetOptions,
+  ListOptions,
+  Page,
+  ReadOptions,
+  ReceiptStatus,
+  Response,
+  SetOptions,
+  SwapOptions,
+  ValueOf,
+  WatchBatch,
+  WatchOptions,
 } from './types.ts';
 import { checkKey, formOf, toBytes, toEntry, toResponse, toView, type KeyResult } from './values.ts';
 import { watchBatches } from './watch.ts';
@@ -72,10 +97,21 @@ export class Client {
    * an answer is `undecided` and has no ticket: `resolve` could fence what a node has promised. Make the same call again;
    * it is a write of its own then, and of the two the later one wins.
    */
-  async set<V extends string | Uint8Array>(key: string, value: V, options: SetOptions = {}): Promise<Response<ValueOf<FormOf<V>>>> {
+  async set<V extends string | Uint8Array>(
+    key: string,
+    value: V,
+    options: SetOptions = {},
+  ): Promise<Response<ValueOf<FormOf<V>>>> {
     const { consistent = true, w, lease } = options;
     const answer = await this.#keyCall(
-      { kind: 'set', key: checkKey(key), value: toBytes(value), consistent, ...(w === undefined ? {} : { w }), ...(lease === undefined ? {} : { lease }) },
+      {
+        kind: 'set',
+        key: checkKey(key),
+        value: toBytes(value),
+        consistent,
+        ...(w === undefined ? {} : { w }),
+        ...(lease === undefined ? {} : { lease }),
+      },
       options,
     );
     return toResponse(answer, formOf(value) as FormOf<V>);
@@ -83,18 +119,30 @@ export class Client {
 
   /** Linearizable compare-and-swap; null is "no such key" on either side. On a mismatch the answer has the current value. */
   async swap<V extends string | Uint8Array | null, W extends string | Uint8Array | null>(
-    key: string, newValue: V, oldValue: W, options: SwapOptions = {},
+    key: string,
+    newValue: V,
+    oldValue: W,
+    options: SwapOptions = {},
   ): Promise<Response<ValueOf<FormOf<V | W>>>> {
     const { lease } = options;
-    const bytes = { newValue: newValue === null ? null : toBytes(newValue), oldValue: oldValue === null ? null : toBytes(oldValue) };
-    const answer = await this.#keyCall({ kind: 'swap', key: checkKey(key), ...bytes, ...(lease === undefined ? {} : { lease }) }, options);
+    const bytes = {
+      newValue: newValue === null ? null : toBytes(newValue),
+      oldValue: oldValue === null ? null : toBytes(oldValue),
+    };
+    const answer = await this.#keyCall(
+      { kind: 'swap', key: checkKey(key), ...bytes, ...(lease === undefined ? {} : { lease }) },
+      options,
+    );
     return toResponse(answer, formOf(newValue, oldValue) as FormOf<V | W>);
   }
 
   /** Deletes a key. Not consistent: as {@link set}. */
   async delete(key: string, options: DeleteOptions = {}): Promise<Response> {
     const { consistent = true, w } = options;
-    const answer = await this.#keyCall({ kind: 'delete', key: checkKey(key), consistent, ...(w === undefined ? {} : { w }) }, options);
+    const answer = await this.#keyCall(
+      { kind: 'delete', key: checkKey(key), consistent, ...(w === undefined ? {} : { w }) },
+      options,
+    );
     return toResponse(answer, 'text');
   }
 
@@ -129,15 +177,31 @@ export class Client {
     const { consistent = true, after = '', keysOnly = false, limit = listLimitDefault } = options;
     const limitMax = this.#regions.welcome?.limits.listLimitMax ?? limit;
     const result = await this.#ask(
-      { kind: 'list', prefix: checkKey(prefix), after: checkKey(after), limit: Math.min(limit, limitMax), consistent, keysOnly }, options,
+      {
+        kind: 'list',
+        prefix: checkKey(prefix),
+        after: checkKey(after),
+        limit: Math.min(limit, limitMax),
+        consistent,
+        keysOnly,
+      },
+      options,
     );
     if (result.settlement.kind === 'expired') return { entries: [], next: null, timeout: true };
     const { entries, next, timeout } = expect(result.settlement.answer, 'list');
-    return { entries: entries.map((entry) => toEntry(entry, form)), next, timeout, ...(result.behind && !timeout ? { behind: true } : {}) };
+    return {
+      entries: entries.map((entry) => toEntry(entry, form)),
+      next,
+      timeout,
+      ...(result.behind && !timeout ? { behind: true } : {}),
+    };
   }
 
   /** All entries under `prefix`, page after page. Each page is consistent in itself. Rejects with TIMEOUT where a page times out. */
-  async *entries<F extends Form = 'text'>(prefix: string, options: ListOptions<F> = {}): AsyncGenerator<Entry<ValueOf<F>>, void, undefined> {
+  async *entries<F extends Form = 'text'>(
+    prefix: string,
+    options: ListOptions<F> = {},
+  ): AsyncGenerator<Entry<ValueOf<F>>, void, undefined> {
     let after: string | null = options.after ?? '';
     while (after !== null) {
       const page: Page<ValueOf<F>> = await this.list(prefix, { ...options, after });
@@ -148,9 +212,14 @@ export class Client {
   }
 
   /** Changes of a key, or of a prefix with `prefix: true`; goes on by itself across disconnects. An empty batch tells the cursor. */
-  watch<F extends Form = 'text'>(key: string, options: WatchOptions<F> = {}): AsyncGenerator<WatchBatch<ValueOf<F>>, void, undefined> {
+  watch<F extends Form = 'text'>(
+    key: string,
+    options: WatchOptions<F> = {},
+  ): AsyncGenerator<WatchBatch<ValueOf<F>>, void, undefined> {
     const form = options.as ?? ('text' as F);
-    return watchBatches({ regions: this.#regions, host: this.#host }, checkKey(key), options, (event) => toEntry(event, form));
+    return watchBatches({ regions: this.#regions, host: this.#host }, checkKey(key), options, (event) =>
+      toEntry(event, form),
+    );
   }
 
   /** Compare / then / else in one step: give the parts, or build them with `txn().if(…).then(…).commit()`. */
@@ -169,28 +238,41 @@ export class Client {
     mustBeApplied(granted, 'the lease');
     // Another region knows nothing of it.
     const { region } = granted;
-    const lease: Lease = new Lease({ id, key, ttlMs }, {
-      host: this.#host,
-      grantedMs,
-      calls: {
-        keepAlive: async (signal) => {
-          const kept = await this.#ask({ kind: 'leaseKeepAlive', lease: id, key }, { signal }, region);
-          return kept.settlement.kind === 'answer' && expect(kept.settlement.answer, 'lease').outcome === 'applied';
-        },
-        revoke: async () => {
-          this.#leases.delete(lease);
-          mustBeApplied(await this.#ask({ kind: 'leaseRevoke', lease: id, key }, {}, region), 'the end of the lease');
+    const lease: Lease = new Lease(
+      { id, key, ttlMs },
+      {
+        host: this.#host,
+        grantedMs,
+        calls: {
+          keepAlive: async (signal) => {
+            const kept = await this.#ask({ kind: 'leaseKeepAlive', lease: id, key }, { signal }, region);
+            return kept.settlement.kind === 'answer' && expect(kept.settlement.answer, 'lease').outcome === 'applied';
+          },
+          revoke: async () => {
+            this.#leases.delete(lease);
+            mustBeApplied(await this.#ask({ kind: 'leaseRevoke', lease: id, key }, {}, region), 'the end of the lease');
+          },
         },
       },
-    });
+    );
     this.#leases.add(lease);
-    lease.lost.addEventListener('abort', () => { this.#leases.delete(lease); }, { once: true });
+    lease.lost.addEventListener(
+      'abort',
+      () => {
+        this.#leases.delete(lease);
+      },
+      { once: true },
+    );
     return lease;
   }
 
   receipt(text: string): Receipt {
     return new Receipt(text, async (wait, signal): Promise<ReceiptStatus> => {
-      const result = await this.#ask({ kind: 'receipt', receipt: text, wait }, signal === undefined ? {} : { signal }, parseReceipt(text)?.region ?? null);
+      const result = await this.#ask(
+        { kind: 'receipt', receipt: text, wait },
+        signal === undefined ? {} : { signal },
+        parseReceipt(text)?.region ?? null,
+      );
       const { state, reason, version } = answerOf(result, 'receipt');
       return { state, reason: reason ?? null, version };
     });
@@ -206,18 +288,36 @@ export class Client {
     if (parsed !== null && outcome !== undefined && outcome !== 'undecided') this.#regions.resolved(parsed);
     if (answer.kind === 'key') return toResponse(answer, 'bytes');
     const timeout = 'timeout' in answer && answer.timeout;
-    return { valid: outcome === 'applied', timeout, value: null, version: null, stamp: null, ...(outcome === undefined ? {} : { outcome }) };
+    return {
+      valid: outcome === 'applied',
+      timeout,
+      value: null,
+      version: null,
+      stamp: null,
+      ...(outcome === undefined ? {} : { outcome }),
+    };
   }
 
   /** The newest entries of the conflict ledger under `prefix`, as many as fit into a page; a `before` of a malformed kind is BAD_REQUEST. */
-  async conflicts<F extends Form = 'text'>(prefix: string, options: ConflictsOptions<F> = {}): Promise<ConflictPage<ValueOf<F>>> {
+  async conflicts<F extends Form = 'text'>(
+    prefix: string,
+    options: ConflictsOptions<F> = {},
+  ): Promise<ConflictPage<ValueOf<F>>> {
     const form = options.as ?? ('text' as F);
     const { limit = listLimitDefault, before, ...call } = options;
-    const result = await this.#ask({ kind: 'conflicts', prefix: checkKey(prefix), limit, ...(before === undefined ? {} : { before }) }, call);
+    const result = await this.#ask(
+      { kind: 'conflicts', prefix: checkKey(prefix), limit, ...(before === undefined ? {} : { before }) },
+      call,
+    );
     const { entries, next } = answerOf(result, 'conflicts');
-    const shown = (view: (typeof entries)[number]['loser']): Conflict<ValueOf<F>>['loser'] => (view === null ? null : toView(view, form));
+    const shown = (view: (typeof entries)[number]['loser']): Conflict<ValueOf<F>>['loser'] =>
+      view === null ? null : toView(view, form);
     const all = entries.map((entry) => ({
-      ...entry, loser: shown(entry.loser), loserStamp: stampFromText(entry.loserVersion), winner: shown(entry.winner), winnerStamp: stampFromText(entry.winnerVersion),
+      ...entry,
+      loser: shown(entry.loser),
+      loserStamp: stampFromText(entry.loserVersion),
+      winner: shown(entry.winner),
+      winnerStamp: stampFromText(entry.winnerVersion),
     }));
     return { entries: all, next };
   }
@@ -228,12 +328,20 @@ export class Client {
   }
 
   /** Hands leadership of one partition, or of all, to a node, or to any. Not repeated by itself: CONNECTION_LOST is indefinite. */
-  async transferLeadership({ partition = null, to = null, ...options }: { readonly partition?: number | null; readonly to?: string | null } & CallOptions = {}): Promise<void> {
+  async transferLeadership({
+    partition = null,
+    to = null,
+    ...options
+  }: { readonly partition?: number | null; readonly to?: string | null } & CallOptions = {}): Promise<void> {
     answerOf(await this.#ask({ kind: 'transferLeadership', partition, to: to as NodeId | null }, options), 'done');
   }
 
   /** Adds and removes nodes of the region. Not repeated by itself: CONNECTION_LOST is indefinite. */
-  async changeMembers({ add = [], remove = [], ...options }: { readonly add?: readonly MemberSpec[]; readonly remove?: readonly string[] } & CallOptions): Promise<void> {
+  async changeMembers({
+    add = [],
+    remove = [],
+    ...options
+  }: { readonly add?: readonly MemberSpec[]; readonly remove?: readonly string[] } & CallOptions): Promise<void> {
     answerOf(await this.#ask({ kind: 'changeMembers', add, remove: remove as readonly NodeId[] }, options), 'done');
   }
 
@@ -263,14 +371,25 @@ export class Client {
   }
 
   /** The regions this client knows, best first, with the round trip to a node of each as last measured. */
-  get knownRegions(): readonly { readonly region: string; readonly roundTripMs: number | null; readonly current: boolean }[] {
+  get knownRegions(): readonly {
+    readonly region: string;
+    readonly roundTripMs: number | null;
+    readonly current: boolean;
+  }[] {
     return this.#regions.known;
   }
 
   /** Whom this client is connected to; null while it is not. */
-  get connection(): { readonly cluster: string; readonly region: string; readonly node: string; readonly url: string } | null {
+  get connection(): {
+    readonly cluster: string;
+    readonly region: string;
+    readonly node: string;
+    readonly url: string;
+  } | null {
     const { endpoint, welcome } = this.#regions;
-    return endpoint === null || welcome === null ? null : { cluster: welcome.cluster, region: welcome.region, node: welcome.node, url: endpoint };
+    return endpoint === null || welcome === null
+      ? null
+      : { cluster: welcome.cluster, region: welcome.region, node: welcome.node, url: endpoint };
   }
 
   /** Ends everything; open calls reject with CLOSED. Leases run out by themselves. */
@@ -284,14 +403,22 @@ export class Client {
   async #read(operation: ReadOfKey, options: ReadOptions): Promise<KeyResult> {
     const { key, consistent } = operation;
     const answer = await this.#keyCall(operation, options);
-    if (!consistent && answer.valid && this.#seen.isBehind(key, answer.version)) return this.#catchUp(operation, answer, options);
+    if (!consistent && answer.valid && this.#seen.isBehind(key, answer.version))
+      return this.#catchUp(operation, answer, options);
     if (answer.valid) this.#seen.note(key, answer.version, consistent && answer.behind !== true);
     return answer;
   }
 
   /** A local read went back. The region's quorum may know better, if there is one to ask in time. */
-  async #catchUp({ r: _, ...operation }: ReadOfKey, local: KeyResult, { timeoutMs = timeoutMsDefault, signal }: ReadOptions): Promise<KeyResult> {
-    const answer = await this.#keyCall({ ...operation, consistent: true }, { blocking: false, timeoutMs, ...(signal === undefined ? {} : { signal }) });
+  async #catchUp(
+    { r: _, ...operation }: ReadOfKey,
+    local: KeyResult,
+    { timeoutMs = timeoutMsDefault, signal }: ReadOptions,
+  ): Promise<KeyResult> {
+    const answer = await this.#keyCall(
+      { ...operation, consistent: true },
+      { blocking: false, timeoutMs, ...(signal === undefined ? {} : { signal }) },
+    );
     if (!answer.valid) return { ...local, behind: true };
     this.#seen.note(operation.key, answer.version, true);
     return this.#seen.isBehind(operation.key, answer.version) ? { ...answer, behind: true } : answer;
@@ -309,7 +436,8 @@ export class Client {
   async #txn(txn: Txn, options: CallOptions): Promise<TxnResponse> {
     const result = await this.#ask(txnOperation(txn), options);
     const response = toTxnResponse(result);
-    if (response.outcome === 'applied') for (const { key, version } of response.results) this.#seen.note(key, version, true);
+    if (response.outcome === 'applied')
+      for (const { key, version } of response.results) this.#seen.note(key, version, true);
     return response;
   }
 
@@ -317,11 +445,19 @@ export class Client {
     const { settlement, ticket, behind } = await this.#ask(operation, options);
     if (settlement.kind === 'expired') {
       const { outcome } = settlement;
-      return { valid: false, timeout: true, value: null, version: null, ...(outcome === null ? {} : { outcome }), ...(ticket === null ? {} : { ticket }) };
+      return {
+        valid: false,
+        timeout: true,
+        value: null,
+        version: null,
+        ...(outcome === null ? {} : { outcome }),
+        ...(ticket === null ? {} : { ticket }),
+      };
     }
     const given = expect(settlement.answer, 'key');
     const answer: KeyResult = behind && given.valid ? { ...given, behind: true } : given;
-    if (operation.kind !== 'get' && operation.kind !== 'read' && answer.version !== null) this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
+    if (operation.kind !== 'get' && operation.kind !== 'read' && answer.version !== null)
+      this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
     if (isQuorumless(operation)) {
       const { ticket: _, ...rest } = answer;
       return rest;
@@ -329,12 +465,26 @@ export class Client {
     return ticket === null || answer.ticket !== undefined ? answer : { ...answer, ticket };
   }
 
-  #ask(operation: Operation | ControlOperation, { blocking = true, timeoutMs = timeoutMsDefault, catchUpMs, signal }: CallOptions & CatchUpOptions, region: RegionId | null = null): Promise<CallResult> {
+  #ask(
+    operation: Operation | ControlOperation,
+    { blocking = true, timeoutMs = timeoutMsDefault, catchUpMs, signal }: CallOptions & CatchUpOptions,
+    region: RegionId | null = null,
+  ): Promise<CallResult> {
     const traits = traitsOf(operation, this.#regions.welcome?.partitionCount ?? 1);
     const { partition, write, resolvable, repeatable, patient, shows, bytes } = traits;
     return this.#regions.call({
-      operation, timeoutMs: blocking ? null : timeoutMs, catchUpMs: catchUpMs ?? null, signal, region,
-      partition, write, resolvable, repeatable, patient, shows, bytes,
+      operation,
+      timeoutMs: blocking ? null : timeoutMs,
+      catchUpMs: catchUpMs ?? null,
+      signal,
+      region,
+      partition,
+      write,
+      resolvable,
+      repeatable,
+      patient,
+      shows,
+      bytes,
     });
   }
 }

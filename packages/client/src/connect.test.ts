@@ -29,14 +29,17 @@ describe('connecting', () => {
     expect(cluster.dials.length).toBe(dialled);
   });
 
-  it.each(['WRONG_CLUSTER', 'PROTOCOL_VERSION'] as const)('rejects with %s as soon as every endpoint said so', async (code) => {
-    const cluster = new FakeCluster();
-    cluster.welcome = () => ({ kind: 'goodbye', code, detail: 'no' });
-    const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'] }));
-    await cluster.host.advance(100);
-    expect(connecting.error).toMatchObject({ code });
-    expect(cluster.dials).toEqual(['a', 'b']);
-  });
+  it.each(['WRONG_CLUSTER', 'PROTOCOL_VERSION'] as const)(
+    'rejects with %s as soon as every endpoint said so',
+    async (code) => {
+      const cluster = new FakeCluster();
+      cluster.welcome = () => ({ kind: 'goodbye', code, detail: 'no' });
+      const connecting = track(connectWith(cluster.host, { endpoints: ['ws://a', 'ws://b'] }));
+      await cluster.host.advance(100);
+      expect(connecting.error).toMatchObject({ code });
+      expect(cluster.dials).toEqual(['a', 'b']);
+    },
+  );
 
   it('does not take a welcome of another cluster or version', async () => {
     for (const change of [{ cluster: 'other' }, { protocolVersion: 99 }]) {
@@ -113,7 +116,12 @@ describe('connecting', () => {
     const db = await cluster.connect({ endpoints: ['ws://a'] });
     expect(db.members).toEqual([]);
     const member = { node: 'c' as never, role: 'voter' as const, clientUrl: 'ws://c', adminUrl: '' };
-    cluster.send('a', { kind: 'members', members: [member, { ...member, node: 'd' as never, clientUrl: 'not a url ://' }], leaders: [], regions: [] });
+    cluster.send('a', {
+      kind: 'members',
+      members: [member, { ...member, node: 'd' as never, clientUrl: 'not a url ://' }],
+      leaders: [],
+      regions: [],
+    });
     await cluster.host.settle();
     expect(db.members.length).toBe(2);
     cluster.dead.add('a');
@@ -124,9 +132,15 @@ describe('connecting', () => {
 
   it('tries the leader first after a loss, unless the leader is what was lost', async () => {
     const cluster = new FakeCluster();
-    const member = (node: string) => ({ node: node as never, role: 'voter' as const, clientUrl: `ws://${node}`, adminUrl: '' });
+    const member = (node: string) => ({
+      node: node as never,
+      role: 'voter' as const,
+      clientUrl: `ws://${node}`,
+      adminUrl: '',
+    });
     let leader = 'c';
-    cluster.welcome = (node) => cluster.welcomeOf(node, { members: ['a', 'b', 'c'].map(member), leaders: ['b', leader, leader, null] as never });
+    cluster.welcome = (node) =>
+      cluster.welcomeOf(node, { members: ['a', 'b', 'c'].map(member), leaders: ['b', leader, leader, null] as never });
     await cluster.connect({ endpoints: ['ws://a'] });
     cluster.dead.add('a');
     leader = 'b';

@@ -68,8 +68,21 @@ export interface ClientTiming {
 }
 
 export const defaultTiming: ClientTiming = {
-  openTimeoutMs: 1_000, quietMs: 100, idleMs: 10_000, suspectMs: 100, pongTimeoutMs: 550, graceMs: 750, readGraceMs: 250, stallMs: 2_000,
-  catchUpMs: 1_000, standbyMs: 100, regionGoneMs: 250, returnAfterMs: 10_000, probeEveryMs: 30_000, returnProbeEveryMs: 2_000, lingerMs: 10_000,
+  openTimeoutMs: 1_000,
+  quietMs: 100,
+  idleMs: 10_000,
+  suspectMs: 100,
+  pongTimeoutMs: 550,
+  graceMs: 750,
+  readGraceMs: 250,
+  stallMs: 2_000,
+  catchUpMs: 1_000,
+  standbyMs: 100,
+  regionGoneMs: 250,
+  returnAfterMs: 10_000,
+  probeEveryMs: 30_000,
+  returnProbeEveryMs: 2_000,
+  lingerMs: 10_000,
 };
 
 /**
@@ -85,20 +98,25 @@ export async function connectWith(host: Host, options: ConnectOptions): Promise<
   if (options.endpoints.length === 0) throw new SkerryError({ code: 'NO_ENDPOINT', detail: 'no endpoint was given' });
   const token = new SessionToken(options.token);
   const timing = { ...defaultTiming, ...options.timing };
-  const regions = new Regions(host, {
-    ...timing,
-    endpoints: options.endpoints,
-    discover: options.discover ?? true,
-    cluster: options.cluster ?? token.cluster,
-    region: options.region ?? null,
-    inFlightMax: options.inFlightMax ?? 16_384,
-    inFlightBytesMax: options.inFlightBytesMax ?? 64 * 1_024 * 1_024,
-  }, token);
+  const regions = new Regions(
+    host,
+    {
+      ...timing,
+      endpoints: options.endpoints,
+      discover: options.discover ?? true,
+      cluster: options.cluster ?? token.cluster,
+      region: options.region ?? null,
+      inFlightMax: options.inFlightMax ?? 16_384,
+      inFlightBytesMax: options.inFlightBytesMax ?? 64 * 1_024 * 1_024,
+    },
+    token,
+  );
   const { onMove } = options;
   if (onMove !== undefined) regions.onMove.add(onMove);
   try {
     await firstWelcome(host, regions, options);
-    if (options.region !== undefined) await goTo(host, { regions, region: options.region, withinMs: timing.openTimeoutMs });
+    if (options.region !== undefined)
+      await goTo(host, { regions, region: options.region, withinMs: timing.openTimeoutMs });
   } catch (error) {
     regions.close();
     throw error;
@@ -106,7 +124,11 @@ export async function connectWith(host: Host, options: ConnectOptions): Promise<
   return new Client(host, regions, options.seenKeysMax ?? 10_000);
 }
 
-function firstWelcome(host: Host, regions: Regions, { endpoints, connectTimeoutMs = 10_000, signal }: ConnectOptions): Promise<void> {
+function firstWelcome(
+  host: Host,
+  regions: Regions,
+  { endpoints, connectTimeoutMs = 10_000, signal }: ConnectOptions,
+): Promise<void> {
   const refusals = new Set<string>();
   let lastDetail = '';
   return new Promise<void>((resolve, reject) => {
@@ -118,15 +140,22 @@ function firstWelcome(host: Host, regions: Regions, { endpoints, connectTimeoutM
       if (error === null) resolve();
       else reject(error);
     };
-    const onAbort = (): void => { end(new SkerryError({ code: 'ABORTED', definite: true })); };
-    const cancel = host.setTimer(connectTimeoutMs, () => { end(new SkerryError({ code: 'NO_ENDPOINT', detail: lastDetail })); });
-    regions.onWelcome.add(() => { end(null); });
+    const onAbort = (): void => {
+      end(new SkerryError({ code: 'ABORTED', definite: true }));
+    };
+    const cancel = host.setTimer(connectTimeoutMs, () => {
+      end(new SkerryError({ code: 'NO_ENDPOINT', detail: lastDetail }));
+    });
+    regions.onWelcome.add(() => {
+      end(null);
+    });
     regions.onFailure.add(({ goodbye, detail }, url) => {
       lastDetail = `${url}: ${detail}`;
       // A node that is only starting may be reachable later; one that refuses this client will not change its mind.
       if (goodbye?.code !== 'WRONG_CLUSTER' && goodbye?.code !== 'PROTOCOL_VERSION') refusals.delete(url);
       else refusals.add(url);
-      if (goodbye !== null && refusals.size === endpoints.length) end(new SkerryError({ code: goodbye.code, detail: lastDetail }));
+      if (goodbye !== null && refusals.size === endpoints.length)
+        end(new SkerryError({ code: goodbye.code, detail: lastDetail }));
     });
     if (signal?.aborted === true) onAbort();
     else {
@@ -137,7 +166,10 @@ function firstWelcome(host: Host, regions: Regions, { endpoints, connectTimeoutM
 }
 
 /** Where the region that is wanted cannot be reached in time, another one is better than none. */
-function goTo(host: Host, { regions, region, withinMs }: { readonly regions: Regions; readonly region: string; readonly withinMs: number }): Promise<void> {
+function goTo(
+  host: Host,
+  { regions, region, withinMs }: { readonly regions: Regions; readonly region: string; readonly withinMs: number },
+): Promise<void> {
   if (regions.region === region) return Promise.resolve();
   const lane = regions.reach(region);
   if (lane === null) return Promise.resolve();
@@ -164,16 +196,23 @@ function thisHost(): Host {
 function setTimer(delayMs: number, run: () => void): () => void {
   // setTimeout takes 31 bits; whoever waits longer wakes once in between and waits again.
   const timer = setTimeout(run, Math.min(Math.ceil(delayMs), 2 ** 31 - 1));
-  return () => { clearTimeout(timer); };
+  return () => {
+    clearTimeout(timer);
+  };
 }
 
 /** After the timers and sockets that are ready now: setImmediate in Node, a message to itself in a browser. */
 function planEndOfTurn(): (run: () => void) => void {
   const { setImmediate: immediate } = globalThis as { readonly setImmediate?: (run: () => void) => void };
-  if (immediate !== undefined) return (run) => { immediate(run); };
+  if (immediate !== undefined)
+    return (run) => {
+      immediate(run);
+    };
   const { port1, port2 } = new MessageChannel();
   const planned: (() => void)[] = [];
-  port1.onmessage = () => { planned.shift()?.(); };
+  port1.onmessage = () => {
+    planned.shift()?.();
+  };
   return (run) => {
     planned.push(run);
     port2.postMessage(null);

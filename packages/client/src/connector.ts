@@ -63,7 +63,10 @@ export class Connector {
   #suspectDueMs = 0;
   #awake = false;
 
-  constructor(addresses: Addresses, { host, options, listener }: { host: Host; options: LinkOptions; listener: ConnectorListener }) {
+  constructor(
+    addresses: Addresses,
+    { host, options, listener }: { host: Host; options: LinkOptions; listener: ConnectorListener },
+  ) {
     this.#addresses = addresses;
     this.#host = host;
     this.#options = options;
@@ -83,7 +86,8 @@ export class Connector {
   setLeaders({ members, leaders }: Pick<MembersMessage, 'members' | 'leaders'>): void {
     const led = (node: string): number => leaders.filter((leader) => leader === node).length;
     const [busiest] = [...members].sort((a, b) => led(b.node) - led(a.node));
-    this.#leader = busiest === undefined || led(busiest.node) === 0 ? null : (endpointUrls([busiest.clientUrl])[0] ?? null);
+    this.#leader =
+      busiest === undefined || led(busiest.node) === 0 ? null : (endpointUrls([busiest.clientUrl])[0] ?? null);
   }
 
   /** Every endpoint was dialled, since there was trouble or the last round began. */
@@ -126,7 +130,10 @@ export class Connector {
     if (nowMs >= this.#dialDueMs) this.#dialNext(nowMs);
     const currentMs = Math.min(this.#current?.tick(nowMs) ?? Number.POSITIVE_INFINITY, this.#leaveSuspect(nowMs));
     const diallingMs = [...this.#dials].map((link) => link.tick(nowMs));
-    const dialMs = this.#round.length > 0 || (this.#current === null && this.#dials.size === 0) ? this.#dialDueMs : Number.POSITIVE_INFINITY;
+    const dialMs =
+      this.#round.length > 0 || (this.#current === null && this.#dials.size === 0)
+        ? this.#dialDueMs
+        : Number.POSITIVE_INFINITY;
     return Math.min(dialMs, currentMs, ...diallingMs);
   }
 
@@ -169,11 +176,15 @@ export class Connector {
       host: this.#host,
       options: { ...this.#options, openTimeoutMs: this.#openTimeoutMs() },
       listener: {
-        onWelcome: (welcome) => { this.#up(link, welcome); },
+        onWelcome: (welcome) => {
+          this.#up(link, welcome);
+        },
         onMessages: (messages) => {
           if (link === this.#current) this.#listener.onMessages(link, messages);
         },
-        onDown: (end) => { this.#down(link, end); },
+        onDown: (end) => {
+          this.#down(link, end);
+        },
       },
     });
     this.#dials.add(link);
@@ -182,7 +193,9 @@ export class Connector {
 
   #staggerMs(): number {
     const roundTripMs = this.#addresses.roundTripMs();
-    return roundTripMs === null ? staggerMsDefault : Math.min(staggerMsMax, Math.max(staggerMsMin, staggerRoundTrips * roundTripMs));
+    return roundTripMs === null
+      ? staggerMsDefault
+      : Math.min(staggerMsMax, Math.max(staggerMsMin, staggerRoundTrips * roundTripMs));
   }
 
   /** A node that is starting, stopping or paused may take the connection and not answer: not worth long while there are others. */
@@ -225,7 +238,8 @@ export class Connector {
     } else if (this.#dials.delete(link)) {
       // The next endpoint at once; after each round of all of them, wait.
       if (this.#round.length > 0) this.#dialDueMs = nowMs;
-      else if (this.#dials.size === 0 && this.#current === null) this.#dialDueMs = nowMs + backOffMs(this.#roundsFailed++, this.#host.random);
+      else if (this.#dials.size === 0 && this.#current === null)
+        this.#dialDueMs = nowMs + backOffMs(this.#roundsFailed++, this.#host.random);
       if (this.#current === null && this.#awake) this.#listener.onFailure(end, link.url);
     }
   }

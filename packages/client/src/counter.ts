@@ -23,7 +23,8 @@ export class Counter {
   /** Adds a whole number, negative ones included; the answer has the total after it. A retry never counts twice. */
   async add(amount: number | bigint = 1, options: UpdateOptions = {}): Promise<Response<bigint>> {
     const whole = Number(amount);
-    if (!Number.isSafeInteger(whole)) throw new SkerryError({ code: 'BAD_REQUEST', detail: `${amount} is not a whole number of up to 2^53 - 1` });
+    if (!Number.isSafeInteger(whole))
+      throw new SkerryError({ code: 'BAD_REQUEST', detail: `${amount} is not a whole number of up to 2^53 - 1` });
     return totalOf(await this.#calls.update(this.key, { type: 'counter', action: 'add', amount: whole }, options));
   }
 

@@ -45,14 +45,18 @@ export class Directory {
   /** Those of the given endpoints first, in their order. A region with no known endpoint is left out. */
   get regions(): RegionId[] {
     const given = this.#given.map((url) => this.#regionOf.get(url)).filter((region) => region !== undefined);
-    return [...new Set([...given, ...(this.#discover ? this.#announced.keys() : [])])].filter((region) => this.#isIn(region));
+    return [...new Set([...given, ...(this.#discover ? this.#announced.keys() : [])])].filter((region) =>
+      this.#isIn(region),
+    );
   }
 
   /** Where to look for nodes of `region`; null: of any. Given endpoints of which nothing is known may be of every region. */
   urlsOf(region: RegionId | null): readonly string[] {
     if (region === null) return this.#given;
     const given = this.#given.filter((url) => (this.#regionOf.get(url) ?? region) === region);
-    const learned = this.#discover ? [...(this.#members.get(region) ?? []), ...(this.#announced.get(region) ?? [])] : [];
+    const learned = this.#discover
+      ? [...(this.#members.get(region) ?? []), ...(this.#announced.get(region) ?? [])]
+      : [];
     return [...new Set([...given, ...learned])];
   }
 

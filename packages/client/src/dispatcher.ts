@@ -1,5 +1,13 @@
 import { unreachable, type RegionId } from '@skerry/base';
-import { ticketText, type Answer, type ErrorCode, type MembersMessage, type ServerMessage, type Ticket, type WelcomeMessage } from '@skerry/protocol';
+import {
+  ticketText,
+  type Answer,
+  type ErrorCode,
+  type MembersMessage,
+  type ServerMessage,
+  type Ticket,
+  type WelcomeMessage,
+} from '@skerry/protocol';
 import { Alarm, graceMs } from './alarm.ts';
 import { isDecided, type CallAction, type Greeting, type Settlement } from './call.ts';
 import { catchesUp, isBehind, isCutShort, noteAnswer } from './catch-up.ts';
@@ -18,7 +26,6 @@ export interface DispatcherListener {
   readonly onMembers: (of: Dispatcher, members: MembersMessage) => void;
   readonly onFailure: (of: Dispatcher, end: LinkEnd, url: string) => void;
   readonly onForeign: (url: string, region: RegionId) => void;
-  /** It got into trouble or out of it. */
   readonly onTrouble: () => void;
 }
 
@@ -47,14 +54,20 @@ export class Dispatcher {
   #closed = false;
   welcome: WelcomeMessage | null = null;
 
-  constructor(host: Host, options: DispatcherOptions, { lane, listener }: { lane: Lane; listener: DispatcherListener }) {
+  constructor(
+    host: Host,
+    options: DispatcherOptions,
+    { lane, listener }: { lane: Lane; listener: DispatcherListener },
+  ) {
     this.#host = host;
     this.#options = options;
     this.#listener = listener;
     this.#token = lane.token;
     this.#region = lane.region;
     this.#restlessness = new Restlessness(options.stallMs);
-    this.#alarm = new Alarm(host, () => { this.#sweep(); });
+    this.#alarm = new Alarm(host, () => {
+      this.#sweep();
+    });
     const addresses = {
       region: () => this.#region,
       urls: () => lane.urls(this.#region),
@@ -64,9 +77,15 @@ export class Dispatcher {
       host,
       options,
       listener: {
-        onUp: (link, welcome) => { this.#up(link, welcome); },
-        onMessages: (_, messages) => { this.#receive(messages); },
-        onDown: () => { this.#down(); },
+        onUp: (link, welcome) => {
+          this.#up(link, welcome);
+        },
+        onMessages: (_, messages) => {
+          this.#receive(messages);
+        },
+        onDown: () => {
+          this.#down();
+        },
         onFailure: (end, url) => {
           listener.onFailure(this, end, url);
           this.#alarm.at(0);
@@ -209,7 +228,10 @@ export class Dispatcher {
     }
     if (nowMs < entry.heldUntilMs) {
       const action = entry.call.tick(nowMs);
-      this.#apply(entry, action.kind === 'wait' ? { kind: 'wait', untilMs: Math.min(action.untilMs, entry.heldUntilMs) } : action);
+      this.#apply(
+        entry,
+        action.kind === 'wait' ? { kind: 'wait', untilMs: Math.min(action.untilMs, entry.heldUntilMs) } : action,
+      );
       return;
     }
     if (entry.id !== null && entry.id.session !== this.#session && !entry.call.mayBeApplied) this.#dropId(entry);
@@ -220,7 +242,8 @@ export class Dispatcher {
     switch (action.kind) {
       case 'wait':
         entry.wakeMs = action.untilMs;
-        if (entry.requestId !== null && !entry.request.patient) entry.wakeMs = Math.min(entry.wakeMs, this.#restlessness.dueMs(entry.sentMs, this.#host.nowMs()));
+        if (entry.requestId !== null && !entry.request.patient)
+          entry.wakeMs = Math.min(entry.wakeMs, this.#restlessness.dueMs(entry.sentMs, this.#host.nowMs()));
         this.#alarm.at(entry.wakeMs);
         return;
       case 'send':
@@ -267,12 +290,24 @@ export class Dispatcher {
     }
     const requestId = this.#open.add(entry);
     entry.sentMs = nowMs;
-    const { timeoutMs, after } = catchesUp(entry, action.timeoutMs, { token: this.#token, node: this.#node, defaultMs: this.#options.catchUpMs });
-    link.send({
-      kind: 'request', requestId, operation: request.operation, timeoutMs,
-      ...(entry.id === null ? {} : { id: { ...entry.id.session.writeId(request.partition ?? 0, entry.id.sequence), retry: action.retry } }),
-      ...(after === null ? {} : { after }),
-    }, request.bytes);
+    const { timeoutMs, after } = catchesUp(entry, action.timeoutMs, {
+      token: this.#token,
+      node: this.#node,
+      defaultMs: this.#options.catchUpMs,
+    });
+    link.send(
+      {
+        kind: 'request',
+        requestId,
+        operation: request.operation,
+        timeoutMs,
+        ...(entry.id === null
+          ? {}
+          : { id: { ...entry.id.session.writeId(request.partition ?? 0, entry.id.sequence), retry: action.retry } }),
+        ...(after === null ? {} : { after }),
+      },
+      request.bytes,
+    );
     this.#setAwaiting();
     this.#apply(entry, entry.call.tick(nowMs));
   }
@@ -297,14 +332,19 @@ export class Dispatcher {
       const decided = isDecided(settlement);
       const partition = request.partition ?? 0;
       id.session.finish(partition, id.sequence, decided);
-      if (!decided && request.resolvable) ticket = ticketText({ region: id.session.region, partition, client: id.session.client, sequence: id.sequence });
+      if (!decided && request.resolvable)
+        ticket = ticketText({ region: id.session.region, partition, client: id.session.client, sequence: id.sequence });
     }
     const answered = settlement.kind === 'answer';
     if (answered) {
       this.#judgeNode(request, settlement.answer);
       noteAnswer(request, settlement.answer, { token: this.#token, node: this.#node });
     }
-    entry.settle(settlement, { ticket, region: answered ? this.#region : null, behind: answered && isBehind(entry, settlement.answer, this.#node) });
+    entry.settle(settlement, {
+      ticket,
+      region: answered ? this.#region : null,
+      behind: answered && isBehind(entry, settlement.answer, this.#node),
+    });
     if (!this.#wanted) this.#alarm.at(this.#unusedMs + this.#options.lingerMs);
   }
 
@@ -350,7 +390,13 @@ export class Dispatcher {
       switch (message.kind) {
         case 'members':
           this.#connector.setLeaders(message);
-          if (this.welcome !== null) this.welcome = { ...this.welcome, members: message.members, leaders: message.leaders, regions: message.regions };
+          if (this.welcome !== null)
+            this.welcome = {
+              ...this.welcome,
+              members: message.members,
+              leaders: message.leaders,
+              regions: message.regions,
+            };
           this.#listener.onMembers(this, message);
           break;
         case 'seen':
@@ -392,7 +438,10 @@ export class Dispatcher {
     const link = this.#connector.current;
     if (link?.welcome == null || entry.requestId !== null) return;
     const requestId = this.#open.add(entry);
-    link.send({ kind: 'request', requestId, operation: entry.stream.operation(link.welcome.region), timeoutMs: null }, 256);
+    link.send(
+      { kind: 'request', requestId, operation: entry.stream.operation(link.welcome.region), timeoutMs: null },
+      256,
+    );
   }
 
   /** Takes it from the wire, and tells the node. */
@@ -430,7 +479,8 @@ export class Dispatcher {
     this.#tellTrouble();
     for (const entry of this.#calls) {
       if (entry.wakeMs <= nowMs) {
-        stalled ||= entry.requestId !== null && !entry.request.patient && this.#restlessness.isStalled(entry.sentMs, nowMs);
+        stalled ||=
+          entry.requestId !== null && !entry.request.patient && this.#restlessness.isStalled(entry.sentMs, nowMs);
         this.#advance(entry, nowMs);
       }
       nextMs = Math.min(nextMs, Math.max(entry.wakeMs, nowMs + graceMs));

@@ -28,7 +28,10 @@ export interface DocumentParts {
 /** Throws LIMIT_EXCEEDED rather than load a history that would hold up this process. */
 export function checkHistory({ operations }: DocumentParts): void {
   if (operations > documentOperationsMax) {
-    throw new SkerryError({ code: 'LIMIT_EXCEEDED', detail: `the document has ${operations} operations; this client loads ${documentOperationsMax}` });
+    throw new SkerryError({
+      code: 'LIMIT_EXCEEDED',
+      detail: `the document has ${operations} operations; this client loads ${documentOperationsMax}`,
+    });
   }
 }
 

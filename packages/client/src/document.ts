@@ -123,7 +123,10 @@ export class DocumentOf<T extends object> {
       if (view !== null) checkHistory(view);
       const counted = inspect(await documentEngine(), changes, chunks);
       if (counted.changes === 0) return responseOf<never>({ ...answer, outcome: 'applied' }, null);
-      return responseOf<never>(await this.#send({ bytes: changes, operations: counted.operations }, chunks.length, deadline), null);
+      return responseOf<never>(
+        await this.#send({ bytes: changes, operations: counted.operations }, chunks.length, deadline),
+        null,
+      );
     });
   }
 
@@ -131,17 +134,26 @@ export class DocumentOf<T extends object> {
   async compact(options: UpdateOptions = {}): Promise<WriteResponse> {
     const deadline = this.#deadlineOf(options);
     const { view, answer } = await this.#read(options);
-    if (view === null || view.chunks.length < 2) return responseOf<never>({ ...answer, outcome: answer.valid ? 'applied' : 'notApplied' }, null);
+    if (view === null || view.chunks.length < 2)
+      return responseOf<never>({ ...answer, outcome: answer.valid ? 'applied' : 'notApplied' }, null);
     checkHistory(view);
     const made = (await documentEngine()).compact(view.chunks);
-    const written = await this.#calls.update(this.key, { type: 'document', action: 'compact', ...made, context: view.context }, deadline());
+    const written = await this.#calls.update(
+      this.key,
+      { type: 'document', action: 'compact', ...made, context: view.context },
+      deadline(),
+    );
     this.#editor.compacted(written.valid ? made.bytes : null, view.chunks);
     return responseOf<never>(written, null);
   }
 
   /** The document now, and after each change. */
   watch(options: FollowOptions = {}): AsyncGenerator<Followed<T>, void, undefined> {
-    return follow({ calls: this.#calls, key: this.key, type: 'document' }, options, async (view) => (await readDocument(view)) as T);
+    return follow(
+      { calls: this.#calls, key: this.key, type: 'document' },
+      options,
+      async (view) => (await readDocument(view)) as T,
+    );
   }
 
   async #change(edit: (draft: T, text: TextEdits) => void, options: UpdateOptions): Promise<Response<T>> {
@@ -162,19 +174,28 @@ export class DocumentOf<T extends object> {
     return responseOf(written, written.valid ? (value as T) : null);
   }
 
-  async #send(change: { readonly bytes: Uint8Array; readonly operations: number }, chunkCount: number, deadline: () => UpdateOptions): Promise<KeyResult> {
-    const update = (): Promise<KeyResult> => this.#calls.update(this.key, { type: 'document', action: 'change', ...change }, deadline());
+  async #send(
+    change: { readonly bytes: Uint8Array; readonly operations: number },
+    chunkCount: number,
+    deadline: () => UpdateOptions,
+  ): Promise<KeyResult> {
+    const update = (): Promise<KeyResult> =>
+      this.#calls.update(this.key, { type: 'document', action: 'change', ...change }, deadline());
     try {
       return await update();
     } catch (error) {
       // Too many chunks, or too many bytes as they are now: compacted it may fit.
-      if (!(error instanceof SkerryError) || error.code !== 'LIMIT_EXCEEDED' || !error.definite || chunkCount < 2) throw error;
+      if (!(error instanceof SkerryError) || error.code !== 'LIMIT_EXCEEDED' || !error.definite || chunkCount < 2)
+        throw error;
       await this.compact(deadline());
       return update();
     }
   }
 
-  async #read({ w: _, ...options }: UpdateOptions): Promise<{ readonly answer: KeyResult; readonly view: ViewOf<'document'> | null }> {
+  async #read({
+    w: _,
+    ...options
+  }: UpdateOptions): Promise<{ readonly answer: KeyResult; readonly view: ViewOf<'document'> | null }> {
     const answer = await this.#calls.read(this.key, 'document', options);
     return { answer, view: viewOf(answer, 'document') };
   }
@@ -183,19 +204,31 @@ export class DocumentOf<T extends object> {
   #compactSoon(chunkCount: number): void {
     if (!this.#editor.wantsCompaction(chunkCount, this.#calls.host.nowMs())) return;
     this.compact({ blocking: false, timeoutMs: compactTimeoutMs }).then(
-      () => { this.#editor.compacted(null, []); },
-      () => { this.#editor.compacted(null, []); },
+      () => {
+        this.#editor.compacted(null, []);
+      },
+      () => {
+        this.#editor.compacted(null, []);
+      },
     );
   }
 
   /** The options of each step, with the time that is left. */
   #deadlineOf({ blocking = true, timeoutMs = timeoutMsDefault, ...options }: UpdateOptions): () => UpdateOptions {
     const endMs = this.#calls.host.nowMs() + timeoutMs;
-    return () => ({ ...options, blocking, ...(blocking ? {} : { timeoutMs: Math.max(0, endMs - this.#calls.host.nowMs()) }) });
+    return () => ({
+      ...options,
+      blocking,
+      ...(blocking ? {} : { timeoutMs: Math.max(0, endMs - this.#calls.host.nowMs()) }),
+    });
   }
 }
 
-function inspect(engine: DocumentEngine, changes: Uint8Array, base: readonly Uint8Array[]): ReturnType<DocumentEngine['inspect']> {
+function inspect(
+  engine: DocumentEngine,
+  changes: Uint8Array,
+  base: readonly Uint8Array[],
+): ReturnType<DocumentEngine['inspect']> {
   try {
     return engine.inspect(changes, base);
   } catch (error) {

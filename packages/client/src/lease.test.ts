@@ -42,7 +42,8 @@ describe('a lease', () => {
   it('is lost at once when the node says that it ended', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
-    cluster.onRequest = ({ request }) => (request.operation.kind === 'leaseGrant' ? granted : errorAnswer('LEASE_NOT_FOUND'));
+    cluster.onRequest = ({ request }) =>
+      request.operation.kind === 'leaseGrant' ? granted : errorAnswer('LEASE_NOT_FOUND');
     const taking = track(db.lease(3_000, { key: 'k' }));
     await cluster.host.advance(1_001);
     expect(taking.value?.lost.aborted).toBe(true);

@@ -33,7 +33,10 @@ export class Lease {
   #cancelTimer: (() => void) | null = null;
 
   /** `grantedMs`: when the grant was sent. */
-  constructor(what: { id: string; key: string; ttlMs: number }, { host, calls, grantedMs }: { host: Host; calls: LeaseCalls; grantedMs: number }) {
+  constructor(
+    what: { id: string; key: string; ttlMs: number },
+    { host, calls, grantedMs }: { host: Host; calls: LeaseCalls; grantedMs: number },
+  ) {
     this.id = what.id;
     this.key = what.key;
     this.ttlMs = what.ttlMs;
@@ -68,7 +71,9 @@ export class Lease {
   #schedule(): void {
     const nowMs = this.#host.nowMs();
     const renewMs = this.#validUntilMs - (2 / 3) * this.ttlMs;
-    this.#cancelTimer = this.#host.setTimer(Math.max(0, renewMs - nowMs), () => { void this.#renew(); });
+    this.#cancelTimer = this.#host.setTimer(Math.max(0, renewMs - nowMs), () => {
+      void this.#renew();
+    });
   }
 
   async #renew(): Promise<void> {
@@ -79,12 +84,15 @@ export class Lease {
       return;
     }
     const expired = new AbortController();
-    const cancelExpiry = this.#host.setTimer(remainingMs, () => { expired.abort(); });
+    const cancelExpiry = this.#host.setTimer(remainingMs, () => {
+      expired.abort();
+    });
     let renewed = false;
     try {
       renewed = await this.#calls.keepAlive(AbortSignal.any([expired.signal, this.#stopped.signal]));
     } catch (error) {
-      if (error instanceof SkerryError && (error.code === 'LEASE_NOT_FOUND' || error.code === 'CLOSED')) this.#lose(error.message);
+      if (error instanceof SkerryError && (error.code === 'LEASE_NOT_FOUND' || error.code === 'CLOSED'))
+        this.#lose(error.message);
     }
     cancelExpiry();
     if (this.#stopped.signal.aborted || this.#lost.signal.aborted) return;
@@ -95,7 +103,9 @@ export class Lease {
     }
     // Soon again, while there is time.
     const pauseMs = Math.min(this.ttlMs / 10, Math.max(0, this.#validUntilMs - this.#host.nowMs()));
-    this.#cancelTimer = this.#host.setTimer(pauseMs, () => { void this.#renew(); });
+    this.#cancelTimer = this.#host.setTimer(pauseMs, () => {
+      void this.#renew();
+    });
   }
 
   #lose(why: string): void {

@@ -1,6 +1,12 @@
 import {
-  decodeServerFrame, encodeFrame, ProtocolError, protocolVersion,
-  type ClientMessage, type GoodbyeMessage, type ServerMessage, type WelcomeMessage,
+  decodeServerFrame,
+  encodeFrame,
+  ProtocolError,
+  protocolVersion,
+  type ClientMessage,
+  type GoodbyeMessage,
+  type ServerMessage,
+  type WelcomeMessage,
 } from '@skerry/protocol';
 import type { Host, Socket } from './host.ts';
 
@@ -70,8 +76,12 @@ export class Link {
         if (this.#down) return;
         this.#socket.send(encodeFrame([{ kind: 'hello', protocolVersion, cluster: options.cluster }]));
       },
-      onFrame: (bytes) => { this.#receive(bytes); },
-      onClose: (detail) => { this.#end(detail); },
+      onFrame: (bytes) => {
+        this.#receive(bytes);
+      },
+      onClose: (detail) => {
+        this.#end(detail);
+      },
     });
   }
 
@@ -198,7 +208,11 @@ export class Link {
 
   #greet(welcome: WelcomeMessage): void {
     if (welcome.protocolVersion !== protocolVersion) {
-      this.#goodbye = { kind: 'goodbye', code: 'PROTOCOL_VERSION', detail: `the node speaks ${welcome.protocolVersion}, this client ${protocolVersion}` };
+      this.#goodbye = {
+        kind: 'goodbye',
+        code: 'PROTOCOL_VERSION',
+        detail: `the node speaks ${welcome.protocolVersion}, this client ${protocolVersion}`,
+      };
       return;
     }
     if (this.#options.cluster !== null && welcome.cluster !== this.#options.cluster) {

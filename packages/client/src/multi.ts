@@ -14,7 +14,10 @@ export interface MultiSetOptions extends UpdateOptions {
 }
 
 /** Without values where there is no such key, and where the call is not valid. */
-export type MultiResponse<V> = Omit<Response, 'value'> & { readonly values: readonly V[]; readonly context: string | null };
+export type MultiResponse<V> = Omit<Response, 'value'> & {
+  readonly values: readonly V[];
+  readonly context: string | null;
+};
 
 /** A multi-value register (DESIGN section 5): keeps concurrent values until somebody who saw them writes another. */
 export class Multi<F extends Form> {
@@ -32,8 +35,13 @@ export class Multi<F extends Form> {
     return this.#responseOf(await this.#calls.read(this.key, 'multiRegister', options));
   }
 
-  async set(value: string | Uint8Array, { context = null, ...options }: MultiSetOptions = {}): Promise<MultiResponse<ValueOf<F>>> {
-    return this.#responseOf(await this.#calls.update(this.key, { type: 'multiRegister', value: toBytes(value), context }, options));
+  async set(
+    value: string | Uint8Array,
+    { context = null, ...options }: MultiSetOptions = {},
+  ): Promise<MultiResponse<ValueOf<F>>> {
+    return this.#responseOf(
+      await this.#calls.update(this.key, { type: 'multiRegister', value: toBytes(value), context }, options),
+    );
   }
 
   /** The values now, and after each change. */

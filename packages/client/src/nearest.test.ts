@@ -7,7 +7,10 @@ import { applied, FakeCluster, keyAnswer, track } from './testing/fake-cluster.t
 
 const layout = { 'region-1': ['a', 'b'], 'region-2': ['d', 'e'], 'region-3': ['f'] };
 
-async function setUp(options: Partial<ConnectOptions> = {}, prepare: (cluster: FakeCluster) => void = () => {}): Promise<{ cluster: FakeCluster; db: Client }> {
+async function setUp(
+  options: Partial<ConnectOptions> = {},
+  prepare: (cluster: FakeCluster) => void = () => {},
+): Promise<{ cluster: FakeCluster; db: Client }> {
   const cluster = new FakeCluster(layout);
   prepare(cluster);
   const connecting = cluster.connect({ endpoints: ['ws://a'], ...options });
@@ -22,7 +25,10 @@ function delay(cluster: FakeCluster, region: string, ms: number): void {
 
 describe('the order of regions', () => {
   const ranked = (trips: readonly (number | null)[], preferred: string | null = null): string =>
-    rankRegions(trips.map((roundTripMs, i) => ({ region: `r${i + 1}` as never, roundTripMs })), preferred).join(' ');
+    rankRegions(
+      trips.map((roundTripMs, i) => ({ region: `r${i + 1}` as never, roundTripMs })),
+      preferred,
+    ).join(' ');
 
   it('is by distance, where that differs by much', () => {
     expect(ranked([100, 30, 60])).toBe('r2 r3 r1');
@@ -44,11 +50,17 @@ describe('the order of regions', () => {
 
 describe('a client that is not in the best region', () => {
   it('goes there once that has been well for a while, and stays', async () => {
-    const { cluster, db } = await setUp({}, (its) => { delay(its, 'region-1', 40); });
+    const { cluster, db } = await setUp({}, (its) => {
+      delay(its, 'region-1', 40);
+    });
     expect(db.connection?.region).toBe('region-1');
     await cluster.host.advance(7_000);
     expect(db.connection?.region).toBe('region-1');
-    expect(db.knownRegions.map(({ region, current }) => [region, current])).toEqual([['region-2', false], ['region-3', false], ['region-1', true]]);
+    expect(db.knownRegions.map(({ region, current }) => [region, current])).toEqual([
+      ['region-2', false],
+      ['region-3', false],
+      ['region-1', true],
+    ]);
     await cluster.host.advance(9_000);
     expect(db.connection?.region).toBe('region-2');
     await cluster.host.advance(120_000);
@@ -57,7 +69,9 @@ describe('a client that is not in the best region', () => {
   });
 
   it('stays when the other is hardly nearer', async () => {
-    const { cluster, db } = await setUp({}, (its) => { delay(its, 'region-1', 4); });
+    const { cluster, db } = await setUp({}, (its) => {
+      delay(its, 'region-1', 4);
+    });
     await cluster.host.advance(120_000);
     expect(db.connection?.region).toBe('region-1');
   });
@@ -103,7 +117,12 @@ describe('a client that is not in the best region', () => {
 
   it('finishes where it is what is on the wire there, and begins in the other what comes', async () => {
     const moves: string[] = [];
-    const { cluster, db } = await setUp({ timing: { stallMs: 600_000 }, onMove: (region) => { moves.push(region); } });
+    const { cluster, db } = await setUp({
+      timing: { stallMs: 600_000 },
+      onMove: (region) => {
+        moves.push(region);
+      },
+    });
     cluster.kill('region-1');
     await cluster.host.advance(300);
     cluster.onRequest = () => undefined;
@@ -206,7 +225,9 @@ describe('the preferred region', () => {
   });
 
   it('is gone to later where it cannot be reached', async () => {
-    const { cluster, db } = await setUp({ region: 'region-3' }, (its) => { its.blackHole('region-3'); });
+    const { cluster, db } = await setUp({ region: 'region-3' }, (its) => {
+      its.blackHole('region-3');
+    });
     expect(db.connection?.region).toBe('region-1');
     cluster.revive('region-3');
     await cluster.host.advance(18_000);
@@ -219,7 +240,9 @@ describe('the preferred region', () => {
   });
 
   it('is not left for a nearer one', async () => {
-    const { cluster, db } = await setUp({ region: 'region-1' }, (its) => { delay(its, 'region-1', 80); });
+    const { cluster, db } = await setUp({ region: 'region-1' }, (its) => {
+      delay(its, 'region-1', 80);
+    });
     await cluster.host.advance(100_000);
     expect(db.connection?.region).toBe('region-1');
   });
@@ -273,7 +296,9 @@ describe('measuring', () => {
   });
 
   it('asks another node where one does not answer, and calls the region well', async () => {
-    const { cluster, db } = await setUp({}, (its) => { delay(its, 'region-1', 40); });
+    const { cluster, db } = await setUp({}, (its) => {
+      delay(its, 'region-1', 40);
+    });
     cluster.dead.add('d');
     cluster.kill('region-3');
     await cluster.host.advance(16_000);

@@ -16,7 +16,8 @@ export class OpenRequests {
   }
 
   add(entry: CallEntry | StreamEntry): number {
-    do this.#lastId = (this.#lastId + 1) >>> 0; while (this.#byId.has(this.#lastId));
+    do this.#lastId = (this.#lastId + 1) >>> 0;
+    while (this.#byId.has(this.#lastId));
     entry.requestId = this.#lastId;
     this.#byId.set(this.#lastId, entry);
     if (isUrgent(entry)) this.#urgent++;

@@ -9,7 +9,10 @@ export interface Probed {
 }
 
 /** Greets a node, pings it once, and hangs up. `done` is told once; null: no answer within `openTimeoutMs`. Returns what cancels it. */
-export function probe({ host, url, options }: { readonly host: Host; readonly url: string; readonly options: LinkOptions }, done: (probed: Probed | null) => void): () => void {
+export function probe(
+  { host, url, options }: { readonly host: Host; readonly url: string; readonly options: LinkOptions },
+  done: (probed: Probed | null) => void,
+): () => void {
   let ended = false;
   const end = (probed: Probed | null): void => {
     if (ended) return;
@@ -18,14 +21,22 @@ export function probe({ host, url, options }: { readonly host: Host; readonly ur
     link.close('measured');
     done(probed);
   };
-  const cancelTimer = host.setTimer(options.openTimeoutMs, () => { end(null); });
+  const cancelTimer = host.setTimer(options.openTimeoutMs, () => {
+    end(null);
+  });
   const link = new Link(url, {
     host,
     options,
     listener: {
-      onWelcome: (welcome) => { link.measure((roundTripMs) => { end({ welcome, roundTripMs }); }); },
+      onWelcome: (welcome) => {
+        link.measure((roundTripMs) => {
+          end({ welcome, roundTripMs });
+        });
+      },
       onMessages: () => {},
-      onDown: () => { end(null); },
+      onDown: () => {
+        end(null);
+      },
     },
   });
   return () => {

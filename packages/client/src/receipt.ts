@@ -31,7 +31,9 @@ export class Receipt {
 }
 
 /** What stands in a receipt, `REGION:PARTITION:DOT`; null: it is of another form. */
-export function parseReceipt(text: string): { readonly region: RegionId; readonly partition: number; readonly dot: Dot } | null {
+export function parseReceipt(
+  text: string,
+): { readonly region: RegionId; readonly partition: number; readonly dot: Dot } | null {
   const [region = '', partition = '', dotText = '', ...rest] = text.split(':');
   const dot = dotFromText(dotText);
   if (!isName(region) || !/^[0-9]{1,5}$/.test(partition) || dot === null || rest.length > 0) return null;

@@ -7,7 +7,8 @@ import { applied, errorAnswer, FakeCluster, keyAnswer, track } from './testing/f
 const layout = { 'region-1': ['a', 'b', 'c'], 'region-2': ['d', 'e'], 'region-3': ['f'] };
 const value = new TextEncoder().encode('v');
 const got: Answer = keyAnswer({ value, version: '1' });
-const answer = (operation: { kind: string }): Answer | undefined => (operation.kind === 'get' ? got : operation.kind === 'set' ? applied : undefined);
+const answer = (operation: { kind: string }): Answer | undefined =>
+  operation.kind === 'get' ? got : operation.kind === 'set' ? applied : undefined;
 
 async function setUp(options: Partial<ConnectOptions> = {}): Promise<{ cluster: FakeCluster; db: Client }> {
   const cluster = new FakeCluster(layout);
@@ -37,7 +38,12 @@ describe('when its region is gone, a client', () => {
     const { id } = cluster.last.request;
     cluster.kill('region-1');
     await cluster.host.advance(300);
-    expect(sent.value).toMatchObject({ valid: false, timeout: true, outcome: 'undecided', ticket: `region-1:${partitionOf('k', 4)}:${id?.client}:1` });
+    expect(sent.value).toMatchObject({
+      valid: false,
+      timeout: true,
+      outcome: 'undecided',
+      ticket: `region-1:${partitionOf('k', 4)}:${id?.client}:1`,
+    });
     expect(cluster.requests.length).toBe(1);
     cluster.onRequest = ({ request }) => answer(request.operation);
     void db.set('k', 'v');
@@ -119,7 +125,11 @@ describe('when its region is gone, a client', () => {
 
   it('tells the one who wants to know', async () => {
     const moves: string[] = [];
-    const { cluster } = await setUp({ onMove: (region) => { moves.push(region); } });
+    const { cluster } = await setUp({
+      onMove: (region) => {
+        moves.push(region);
+      },
+    });
     cluster.kill('region-1');
     await cluster.host.advance(300);
     expect(moves).toEqual(['region-2']);
@@ -128,7 +138,9 @@ describe('when its region is gone, a client', () => {
   it('goes on watching from the state of the new region', async () => {
     const { cluster, db } = await setUp();
     const batches: unknown[] = [];
-    void (async () => { for await (const { cursor, resetBegins } of db.watch('k')) batches.push([cursor, resetBegins]); })();
+    void (async () => {
+      for await (const { cursor, resetBegins } of db.watch('k')) batches.push([cursor, resetBegins]);
+    })();
     await cluster.host.settle();
     cluster.last.answer({ kind: 'watch', events: [], cursor: 'region-1:7' });
     await cluster.host.settle();
@@ -140,7 +152,10 @@ describe('when its region is gone, a client', () => {
     cluster.cut('d');
     await cluster.host.advance(10);
     expect(cluster.last).toMatchObject({ node: 'e', request: { operation: { cursor: 'region-2:3' } } });
-    expect(batches).toEqual([['region-1:7', undefined], ['region-2:3', true]]);
+    expect(batches).toEqual([
+      ['region-1:7', undefined],
+      ['region-2:3', true],
+    ]);
   });
 });
 
@@ -179,7 +194,8 @@ describe('a region is not left', () => {
 
   it('because it has no quorum: what blocks stays, and local reads are answered', async () => {
     const { cluster, db } = await setUp();
-    cluster.onRequest = ({ request }) => ((request.operation as { consistent: boolean }).consistent ? errorAnswer('NO_LEADER') : got);
+    cluster.onRequest = ({ request }) =>
+      (request.operation as { consistent: boolean }).consistent ? errorAnswer('NO_LEADER') : got;
     const strong = track(db.set('k', 'v'));
     await cluster.host.advance(20_000);
     const local = track(db.get('k', { consistent: false }));
@@ -280,7 +296,10 @@ describe('a handle of a region is asked there', () => {
 
   it('a lease, until it has run out', async () => {
     const { cluster, db } = await setUp();
-    cluster.onRequest = ({ request }) => (request.operation.kind.startsWith('lease') ? { kind: 'lease', timeout: false, outcome: 'applied', ttlMs: 3_000 } : answer(request.operation));
+    cluster.onRequest = ({ request }) =>
+      request.operation.kind.startsWith('lease')
+        ? { kind: 'lease', timeout: false, outcome: 'applied', ttlMs: 3_000 }
+        : answer(request.operation);
     const granted = track(db.lease(3_000, { key: 'k' }));
     await cluster.host.settle();
     cluster.kill('region-1');
@@ -326,8 +345,13 @@ describe('endpoints of several regions', () => {
     cluster.kill('region-1');
     const read = track(db.get('k'));
     await cluster.host.advance(300);
-    expect([write.value, read.value]).toMatchObject([{ outcome: 'undecided', ticket: expect.stringMatching(/^region-1:/) }, { valid: true }]);
-    expect(cluster.requests.filter(({ request }) => request.operation.kind === 'set').map(({ node }) => node)).toEqual(['a']);
+    expect([write.value, read.value]).toMatchObject([
+      { outcome: 'undecided', ticket: expect.stringMatching(/^region-1:/) },
+      { valid: true },
+    ]);
+    expect(cluster.requests.filter(({ request }) => request.operation.kind === 'set').map(({ node }) => node)).toEqual([
+      'a',
+    ]);
     expect(db.connection).toMatchObject({ region: 'region-2', node: 'd' });
     expect(new Set(cluster.dials)).toEqual(new Set(['a', 'd']));
   });

@@ -81,11 +81,19 @@ export class Regions {
     this.#token = token;
     this.#directory = new Directory(options.endpoints, options.discover);
     const urlsOf = (region: RegionId): readonly string[] => this.#directory.urlsOf(region);
-    this.#scout = new Scout(host, { ...options, link: options }, {
-      urlsOf,
-      onChange: () => { this.#decide(); },
-      onProbed: (url, { welcome }) => { this.#tell(welcome.region, welcome, url); },
-    });
+    this.#scout = new Scout(
+      host,
+      { ...options, link: options },
+      {
+        urlsOf,
+        onChange: () => {
+          this.#decide();
+        },
+        onProbed: (url, { welcome }) => {
+          this.#tell(welcome.region, welcome, url);
+        },
+      },
+    );
     this.#current = this.#newLane(null);
   }
 
@@ -107,8 +115,15 @@ export class Regions {
   }
 
   /** Best first. */
-  get known(): readonly { readonly region: RegionId; readonly roundTripMs: number | null; readonly current: boolean }[] {
-    return this.#ranked().map((region) => ({ ...this.#scout.distance(region), current: region === this.#current.region }));
+  get known(): readonly {
+    readonly region: RegionId;
+    readonly roundTripMs: number | null;
+    readonly current: boolean;
+  }[] {
+    return this.#ranked().map((region) => ({
+      ...this.#scout.distance(region),
+      current: region === this.#current.region,
+    }));
   }
 
   get token(): SessionToken {
@@ -121,7 +136,11 @@ export class Regions {
 
   /** Connects to a region beside the current one; null: nobody knows where it is. */
   reach(region: string): Dispatcher | null {
-    if (!this.#directory.regions.includes(region as RegionId) && this.#directory.urlsOf(region as RegionId).length === 0) return null;
+    if (
+      !this.#directory.regions.includes(region as RegionId) &&
+      this.#directory.urlsOf(region as RegionId).length === 0
+    )
+      return null;
     const lane = this.#laneOf(region as RegionId);
     lane.wanted = true;
     return lane;
@@ -139,16 +158,29 @@ export class Regions {
         reject(new SkerryError({ code: this.#closed ? 'CLOSED' : 'ABORTED', definite: true }));
         return;
       }
-      if (this.#calls.size >= this.#options.inFlightMax || this.#bytes + request.bytes > this.#options.inFlightBytesMax) {
-        reject(new SkerryError({ code: 'OVERLOADED', detail: `this client has ${this.#calls.size} open calls with ${this.#bytes} bytes` }));
+      if (
+        this.#calls.size >= this.#options.inFlightMax ||
+        this.#bytes + request.bytes > this.#options.inFlightBytesMax
+      ) {
+        reject(
+          new SkerryError({
+            code: 'OVERLOADED',
+            detail: `this client has ${this.#calls.size} open calls with ${this.#bytes} bytes`,
+          }),
+        );
         return;
       }
       const { graceMs, readGraceMs } = this.#options;
       const { write, repeatable, timeoutMs } = request;
-      const onAbort = (): void => { entry.owner?.stop(entry, 'ABORTED'); };
+      const onAbort = (): void => {
+        entry.owner?.stop(entry, 'ABORTED');
+      };
       const entry: CallEntry = {
         request,
-        call: new Call({ write, repeatable, timeoutMs, graceMs: write ? graceMs : readGraceMs, random: this.#host.random }, this.#host.nowMs()),
+        call: new Call(
+          { write, repeatable, timeoutMs, graceMs: write ? graceMs : readGraceMs, random: this.#host.random },
+          this.#host.nowMs(),
+        ),
         settle: (settlement, answered) => {
           signal?.removeEventListener('abort', onAbort);
           this.#calls.delete(entry);
@@ -157,7 +189,12 @@ export class Regions {
           if (settlement.kind !== 'failed') resolve({ settlement, ...answered });
           else reject(new SkerryError({ ...settlement, ...(ticket === null ? {} : { ticket }) }));
         },
-        owner: null, id: null, requestId: null, sentMs: 0, wakeMs: Number.POSITIVE_INFINITY, heldUntilMs: 0,
+        owner: null,
+        id: null,
+        requestId: null,
+        sentMs: 0,
+        wakeMs: Number.POSITIVE_INFINITY,
+        heldUntilMs: 0,
         reading: { missing: null, asked: false, cut: false, waited: false },
       };
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -220,14 +257,17 @@ export class Regions {
 
   #newLane(region: RegionId | null): Dispatcher {
     const lane = {
-      region, token: this.#token,
+      region,
+      token: this.#token,
       urls: (of: RegionId | null) => this.#directory.urlsOf(of),
       roundTripMs: (of: RegionId) => this.#scout.distance(of).roundTripMs,
     };
     return new Dispatcher(this.#host, this.#options, {
       lane,
       listener: {
-        onUp: (of, welcome) => { this.#up(of, welcome); },
+        onUp: (of, welcome) => {
+          this.#up(of, welcome);
+        },
         onMembers: (of, members) => {
           this.#tell(of.region as RegionId, members, null);
           if (of === this.#current) for (const listener of this.onMembers) listener(members);
@@ -239,7 +279,9 @@ export class Regions {
           this.#directory.note(url, itsRegion);
           this.#decide();
         },
-        onTrouble: () => { this.#decide(); },
+        onTrouble: () => {
+          this.#decide();
+        },
       },
     });
   }
@@ -259,7 +301,10 @@ export class Regions {
   }
 
   #ranked(): RegionId[] {
-    return rankRegions(this.#directory.regions.map((region) => this.#scout.distance(region)), this.#options.region);
+    return rankRegions(
+      this.#directory.regions.map((region) => this.#scout.distance(region)),
+      this.#options.region,
+    );
   }
 
   /** Looks at everything that may have changed; whoever changes something calls it. */
@@ -302,7 +347,9 @@ export class Regions {
     const wakeCount = Math.min(others.length, Math.floor(forMs / standbyMs));
     for (const region of others.slice(0, wakeCount)) this.#laneOf(region).wanted = true;
     const goneMs = this.#goneMs(this.#current);
-    const up = others.map((region) => this.#lanes.get(region)).filter((lane) => lane?.isUp === true && !lane.isInTrouble) as Dispatcher[];
+    const up = others
+      .map((region) => this.#lanes.get(region))
+      .filter((lane) => lane?.isUp === true && !lane.isInTrouble) as Dispatcher[];
     const best = up.find(({ hasLeaders }) => hasLeaders) ?? (forMs >= patientTimes * goneMs ? up[0] : undefined);
     const isGone = forMs >= goneMs && (this.#current.hasTriedAll || forMs >= patientTimes * goneMs);
     if (isGone && best !== undefined) {
@@ -319,7 +366,8 @@ export class Regions {
     const { returnAfterMs, openTimeoutMs } = this.#options;
     const ranked = this.#ranked();
     const better = ranked.slice(0, Math.max(0, ranked.indexOf(region)));
-    for (const other of this.#lanes.values()) if (other !== this.#current && other !== this.#target?.lane) other.wanted = false;
+    for (const other of this.#lanes.values())
+      if (other !== this.#current && other !== this.#target?.lane) other.wanted = false;
     const best = better.find((other) => this.#scout.healthyForMs(other) >= returnAfterMs);
     if (this.#target !== null && this.#target.lane.region !== best) this.#target = null;
     if (best !== undefined) this.#target ??= { lane: this.#wake(best), sinceMs: nowMs };
@@ -335,7 +383,11 @@ export class Regions {
     } else if (target !== null) {
       nextMs = target.sinceMs + openTimeoutMs;
     }
-    const measure = (): void => { this.#current.measure((roundTripMs) => { this.#scout.note(region, roundTripMs); }); };
+    const measure = (): void => {
+      this.#current.measure((roundTripMs) => {
+        this.#scout.note(region, roundTripMs);
+      });
+    };
     return Math.min(nextMs, this.#scout.tick({ current: region, better, measure }));
   }
 
@@ -380,7 +432,8 @@ export class Regions {
         this.#timer = null;
         const lateMs = this.#host.nowMs() - dueMs;
         // Nobody could be dialled in that time.
-        if (lateMs > ownPauseMs) for (const [lane, sinceMs] of this.#troubles) this.#troubles.set(lane, sinceMs + lateMs);
+        if (lateMs > ownPauseMs)
+          for (const [lane, sinceMs] of this.#troubles) this.#troubles.set(lane, sinceMs + lateMs);
         this.#decide();
       }),
     };

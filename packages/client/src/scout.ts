@@ -55,7 +55,14 @@ export class Scout {
       this.#known.delete(region);
     }
     for (const region of regions) {
-      if (!this.#known.has(region)) this.#known.set(region, { samples: [], healthySinceMs: null, dueMs: this.#host.nowMs() + this.#jittered(firstProbeMs), next: 0, cancel: null });
+      if (!this.#known.has(region))
+        this.#known.set(region, {
+          samples: [],
+          healthySinceMs: null,
+          dueMs: this.#host.nowMs() + this.#jittered(firstProbeMs),
+          next: 0,
+          cancel: null,
+        });
     }
   }
 
@@ -83,7 +90,15 @@ export class Scout {
   }
 
   /** `measure`: of the region that is used, over its connection. `better` are preferred to it. Returns when to call it again. */
-  tick({ current, better, measure }: { readonly current: RegionId; readonly better: readonly RegionId[]; readonly measure: () => void }): number {
+  tick({
+    current,
+    better,
+    measure,
+  }: {
+    readonly current: RegionId;
+    readonly better: readonly RegionId[];
+    readonly measure: () => void;
+  }): number {
     // Nowhere to go: nothing to know.
     if (this.#known.size < 2) return Number.POSITIVE_INFINITY;
     const nowMs = this.#host.nowMs();

@@ -1,6 +1,15 @@
 import { compareBytes } from '@skerry/base';
 import { follow, textOrBytes, viewOf, type TypedCalls } from './typed.ts';
-import type { Followed, FollowOptions, Form, ReadOptions, Response, UpdateOptions, ValueOf, WriteResponse } from './types.ts';
+import type {
+  Followed,
+  FollowOptions,
+  Form,
+  ReadOptions,
+  Response,
+  UpdateOptions,
+  ValueOf,
+  WriteResponse,
+} from './types.ts';
 import { responseOf, toBytes } from './values.ts';
 
 /** A set (add-wins, DESIGN section 5): an addition that a removal has not seen stays. */
@@ -16,11 +25,17 @@ export class SetOf<F extends Form> {
   }
 
   async add(element: string | Uint8Array, options: UpdateOptions = {}): Promise<WriteResponse> {
-    return responseOf<never>(await this.#calls.update(this.key, { type: 'set', action: 'add', element: toBytes(element) }, options), null);
+    return responseOf<never>(
+      await this.#calls.update(this.key, { type: 'set', action: 'add', element: toBytes(element) }, options),
+      null,
+    );
   }
 
   async remove(element: string | Uint8Array, options: UpdateOptions = {}): Promise<WriteResponse> {
-    return responseOf<never>(await this.#calls.update(this.key, { type: 'set', action: 'remove', element: toBytes(element) }, options), null);
+    return responseOf<never>(
+      await this.#calls.update(this.key, { type: 'set', action: 'remove', element: toBytes(element) }, options),
+      null,
+    );
   }
 
   /** Whether it has the element: false too where there is no such key; null only where `valid` is false. Reads the whole set. */
@@ -39,6 +54,8 @@ export class SetOf<F extends Form> {
 
   /** All elements now, and after each change. */
   watch(options: FollowOptions = {}): AsyncGenerator<Followed<readonly ValueOf<F>[]>, void, undefined> {
-    return follow({ calls: this.#calls, key: this.key, type: 'set' }, options, ({ elements }) => elements.map(textOrBytes(this.#form)));
+    return follow({ calls: this.#calls, key: this.key, type: 'set' }, options, ({ elements }) =>
+      elements.map(textOrBytes(this.#form)),
+    );
   }
 }

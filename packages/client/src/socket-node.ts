@@ -11,18 +11,30 @@ export const openSocket: OpenSocket = (url, listener) => {
     generateMask: () => {},
   });
   let failure = '';
-  socket.on('open', () => { listener.onOpen(); });
-  socket.on('message', (data, isBinary) => { listener.onFrame(isBinary ? (data as Buffer) : new Uint8Array(0)); });
+  socket.on('open', () => {
+    listener.onOpen();
+  });
+  socket.on('message', (data, isBinary) => {
+    listener.onFrame(isBinary ? (data as Buffer) : new Uint8Array(0));
+  });
   // Always followed by 'close'.
-  socket.on('error', (error) => { failure = error.message; });
-  socket.on('close', (code, reason) => { listener.onClose(failure === '' ? `${code} ${reason.toString()}`.trim() : failure); });
+  socket.on('error', (error) => {
+    failure = error.message;
+  });
+  socket.on('close', (code, reason) => {
+    listener.onClose(failure === '' ? `${code} ${reason.toString()}`.trim() : failure);
+  });
   return {
-    send: (bytes) => { socket.send(bytes); },
+    send: (bytes) => {
+      socket.send(bytes);
+    },
     bufferedBytes: () => socket.bufferedAmount,
     close: () => {
       socket.close();
       // A half-open peer never answers the closing handshake.
-      setTimeout(() => { socket.terminate(); }, 1_000).unref();
+      setTimeout(() => {
+        socket.terminate();
+      }, 1_000).unref();
     },
   };
 };

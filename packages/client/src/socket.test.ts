@@ -1,4 +1,11 @@
-import { decodeClientFrame, encodeFrame, frameBytesMaxDefault, protocolVersion, type ClientMessage, type ServerMessage } from '@skerry/protocol';
+import {
+  decodeClientFrame,
+  encodeFrame,
+  frameBytesMaxDefault,
+  protocolVersion,
+  type ClientMessage,
+  type ServerMessage,
+} from '@skerry/protocol';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -21,28 +28,57 @@ async function serve(): Promise<{ url: string; drop: () => void; frames: () => n
   let frames = 0;
   const answer = (message: ClientMessage): ServerMessage[] => {
     if (message.kind === 'hello') {
-      return [{
-        kind: 'welcome', protocolVersion, cluster: 'test', region: 'r' as never, node: 'n' as never, partitionCount: 1, nowMs: 1_700_000_000_000,
-        limits: { keyBytesMax: 1_024, valueBytesMax: 524_288, txnOperationsMax: 512, frameBytesMax: frameBytesMaxDefault, requestsOpenMax: 20_000, listLimitMax: 1_000 },
-        members: [], leaders: [null], regions: [],
-      }];
+      return [
+        {
+          kind: 'welcome',
+          protocolVersion,
+          cluster: 'test',
+          region: 'r' as never,
+          node: 'n' as never,
+          partitionCount: 1,
+          nowMs: 1_700_000_000_000,
+          limits: {
+            keyBytesMax: 1_024,
+            valueBytesMax: 524_288,
+            txnOperationsMax: 512,
+            frameBytesMax: frameBytesMaxDefault,
+            requestsOpenMax: 20_000,
+            listLimitMax: 1_000,
+          },
+          members: [],
+          leaders: [null],
+          regions: [],
+        },
+      ];
     }
     if (message.kind !== 'request') return [];
     const { operation, requestId } = message;
     if (operation.kind === 'set') values.set(operation.key, operation.value.slice());
     const value = 'key' in operation ? (values.get(operation.key) ?? null) : null;
-    return [{ kind: 'answer', requestId, answer: keyAnswer({ value, version: '1', ...(operation.kind === 'set' ? { outcome: 'applied' } : {}) }) }];
+    return [
+      {
+        kind: 'answer',
+        requestId,
+        answer: keyAnswer({ value, version: '1', ...(operation.kind === 'set' ? { outcome: 'applied' } : {}) }),
+      },
+    ];
   };
   server.on('connection', (socket) => {
     socket.on('message', (data) => {
       frames++;
-      socket.send(encodeFrame(decodeClientFrame(data as Buffer).flatMap((message) => answer(message as ClientMessage))));
+      socket.send(
+        encodeFrame(decodeClientFrame(data as Buffer).flatMap((message) => answer(message as ClientMessage))),
+      );
     });
   });
-  await new Promise<void>((resolve) => { server.on('listening', resolve); });
+  await new Promise<void>((resolve) => {
+    server.on('listening', resolve);
+  });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    drop: () => { for (const socket of server.clients) socket.terminate(); },
+    drop: () => {
+      for (const socket of server.clients) socket.terminate();
+    },
     frames: () => frames,
   };
 }
@@ -68,6 +104,8 @@ describe('over a real socket', () => {
   });
 
   it('rejects with NO_ENDPOINT when nobody listens', async () => {
-    await expect(connect({ endpoints: ['ws://127.0.0.1:9'], connectTimeoutMs: 100 })).rejects.toMatchObject({ code: 'NO_ENDPOINT' });
+    await expect(connect({ endpoints: ['ws://127.0.0.1:9'], connectTimeoutMs: 100 })).rejects.toMatchObject({
+      code: 'NO_ENDPOINT',
+    });
   });
 });

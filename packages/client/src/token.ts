@@ -35,8 +35,11 @@ export class NodeSeen {
     for (const { partition, positions, promoted } of partitions) {
       const known = this.partitions.get(partition);
       this.partitions.set(partition, {
-        positions: new Map(positions.map(({ origin, sequence }) => [origin, sequence])), promoted,
-        confirmed: known?.confirmed ?? new Set(), folded: false, coveredVersion: known?.coveredVersion ?? -1,
+        positions: new Map(positions.map(({ origin, sequence }) => [origin, sequence])),
+        promoted,
+        confirmed: known?.confirmed ?? new Set(),
+        folded: false,
+        coveredVersion: known?.coveredVersion ?? -1,
       });
     }
   }
@@ -44,8 +47,12 @@ export class NodeSeen {
   /** Whether it has told that it has all of this. */
   has({ positions, dots }: Causality): boolean {
     const all = [...this.partitions.values()];
-    return positions.every(({ origin, sequence }) => all.some((part) => (part.positions.get(origin) ?? 0) >= sequence))
-      && dots.every((dot) => all.some(({ promoted, confirmed }) => dot.replica === promoted.replica || confirmed.has(dotToText(dot))));
+    return (
+      positions.every(({ origin, sequence }) => all.some((part) => (part.positions.get(origin) ?? 0) >= sequence)) &&
+      dots.every((dot) =>
+        all.some(({ promoted, confirmed }) => dot.replica === promoted.replica || confirmed.has(dotToText(dot))),
+      )
+    );
   }
 
   /** The node has answered a read that asked for this, and did not say `behind`. */
@@ -71,7 +78,8 @@ export class SessionToken {
 
   /** Throws BAD_REQUEST for a text that {@link text} did not make. */
   constructor(text: string | null = null) {
-    const { cluster, partitions } = text === null ? { cluster: null, partitions: new Map<number, SessionPartition>() } : decode(text);
+    const { cluster, partitions } =
+      text === null ? { cluster: null, partitions: new Map<number, SessionPartition>() } : decode(text);
     this.cluster = cluster;
     this.#partitions = partitions;
   }
@@ -112,7 +120,8 @@ export class SessionToken {
   missing(partition: number | null, node: NodeSeen): Causality | null {
     const numbers = partition === null ? [...this.#partitions.keys()] : [partition];
     const parts = numbers.map((number) => this.#missing(number, node)).filter((part) => part !== null);
-    if (parts.length > 0) return { positions: parts.flatMap(({ positions }) => positions), dots: parts.flatMap(({ dots }) => dots) };
+    if (parts.length > 0)
+      return { positions: parts.flatMap(({ positions }) => positions), dots: parts.flatMap(({ dots }) => dots) };
     node.stuck.delete(partition);
     return null;
   }
@@ -128,7 +137,10 @@ export class SessionToken {
     }
     const bytes = w.finish();
     const all = new ByteWriter().u32(crc32(bytes)).raw(bytes).finish();
-    return btoa(String.fromCharCode(...all)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+    return btoa(String.fromCharCode(...all))
+      .replaceAll('+', '-')
+      .replaceAll('/', '_')
+      .replaceAll('=', '');
   }
 
   #fold(partition: number, node: NodeSeen): void {
@@ -153,15 +165,22 @@ export class SessionToken {
     const seen = node.partitions.get(partition);
     if (seen?.coveredVersion === part.version) return null;
     const positions = [...part.positions].filter(([origin, sequence]) => (seen?.positions.get(origin) ?? 0) < sequence);
-    const dots = [...part.dots].filter(([text, { replica }]) => replica !== seen?.promoted.replica && seen?.confirmed.has(text) !== true);
-    if (positions.length + dots.length > 0) return { positions: positions.map(([origin, sequence]) => ({ origin, sequence })), dots: dots.map(([, dot]) => dot) };
+    const dots = [...part.dots].filter(
+      ([text, { replica }]) => replica !== seen?.promoted.replica && seen?.confirmed.has(text) !== true,
+    );
+    if (positions.length + dots.length > 0)
+      return {
+        positions: positions.map(([origin, sequence]) => ({ origin, sequence })),
+        dots: dots.map(([, dot]) => dot),
+      };
     if (seen !== undefined) seen.coveredVersion = part.version;
     return null;
   }
 
   #of(partition: number): SessionPartition {
     let part = this.#partitions.get(partition);
-    if (part === undefined) this.#partitions.set(partition, (part = { positions: new Map(), dots: new Map(), version: 0 }));
+    if (part === undefined)
+      this.#partitions.set(partition, (part = { positions: new Map(), dots: new Map(), version: 0 }));
     return part;
   }
 }
@@ -185,6 +204,9 @@ function decode(text: string): { cluster: string; partitions: Map<number, Sessio
     return { cluster, partitions };
   } catch (error) {
     // `atob` throws a DOMException.
-    throw new SkerryError({ code: 'BAD_REQUEST', detail: `not a session token: ${error instanceof Error ? error.message : String(error)}` });
+    throw new SkerryError({
+      code: 'BAD_REQUEST',
+      detail: `not a session token: ${error instanceof Error ? error.message : String(error)}`,
+    });
   }
 }

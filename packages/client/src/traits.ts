@@ -1,4 +1,10 @@
-import { frameBytesMaxDefault, partitionOf, type ControlOperation, type Operation, type ValueChange } from '@skerry/protocol';
+import {
+  frameBytesMaxDefault,
+  partitionOf,
+  type ControlOperation,
+  type Operation,
+  type ValueChange,
+} from '@skerry/protocol';
 import { txnBytes, txnPartition } from './txn.ts';
 
 /** What the dispatcher needs to know of an operation. */
@@ -56,7 +62,15 @@ export function traitsOf(operation: Operation | ControlOperation, partitionCount
   }
 }
 
-const other = { partition: null, write: false, resolvable: false, repeatable: true, patient: false, shows: false, bytes: 256 };
+const other = {
+  partition: null,
+  write: false,
+  resolvable: false,
+  repeatable: true,
+  patient: false,
+  shows: false,
+  bytes: 256,
+};
 
 // The calls that are made most, without a spread.
 function readTraits(partition: number): Traits {
@@ -69,7 +83,9 @@ function writeTraits(partition: number, resolvable: boolean, bytes: number): Tra
 
 /** A write that is acknowledged without a quorum, and promoted later. */
 export function isQuorumless(operation: Operation | ControlOperation): boolean {
-  return (operation.kind === 'set' || operation.kind === 'delete' || operation.kind === 'update') && !operation.consistent;
+  return (
+    (operation.kind === 'set' || operation.kind === 'delete' || operation.kind === 'update') && !operation.consistent
+  );
 }
 
 function valueBytes(operation: Operation): number {

@@ -48,7 +48,8 @@ export class TxnBuilder {
 
   /** Also what `await` calls on anything that has a method of this name: with functions, which are refused. */
   then(...actions: readonly TxnAction[]): this {
-    if (actions.some((action) => typeof action === 'function')) throw new TypeError('a transaction is not a promise: call commit()');
+    if (actions.some((action) => typeof action === 'function'))
+      throw new TypeError('a transaction is not a promise: call commit()');
     this.#parts.then.push(...actions);
     return this;
   }
@@ -64,21 +65,44 @@ export class TxnBuilder {
 }
 
 /** What is sent for it. */
-export function txnOperation({ if: conditions = [], then = [], else: otherwise = [] }: Txn): Extract<Operation, { readonly kind: 'txn' }> {
-  return { kind: 'txn', compares: conditions.map(toCompare), then: then.map(toTxnOperation), otherwise: otherwise.map(toTxnOperation) };
+export function txnOperation({
+  if: conditions = [],
+  then = [],
+  else: otherwise = [],
+}: Txn): Extract<Operation, { readonly kind: 'txn' }> {
+  return {
+    kind: 'txn',
+    compares: conditions.map(toCompare),
+    then: then.map(toTxnOperation),
+    otherwise: otherwise.map(toTxnOperation),
+  };
 }
 
 /** What a call for it came to. */
 export function toTxnResponse({ settlement, ticket }: CallResult): TxnResponse {
   if (settlement.kind === 'expired') {
     const outcome = settlement.outcome ?? 'undecided';
-    return { valid: false, timeout: true, outcome, succeeded: false, results: [], ...(ticket === null ? {} : { ticket }) };
+    return {
+      valid: false,
+      timeout: true,
+      outcome,
+      succeeded: false,
+      results: [],
+      ...(ticket === null ? {} : { ticket }),
+    };
   }
   const answer = expect(settlement.answer, 'txn');
   const { timeout, outcome, succeeded } = answer;
   const results = answer.results.map((result) => ({ ...result, value: fromBytes(result.value, 'text') }));
   const its = answer.ticket ?? ticket;
-  return { valid: outcome === 'applied', timeout, outcome, succeeded, results, ...(its === null ? {} : { ticket: its }) };
+  return {
+    valid: outcome === 'applied',
+    timeout,
+    outcome,
+    succeeded,
+    results,
+    ...(its === null ? {} : { ticket: its }),
+  };
 }
 
 function toCompare(compare: TxnCompare): Compare {
@@ -95,14 +119,20 @@ function toTxnOperation(action: TxnAction): TxnOperation {
 }
 
 /** A transaction belongs to the partition of its first key; the node refuses it if another key lies elsewhere. */
-export function txnPartition(compares: readonly Compare[], operations: readonly TxnOperation[], partitionCount: number): number {
+export function txnPartition(
+  compares: readonly Compare[],
+  operations: readonly TxnOperation[],
+  partitionCount: number,
+): number {
   const first = compares[0]?.key ?? operations[0]?.key;
   return first === undefined ? 0 : partitionOf(first, partitionCount);
 }
 
 export function txnBytes(compares: readonly Compare[], operations: readonly TxnOperation[]): number {
   let bytes = 128;
-  for (const compare of compares) bytes += 64 + 3 * compare.key.length + (compare.kind === 'value' ? (compare.equals?.length ?? 0) : 0);
-  for (const operation of operations) bytes += 64 + 3 * operation.key.length + (operation.kind === 'set' ? operation.value.length : 0);
+  for (const compare of compares)
+    bytes += 64 + 3 * compare.key.length + (compare.kind === 'value' ? (compare.equals?.length ?? 0) : 0);
+  for (const operation of operations)
+    bytes += 64 + 3 * operation.key.length + (operation.kind === 'set' ? operation.value.length : 0);
   return bytes;
 }

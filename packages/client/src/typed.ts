@@ -1,7 +1,16 @@
 import type { ValueChange, ValueType, ValueView } from '@skerry/protocol';
 import { SkerryError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Followed, FollowOptions, Form, ReadOptions, UpdateOptions, ValueOf, WatchBatch, WatchOptions } from './types.ts';
+import type {
+  Followed,
+  FollowOptions,
+  Form,
+  ReadOptions,
+  UpdateOptions,
+  ValueOf,
+  WatchBatch,
+  WatchOptions,
+} from './types.ts';
 import { fromBytes, type KeyResult } from './values.ts';
 
 /** What the values of one type are made of: calls of the client, by type. */
@@ -27,7 +36,11 @@ export type ViewOf<T extends ValueType> = Extract<ValueView, { readonly type: T 
 /** The view of an answer; null: no such key. A node that answers with another type breaks the protocol. */
 export function viewOf<T extends ValueType>({ view }: KeyResult, type: T): ViewOf<T> | null {
   if (view === undefined) return null;
-  if (view.type !== type) throw new SkerryError({ code: 'MALFORMED_FRAME', detail: `the node answered a ${view.type} where a ${type} was due` });
+  if (view.type !== type)
+    throw new SkerryError({
+      code: 'MALFORMED_FRAME',
+      detail: `the node answered a ${view.type} where a ${type} was due`,
+    });
   return view as ViewOf<T>;
 }
 
@@ -47,7 +60,8 @@ export async function* follow<T extends ValueType, V>(
     if (batch.resetBegins === true) missing = true;
     for (const { value, view, version } of batch.events) {
       missing = false;
-      if (value !== null || (view !== undefined && view.type !== type)) throw new SkerryError({ code: 'WRONG_TYPE', detail: `${key} is a ${view?.type ?? 'register'} now` });
+      if (value !== null || (view !== undefined && view.type !== type))
+        throw new SkerryError({ code: 'WRONG_TYPE', detail: `${key} is a ${view?.type ?? 'register'} now` });
       yield { value: view === undefined ? null : await valueOf(view as ViewOf<T>), version, cursor: batch.cursor };
     }
     if (batch.reset === 'last' && missing) yield { value: null, version: null, cursor: batch.cursor };

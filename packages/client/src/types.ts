@@ -88,7 +88,12 @@ export type View<V = string> =
   | { readonly type: 'set'; readonly elements: readonly V[] }
   | { readonly type: 'flag'; readonly enabled: boolean }
   /** Chunks of Automerge; `read` loads the document, see docs/client.md for what that costs. */
-  | { readonly type: 'document'; readonly chunks: readonly Uint8Array[]; readonly operations: number; readonly read: () => Promise<unknown> };
+  | {
+      readonly type: 'document';
+      readonly chunks: readonly Uint8Array[];
+      readonly operations: number;
+      readonly read: () => Promise<unknown>;
+    };
 
 export interface ListOptions<F extends Form = Form> extends ConsistencyOptions, CatchUpOptions {
   readonly as?: F;

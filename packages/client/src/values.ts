@@ -43,7 +43,11 @@ export function toResponse<F extends Form>(answer: KeyResult, form: F): Response
 export function responseOf<V>(answer: KeyResult, value: V | null): Response<V> {
   const { valid, timeout, version, outcome, receipt, ticket, behind } = answer;
   const response: { -readonly [Name in keyof Response<V>]: Response<V>[Name] } = {
-    valid, timeout, version, value, stamp: version === null ? null : stampFromText(version),
+    valid,
+    timeout,
+    version,
+    value,
+    stamp: version === null ? null : stampFromText(version),
   };
   // One by one: this is made for every call, and spreading empty objects takes its time.
   if (outcome !== undefined) response.outcome = outcome;
@@ -68,14 +72,20 @@ export function toView<F extends Form>(view: ValueView, form: F): View<ValueOf<F
       return view;
     case 'document': {
       const chunks = view.chunks.map((chunk) => chunk.slice());
-      return { type: 'document', chunks, operations: view.operations, read: () => readDocument({ chunks, operations: view.operations }) };
+      return {
+        type: 'document',
+        chunks,
+        operations: view.operations,
+        read: () => readDocument({ chunks, operations: view.operations }),
+      };
     }
   }
 }
 
 /** What a listing, a watch or a transaction says of a key, in the form asked for. */
 export function toEntry<F extends Form, E extends { readonly value: Uint8Array | null; readonly view?: ValueView }>(
-  { value, view, ...entry }: E, form: F,
+  { value, view, ...entry }: E,
+  form: F,
 ): Omit<E, 'value' | 'view'> & { readonly value: ValueOf<F> | null; readonly view?: View<ValueOf<F>> } {
   return { ...entry, value: fromBytes(value, form), ...(view === undefined ? {} : { view: toView(view, form) }) };
 }

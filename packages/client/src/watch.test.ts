@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { errorAnswer, FakeCluster, track } from './testing/fake-cluster.ts';
 
 const batch = (n: number, change: Partial<Extract<Answer, { kind: 'watch' }>> = {}): Answer => ({
-  kind: 'watch', events: [{ key: `k${n}`, value: new TextEncoder().encode(String(n)), version: String(n) }], cursor: `c${n}`, ...change,
+  kind: 'watch',
+  events: [{ key: `k${n}`, value: new TextEncoder().encode(String(n)), version: String(n) }],
+  cursor: `c${n}`,
+  ...change,
 });
 
 describe('a watch', () => {
@@ -13,11 +16,19 @@ describe('a watch', () => {
     const watch = db.watch('k', { prefix: true, cursor: '' });
     const first = track(watch.next());
     await cluster.host.settle();
-    expect(cluster.last.request).toMatchObject({ operation: { kind: 'watch', key: 'k', prefix: true, cursor: '' }, timeoutMs: null });
+    expect(cluster.last.request).toMatchObject({
+      operation: { kind: 'watch', key: 'k', prefix: true, cursor: '' },
+      timeoutMs: null,
+    });
     cluster.last.answer(batch(1, { reset: 'last' }));
     cluster.last.answer(batch(2));
     await cluster.host.settle();
-    expect(first.value?.value).toEqual({ events: [{ key: 'k1', value: '1', version: '1' }], cursor: 'c1', reset: 'last', resetBegins: true });
+    expect(first.value?.value).toEqual({
+      events: [{ key: 'k1', value: '1', version: '1' }],
+      cursor: 'c1',
+      reset: 'last',
+      resetBegins: true,
+    });
     await expect(watch.next()).resolves.toMatchObject({ value: { cursor: 'c2' } });
   });
 
@@ -54,7 +65,9 @@ describe('a watch', () => {
     expect(cluster.last.request.operation).toMatchObject({ cursor: '' });
     cluster.last.answer(batch(3, { reset: 'last' }));
     await cluster.host.settle();
-    const rest = [await watch.next(), await watch.next()].map(({ value }) => (value as { resetBegins?: true }).resetBegins);
+    const rest = [await watch.next(), await watch.next()].map(
+      ({ value }) => (value as { resetBegins?: true }).resetBegins,
+    );
     expect([first.value?.value, ...rest]).toMatchObject([{ resetBegins: true }, undefined, true]);
   });
 
@@ -75,7 +88,9 @@ describe('a watch', () => {
   it('is cancelled at the node when the loop is left', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
-    const done = (async () => { for await (const each of db.watch('k')) if (each.cursor === 'c2') break; })();
+    const done = (async () => {
+      for await (const each of db.watch('k')) if (each.cursor === 'c2') break;
+    })();
     await cluster.host.settle();
     const { requestId } = cluster.last.request;
     cluster.last.answer(batch(1));
@@ -121,7 +136,10 @@ describe('a watch', () => {
     }
     const next = track(watch.next());
     await cluster.host.settle();
-    expect(cluster.requests.map(({ request }) => request.operation)).toMatchObject([{ cursor: '' }, { cursor: 'c1001' }]);
+    expect(cluster.requests.map(({ request }) => request.operation)).toMatchObject([
+      { cursor: '' },
+      { cursor: 'c1001' },
+    ]);
     cluster.last.answer(batch(1_002));
     await cluster.host.settle();
     expect(next.value?.value).toMatchObject({ cursor: 'c1002' });
@@ -139,7 +157,15 @@ describe('a watch', () => {
     expect(cluster.cancelled.length).toBe(1);
     let read = 1;
     let error: unknown = null;
-    while (error === null) await watch.next().then(() => { read++; }, (thrown: unknown) => { error = thrown; });
+    while (error === null)
+      await watch.next().then(
+        () => {
+          read++;
+        },
+        (thrown: unknown) => {
+          error = thrown;
+        },
+      );
     expect(error).toMatchObject({ code: 'SLOW_CONSUMER' });
     expect(read).toBeGreaterThan(10);
     expect(cluster.requests.length).toBe(1);
@@ -159,7 +185,7 @@ describe('a watch', () => {
     for (let n = 2; !last.endsWith('!'); n++) {
       const next = track(watch.next());
       await cluster.host.settle();
-      if (next.done) expect(last = (next.value?.value as { cursor: string }).cursor).toBe(`c${n}`);
+      if (next.done) expect((last = (next.value?.value as { cursor: string }).cursor)).toBe(`c${n}`);
       else {
         expect(cluster.last.request.operation).toMatchObject({ cursor: last });
         last += '!';

@@ -1,5 +1,12 @@
 import { isName, type RegionId } from '@skerry/base';
-import { errorEntry, partitionOf, type Answer, type ControlOperation, type ValueView, type WatchEvent } from '@skerry/protocol';
+import {
+  errorEntry,
+  partitionOf,
+  type Answer,
+  type ControlOperation,
+  type ValueView,
+  type WatchEvent,
+} from '@skerry/protocol';
 import { backOffMs } from './call.ts';
 import { SkerryError } from './errors.ts';
 import type { Host } from './host.ts';
@@ -20,10 +27,15 @@ const eventOverheadBytes = 64;
  * and with SLOW_CONSUMER when more of the current state waits for its reader than `bufferBytesMax`.
  */
 export async function* watchBatches<E>(
-  { regions, host }: { regions: Regions; host: Host }, key: string, options: Omit<WatchOptions, 'as'>, shown: (event: WatchEvent) => E,
+  { regions, host }: { regions: Regions; host: Host },
+  key: string,
+  options: Omit<WatchOptions, 'as'>,
+  shown: (event: WatchEvent) => E,
 ): AsyncGenerator<Omit<WatchBatch, 'events'> & { readonly events: readonly E[] }, void, undefined> {
   const source = new WatchSource({ regions, host }, key, options);
-  const onAbort = (): void => { source.fail(new SkerryError({ code: 'ABORTED', definite: true })); };
+  const onAbort = (): void => {
+    source.fail(new SkerryError({ code: 'ABORTED', definite: true }));
+  };
   if (options.signal?.aborted === true) onAbort();
   options.signal?.addEventListener('abort', onAbort, { once: true });
   try {
@@ -64,7 +76,11 @@ class WatchSource {
   #resetting = false;
   readonly #stream: Stream;
 
-  constructor({ regions, host }: { regions: Regions; host: Host }, key: string, { prefix = false, cursor, bufferBytesMax = bufferBytesMaxDefault }: WatchOptions) {
+  constructor(
+    { regions, host }: { regions: Regions; host: Host },
+    key: string,
+    { prefix = false, cursor, bufferBytesMax = bufferBytesMaxDefault }: WatchOptions,
+  ) {
     this.#regions = regions;
     this.#host = host;
     this.#key = key;
@@ -80,8 +96,12 @@ class WatchSource {
         if (this.#cursor !== null && isOfOther(this.#cursor, region)) this.#cursor = '';
         return { kind: 'watch', key: this.#key, prefix: this.#prefix, cursor: this.#cursor };
       },
-      onAnswer: (answer) => { this.#take(answer); },
-      onClosed: (error) => { this.fail(error); },
+      onAnswer: (answer) => {
+        this.#take(answer);
+      },
+      onClosed: (error) => {
+        this.fail(error);
+      },
     };
     this.#close = regions.open(this.#stream);
   }
@@ -95,7 +115,9 @@ class WatchSource {
       }
       if (this.#failure !== null) throw this.#failure;
       this.#close ??= this.#regions.open(this.#stream);
-      await new Promise<void>((resolve) => { this.#wake = resolve; });
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 
@@ -131,7 +153,13 @@ class WatchSource {
     const isFull = this.#waitingBytes > this.#bufferBytesMax;
     if (this.#resetting) {
       // A state has no cursor within it: pausing here would begin it anew each time, and never come to its end.
-      if (isFull) this.fail(new SkerryError({ code: 'SLOW_CONSUMER', detail: `more than ${this.#bufferBytesMax} bytes of the current state wait to be read` }));
+      if (isFull)
+        this.fail(
+          new SkerryError({
+            code: 'SLOW_CONSUMER',
+            detail: `more than ${this.#bufferBytesMax} bytes of the current state wait to be read`,
+          }),
+        );
     } else if (isFull || this.#waiting.length >= batchesWaitingMax) {
       this.#close?.();
       this.#close = null;
@@ -157,12 +185,14 @@ function isOfOther(cursor: string, region: RegionId): boolean {
 
 function batchBytes({ events }: Extract<Answer, { readonly kind: 'watch' }>): number {
   let bytes = 0;
-  for (const { key, value, view } of events) bytes += key.length + (value?.length ?? 0) + (view === undefined ? 0 : viewBytes(view)) + eventOverheadBytes;
+  for (const { key, value, view } of events)
+    bytes += key.length + (value?.length ?? 0) + (view === undefined ? 0 : viewBytes(view)) + eventOverheadBytes;
   return bytes;
 }
 
 function viewBytes(view: ValueView): number {
-  const sum = (parts: readonly Uint8Array[]): number => parts.reduce((total, part) => total + part.length + eventOverheadBytes, 0);
+  const sum = (parts: readonly Uint8Array[]): number =>
+    parts.reduce((total, part) => total + part.length + eventOverheadBytes, 0);
   switch (view.type) {
     case 'register':
       return view.value.length;

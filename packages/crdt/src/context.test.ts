@@ -1,10 +1,20 @@
 import { ByteReader, ByteWriter, DecodeError, replicaId } from '@skerry/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CausalContext, compareDots, decodeDot, dotFromText, dotToText, encodeDot, IntervalSet, type Dot } from './index.ts';
+import {
+  CausalContext,
+  compareDots,
+  decodeDot,
+  dotFromText,
+  dotToText,
+  encodeDot,
+  IntervalSet,
+  type Dot,
+} from './index.ts';
 
 const dots: fc.Arbitrary<Dot> = fc.record({
-  replica: fc.constantFrom(1, 2, 0xabcdef).map(replicaId), sequence: fc.integer({ min: 1, max: 24 }),
+  replica: fc.constantFrom(1, 2, 0xabcdef).map(replicaId),
+  sequence: fc.integer({ min: 1, max: 24 }),
 });
 const dotLists = fc.array(dots, { maxLength: 60 });
 const numbers = fc.array(fc.nat({ max: 40 }), { maxLength: 60 });
@@ -21,40 +31,59 @@ function roundTrip<T>(encode: (w: ByteWriter) => void, decode: (r: ByteReader) =
 
 describe('dot', () => {
   it('bytes and text are inverse', () => {
-    fc.assert(fc.property(dots, (dot) => {
-      expect(roundTrip((w) => { encodeDot(w, dot); }, decodeDot)).toEqual(dot);
-      expect(dotFromText(dotToText(dot))).toEqual(dot);
-    }));
-    for (const text of ['', '000000000001-0', '000000000001-01', '1-1', '000000000001-9999999999999999']) expect(dotFromText(text)).toBeNull();
+    fc.assert(
+      fc.property(dots, (dot) => {
+        expect(
+          roundTrip((w) => {
+            encodeDot(w, dot);
+          }, decodeDot),
+        ).toEqual(dot);
+        expect(dotFromText(dotToText(dot))).toEqual(dot);
+      }),
+    );
+    for (const text of ['', '000000000001-0', '000000000001-01', '1-1', '000000000001-9999999999999999'])
+      expect(dotFromText(text)).toBeNull();
   });
 });
 
 describe('interval set', () => {
   it('behaves like a Set of numbers, with disjoint sorted ranges', () => {
-    fc.assert(fc.property(numbers, ranges, (list, spans) => {
-      const set = new IntervalSet();
-      const model = new Set<number>();
-      for (const n of list) {
-        expect(set.add(n)).toBe(!model.has(n));
-        model.add(n);
-      }
-      for (const [from, length] of spans) {
-        set.addRange(from, from + length);
-        for (let n = from; n <= from + length; n++) model.add(n);
-      }
-      expect(set.size).toBe(model.size);
-      for (let n = 0; n <= 50; n++) expect(set.has(n)).toBe(model.has(n));
-      const found = set.ranges();
-      for (let i = 1; i < found.length; i++) expect(found[i]![0]).toBeGreaterThan(found[i - 1]![1] + 1);
-      expect(roundTrip((w) => { set.encode(w); }, (r) => IntervalSet.decode(r)).equals(set)).toBe(true);
-      expect(set.clone().equals(set)).toBe(true);
-    }));
+    fc.assert(
+      fc.property(numbers, ranges, (list, spans) => {
+        const set = new IntervalSet();
+        const model = new Set<number>();
+        for (const n of list) {
+          expect(set.add(n)).toBe(!model.has(n));
+          model.add(n);
+        }
+        for (const [from, length] of spans) {
+          set.addRange(from, from + length);
+          for (let n = from; n <= from + length; n++) model.add(n);
+        }
+        expect(set.size).toBe(model.size);
+        for (let n = 0; n <= 50; n++) expect(set.has(n)).toBe(model.has(n));
+        const found = set.ranges();
+        for (let i = 1; i < found.length; i++) expect(found[i]![0]).toBeGreaterThan(found[i - 1]![1] + 1);
+        expect(
+          roundTrip(
+            (w) => {
+              set.encode(w);
+            },
+            (r) => IntervalSet.decode(r),
+          ).equals(set),
+        ).toBe(true);
+        expect(set.clone().equals(set)).toBe(true);
+      }),
+    );
   });
 
   it('a long run with one hole costs two ranges', () => {
     const set = new IntervalSet();
     for (let n = 0; n < 10_000; n++) if (n !== 5_000) set.add(n);
-    expect(set.ranges()).toEqual([[0, 4_999], [5_001, 9_999]]);
+    expect(set.ranges()).toEqual([
+      [0, 4_999],
+      [5_001, 9_999],
+    ]);
     expect(set.add(5_000)).toBe(true);
     expect(set.rangeCount).toBe(1);
   });
@@ -62,27 +91,32 @@ describe('interval set', () => {
 
 describe('causal context', () => {
   it('behaves like a Set of dots: add, has, merge, covers, equals', () => {
-    fc.assert(fc.property(dotLists, dotLists, dots, (listA, listB, probe) => {
-      const a = CausalContext.of(listA);
-      const b = CausalContext.of(listB);
-      const textsA = new Set(listA.map(dotToText));
-      const textsB = new Set(listB.map(dotToText));
-      expect(a.has(probe)).toBe(textsA.has(dotToText(probe)));
-      expect(a.covers(b)).toBe([...textsB].every((text) => textsA.has(text)));
-      expect(a.equals(b)).toBe(a.covers(b) && b.covers(a));
-      const joined = a.clone();
-      joined.merge(b);
-      for (const dot of [...listA, ...listB]) expect(joined.has(dot)).toBe(true);
-      expect(joined.equals(CausalContext.of([...listB, ...listA].sort(compareDots)))).toBe(true);
-      expect(a.equals(CausalContext.of(listA))).toBe(true);
-      expect(joined.add(probe)).toBe(!textsA.has(dotToText(probe)) && !textsB.has(dotToText(probe)));
-    }));
+    fc.assert(
+      fc.property(dotLists, dotLists, dots, (listA, listB, probe) => {
+        const a = CausalContext.of(listA);
+        const b = CausalContext.of(listB);
+        const textsA = new Set(listA.map(dotToText));
+        const textsB = new Set(listB.map(dotToText));
+        expect(a.has(probe)).toBe(textsA.has(dotToText(probe)));
+        expect(a.covers(b)).toBe([...textsB].every((text) => textsA.has(text)));
+        expect(a.equals(b)).toBe(a.covers(b) && b.covers(a));
+        const joined = a.clone();
+        joined.merge(b);
+        for (const dot of [...listA, ...listB]) expect(joined.has(dot)).toBe(true);
+        expect(joined.equals(CausalContext.of([...listB, ...listA].sort(compareDots)))).toBe(true);
+        expect(a.equals(CausalContext.of(listA))).toBe(true);
+        expect(joined.add(probe)).toBe(!textsA.has(dotToText(probe)) && !textsB.has(dotToText(probe)));
+      }),
+    );
   });
 
   it('tells the contiguous prefix from the exceptions beyond it', () => {
     const context = CausalContext.of([1, 2, 4, 5, 9].map((sequence) => ({ replica: replicaId(10), sequence })));
     expect(context.maxOf(replicaId(10))).toBe(2);
-    expect(context.beyondOf(replicaId(10))).toEqual([[4, 5], [9, 9]]);
+    expect(context.beyondOf(replicaId(10))).toEqual([
+      [4, 5],
+      [9, 9],
+    ]);
     expect(context.has({ replica: replicaId(10), sequence: 3 })).toBe(false);
     expect(context.toText()).toBe('00000000000a:1-2,4-5,9');
     expect(context.add({ replica: replicaId(10), sequence: 3 })).toBe(true);
@@ -91,16 +125,18 @@ describe('causal context', () => {
   });
 
   it('encode and decode are inverse, one encoding per context', () => {
-    fc.assert(fc.property(dotLists, (list) => {
-      const bytes = (context: CausalContext): Uint8Array => {
-        const w = new ByteWriter();
-        context.encode(w);
-        return w.finish();
-      };
-      const context = CausalContext.of(list);
-      expect(CausalContext.decode(new ByteReader(bytes(context))).equals(context)).toBe(true);
-      expect(bytes(CausalContext.of([...list].reverse()))).toEqual(bytes(context));
-    }));
+    fc.assert(
+      fc.property(dotLists, (list) => {
+        const bytes = (context: CausalContext): Uint8Array => {
+          const w = new ByteWriter();
+          context.encode(w);
+          return w.finish();
+        };
+        const context = CausalContext.of(list);
+        expect(CausalContext.decode(new ByteReader(bytes(context))).equals(context)).toBe(true);
+        expect(bytes(CausalContext.of([...list].reverse()))).toEqual(bytes(context));
+      }),
+    );
   });
 
   it('refuses what no encoder writes', () => {

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import {
-  applyOperation, compactValue, counterTotal, defaultLimits, LimitError, mergeValues, prepareOperation, stampZero, type Value,
+  applyOperation,
+  compactValue,
+  counterTotal,
+  defaultLimits,
+  LimitError,
+  mergeValues,
+  prepareOperation,
+  stampZero,
+  type Value,
 } from './index.ts';
 import { counterRequests } from './testing/arbitraries.ts';
 import { Cluster, stateText, type HistoryEntry } from './testing/cluster.ts';
@@ -14,7 +22,11 @@ function model(history: readonly HistoryEntry[]): bigint {
     request.type === 'delete' || (request.type === 'counter' && request.action === 'reset');
   return history
     .filter((entry) => !isOvertaken(entry, history, resets))
-    .reduce((sum, { request }) => (request.type === 'counter' && request.action === 'add' ? sum + BigInt(request.amount) : sum), 0n);
+    .reduce(
+      (sum, { request }) =>
+        request.type === 'counter' && request.action === 'add' ? sum + BigInt(request.amount) : sum,
+      0n,
+    );
 }
 
 const add = (amount: number) => ({ type: 'counter', action: 'add', amount }) as const;
@@ -39,7 +51,9 @@ describe('counter', () => {
     const late = cluster.write(0, add(7), { skipDots: 16 })!;
     const state = [late, early].reduce<Value | null>((value, op) => applyOperation(value, op).state, null);
     expect(counterTotal(state)).toBe(12n);
-    expect(counterTotal(mergeValues(applyOperation(null, late).state, applyOperation(null, early).state).state)).toBe(12n);
+    expect(counterTotal(mergeValues(applyOperation(null, late).state, applyOperation(null, early).state).state)).toBe(
+      12n,
+    );
   });
 
   it('a reset that races an increment takes what it saw and leaves the increment, in every order', () => {
@@ -75,7 +89,9 @@ describe('counter', () => {
     cluster.write(0, add(5));
     cluster.write(1, add(-5));
     cluster.write(2, { type: 'delete' }, { skewMs: 1_000 });
-    const deliver = (at: number): void => { cluster.step({ do: 'deliver', at, pick: 0, twice: false }); };
+    const deliver = (at: number): void => {
+      cluster.step({ do: 'deliver', at, pick: 0, twice: false });
+    };
     deliver(2);
     cluster.write(2, { type: 'counter', action: 'reset' });
     deliver(0);
@@ -107,7 +123,11 @@ describe('counter', () => {
     expect(() => cluster.write(0, add(0.5))).toThrow(RangeError);
     for (let i = 0; i < 3; i++) cluster.write(0, add(1), { skipDots: 1 });
     const { state, replica } = cluster.member(0);
-    const identity = { dot: { replica, sequence: 99 }, stamp: stampZero, limits: { ...defaultLimits, unfoldedIncrementsMax: 2 } };
+    const identity = {
+      dot: { replica, sequence: 99 },
+      stamp: stampZero,
+      limits: { ...defaultLimits, unfoldedIncrementsMax: 2 },
+    };
     expect(() => prepareOperation(state, add(1), identity)).toThrow(LimitError);
     const compacted = compactValue(state!, cluster.seenDots(cluster.member(0)));
     expect(prepareOperation(compacted, add(1), identity)).not.toBeNull();

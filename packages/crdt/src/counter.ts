@@ -56,7 +56,9 @@ export const noIncrements: IncrementSet = { prefix: noPrefix, beyond: new Map() 
  * @throws RangeError if the amount is not a safe integer; LimitError if too many increments are unfolded.
  */
 export function prepareCounter(
-  state: CounterState | null, request: CounterRequest, limits: ValueLimits,
+  state: CounterState | null,
+  request: CounterRequest,
+  limits: ValueLimits,
 ): CounterOperation | null {
   if (request.action === 'reset') {
     return state === null ? null : { type: 'counter', action: 'reset', observed: observedIncrements(state) };
@@ -89,7 +91,8 @@ export function resetEntries(observed: ReadonlyMap<ReplicaId, IncrementSet>): Re
 
 /** The same increments, one of them under another dot: its copy, which counts in its stead (see `DotAlias`). */
 export function renameIncrement(
-  observed: ReadonlyMap<ReplicaId, IncrementSet>, { from, to, amount }: { from: Dot; to: Dot; amount: bigint },
+  observed: ReadonlyMap<ReplicaId, IncrementSet>,
+  { from, to, amount }: { from: Dot; to: Dot; amount: bigint },
 ): ReadonlyMap<ReplicaId, IncrementSet> {
   const source = observed.get(from.replica);
   if (source === undefined || !holds(source, from.sequence)) return observed;
@@ -97,7 +100,10 @@ export function renameIncrement(
   renamed.set(from.replica, without(source, from.sequence, amount));
   const target = renamed.get(to.replica) ?? noIncrements;
   if (!holds(target, to.sequence)) {
-    renamed.set(to.replica, foldContiguous({ prefix: target.prefix, beyond: new Map([...target.beyond, [to.sequence, amount]]) }));
+    renamed.set(
+      to.replica,
+      foldContiguous({ prefix: target.prefix, beyond: new Map([...target.beyond, [to.sequence, amount]]) }),
+    );
   }
   return renamed;
 }
@@ -109,7 +115,8 @@ function holds({ prefix, beyond }: IncrementSet, sequence: number): boolean {
 /** The dot stays known, and counts nothing. */
 function without({ prefix, beyond }: IncrementSet, sequence: number, amount: bigint): IncrementSet {
   if (sequence <= prefix.upTo) {
-    const counted = amount >= 0n ? { ...prefix, plus: prefix.plus - amount } : { ...prefix, minus: prefix.minus + amount };
+    const counted =
+      amount >= 0n ? { ...prefix, plus: prefix.plus - amount } : { ...prefix, minus: prefix.minus + amount };
     return { prefix: counted, beyond };
   }
   return { prefix, beyond: new Map([...beyond].filter(([other]) => other !== sequence)) };
@@ -119,7 +126,8 @@ export function mergeCounters(a: CounterState, b: CounterState): CounterState {
   const entries = new Map(a.entries);
   for (const [replica, theirs] of b.entries) {
     const mine = entries.get(replica);
-    const merged = mine === undefined ? theirs : { seen: union(mine.seen, theirs.seen), reset: union(mine.reset, theirs.reset) };
+    const merged =
+      mine === undefined ? theirs : { seen: union(mine.seen, theirs.seen), reset: union(mine.reset, theirs.reset) };
     entries.set(replica, merged);
   }
   return { type: 'counter', ...mergeLifetimes(a, b), entries };

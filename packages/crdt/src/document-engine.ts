@@ -61,21 +61,34 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
     const changes = frames.filter(({ type }) => type !== savedDocumentType).map(({ bytes }) => bytes);
     try {
       // Not loadIncremental: it skips what it cannot parse and says nothing.
-      const first = saved[0] === undefined ? automerge.init<Draft>({ actor }) : automerge.load<Draft>(saved[0], { actor });
-      const doc = saved.slice(1).reduce((all, bytes) => automerge.merge(all, automerge.load<Draft>(bytes, { actor: readerActor })), first);
+      const first =
+        saved[0] === undefined ? automerge.init<Draft>({ actor }) : automerge.load<Draft>(saved[0], { actor });
+      const doc = saved
+        .slice(1)
+        .reduce((all, bytes) => automerge.merge(all, automerge.load<Draft>(bytes, { actor: readerActor })), first);
       return automerge.applyChanges(doc, changes)[0];
     } catch (error) {
       throw new DecodeError(`not an Automerge document: ${String(error)}`);
     }
   };
-  const apply = (chunks: readonly Uint8Array[], actor: string, edit: Edit): { after: Automerge.Doc<Draft>; bytes: Uint8Array | null; operations: number } => {
+  const apply = (
+    chunks: readonly Uint8Array[],
+    actor: string,
+    edit: Edit,
+  ): { after: Automerge.Doc<Draft>; bytes: Uint8Array | null; operations: number } => {
     const before = load(chunks, actor);
     const heads = automerge.getHeads(before);
     const countBefore = automerge.stats(before).numOps;
     // Time 0: Automerge would ask the wall clock for a time that nothing here reads.
-    const after = automerge.change(before, { time: 0 }, (draft) => { edit(draft, textEdits(automerge, draft)); });
+    const after = automerge.change(before, { time: 0 }, (draft) => {
+      edit(draft, textEdits(automerge, draft));
+    });
     const changes = automerge.getChangesSince(after, heads);
-    return { after, bytes: changes.length === 0 ? null : joined(changes), operations: automerge.stats(after).numOps - countBefore };
+    return {
+      after,
+      bytes: changes.length === 0 ? null : joined(changes),
+      operations: automerge.stats(after).numOps - countBefore,
+    };
   };
   return {
     read(chunks) {
@@ -86,7 +99,8 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
       const before = load(base);
       const countBefore = automerge.stats(before);
       const after = load([...base, bytes]);
-      if (automerge.getMissingDeps(after, []).length > 0) throw new DecodeError('the changes build on changes that are missing');
+      if (automerge.getMissingDeps(after, []).length > 0)
+        throw new DecodeError('the changes build on changes that are missing');
       const countAfter = automerge.stats(after);
       return {
         operations: countAfter.numOps - countBefore.numOps,
@@ -109,8 +123,12 @@ function engineOn(automerge: typeof Automerge): DocumentEngine {
 
 function textEdits(automerge: typeof Automerge, draft: Automerge.Doc<Draft>): TextEdits {
   return {
-    splice: (path, at, deleteCount, insert) => { automerge.splice(draft, [...path], at, deleteCount, insert); },
-    update: (path, text) => { automerge.updateText(draft, [...path], text); },
+    splice: (path, at, deleteCount, insert) => {
+      automerge.splice(draft, [...path], at, deleteCount, insert);
+    },
+    update: (path, text) => {
+      automerge.updateText(draft, [...path], text);
+    },
   };
 }
 
@@ -141,7 +159,8 @@ function checkChange(automerge: typeof Automerge, bytes: Uint8Array): void {
   } catch (error) {
     throw new DecodeError(`not an Automerge change: ${String(error)}`);
   }
-  if (!hash.startsWith(toHex(bytes.subarray(4, 8)))) throw new DecodeError('the checksum of an Automerge change is wrong');
+  if (!hash.startsWith(toHex(bytes.subarray(4, 8))))
+    throw new DecodeError('the checksum of an Automerge change is wrong');
 }
 
 /** Automerge chunks carry their lengths, so several are one when they are put in a row. */

@@ -18,19 +18,32 @@ function model(history: readonly HistoryEntry[]): (string | null)[] {
   const ended = new Map<number, ReadonlySet<number>>();
   const living = (among: ReadonlySet<number>): HistoryEntry[] => {
     const dead = new Set([...among].flatMap((index) => [...(ended.get(index) ?? [])]));
-    const isReplaced = (entry: HistoryEntry): boolean => [...among].some((index) => {
-      const { request, saw } = history[index]!;
-      return request.type === 'document' && request.action === 'compact' && saw.has(entry.index) && request.context.has(entry.operation.dot);
-    });
-    return history.filter((entry) => among.has(entry.index) && roots.has(entry.index)
-      && ![...roots.get(entry.index)!].some((root) => dead.has(root)) && !isReplaced(entry));
+    const isReplaced = (entry: HistoryEntry): boolean =>
+      [...among].some((index) => {
+        const { request, saw } = history[index]!;
+        return (
+          request.type === 'document' &&
+          request.action === 'compact' &&
+          saw.has(entry.index) &&
+          request.context.has(entry.operation.dot)
+        );
+      });
+    return history.filter(
+      (entry) =>
+        among.has(entry.index) &&
+        roots.has(entry.index) &&
+        ![...roots.get(entry.index)!].some((root) => dead.has(root)) &&
+        !isReplaced(entry),
+    );
   };
   for (const entry of history) {
     const seenRoots = new Set(living(entry.saw).flatMap(({ index }) => [...roots.get(index)!]));
     if (entry.request.type === 'delete') ended.set(entry.index, seenRoots);
     else roots.set(entry.index, seenRoots.size === 0 ? new Set([entry.index]) : seenRoots);
   }
-  return living(new Set(history.keys())).map(({ request }) => (request.type === 'document' ? utf8Decode(request.bytes) : null)).sort();
+  return living(new Set(history.keys()))
+    .map(({ request }) => (request.type === 'document' ? utf8Decode(request.bytes) : null))
+    .sort();
 }
 
 const change = (text: string, operations = 1) =>
@@ -80,7 +93,9 @@ describe('document as a set of chunks', () => {
     const { state, replica, clock } = cluster.member(0);
     const prepareWith = (limits: Partial<typeof defaultLimits>, operations: number) => () =>
       prepareOperation(state, change('b', operations), {
-        dot: { replica, sequence: 2 }, stamp: clock.next(0), limits: { ...defaultLimits, ...limits },
+        dot: { replica, sequence: 2 },
+        stamp: clock.next(0),
+        limits: { ...defaultLimits, ...limits },
       });
     expect(prepareWith({ documentOperationsMax: 10 }, 5)).toThrow(LimitError);
     expect(prepareWith({ documentOperationsMax: 10 }, 4)).not.toThrow();

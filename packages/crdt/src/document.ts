@@ -2,8 +2,17 @@ import { DecodeError, type ByteReader, type ByteWriter } from '@skerry/base';
 import { CausalContext } from './context.ts';
 import { compareDots, dotToText, type Dot } from './dot.ts';
 import {
-  decodeDots, decodeStore, encodeDots, encodeStore, mergeStores, sortedDots, sortedEntries, writeDelta,
-  type DotEntry, type DotStore, type PayloadCodec,
+  decodeDots,
+  decodeStore,
+  encodeDots,
+  encodeStore,
+  mergeStores,
+  sortedDots,
+  sortedEntries,
+  writeDelta,
+  type DotEntry,
+  type DotStore,
+  type PayloadCodec,
 } from './dot-store.ts';
 import { decodeLifetime, encodeLifetime, mergeLifetimes, written, type Lifetime } from './lifetime.ts';
 import { checkLimit, type ValueLimits } from './limits.ts';
@@ -73,7 +82,9 @@ const chunkCodec: PayloadCodec<DocumentChunk> = {
  * @throws LimitError if the document would exceed its bytes, chunks (time to compact) or history.
  */
 export function prepareDocument(
-  state: DocumentState | null, request: DocumentRequest, { dot, limits }: { dot: Dot; limits: ValueLimits },
+  state: DocumentState | null,
+  request: DocumentRequest,
+  { dot, limits }: { dot: Dot; limits: ValueLimits },
 ): DocumentOperation | null {
   const living = state === null ? [] : sortedEntries(state.chunks);
   const compacts = request.action === 'compact' ? request.context : CausalContext.empty();
@@ -82,8 +93,16 @@ export function prepareDocument(
   const stays = living.filter((entry) => !compacts.has(entry.dot)).map((entry) => entry.payload);
   const sum = (of: (chunk: { bytes: Uint8Array; operations: number }) => number): number =>
     stays.reduce((total, chunk) => total + of(chunk), of(request));
-  checkLimit(limits, 'valueBytesMax', sum((chunk) => chunk.bytes.length));
-  checkLimit(limits, 'documentOperationsMax', sum((chunk) => chunk.operations));
+  checkLimit(
+    limits,
+    'valueBytesMax',
+    sum((chunk) => chunk.bytes.length),
+  );
+  checkLimit(
+    limits,
+    'documentOperationsMax',
+    sum((chunk) => chunk.operations),
+  );
   checkLimit(limits, 'documentChunksMax', stays.length + 1);
   const generations = living.length === 0 ? [dot] : generationsOf(living);
   return { type: 'document', chunk: { bytes: request.bytes, operations: request.operations, generations }, replaces };
@@ -102,20 +121,27 @@ function generationsOf(entries: readonly DotEntry<DocumentChunk>[]): readonly Do
 
 export function documentDelta(op: DocumentOperation, dot: Dot, stamp: Stamp): DocumentState {
   return {
-    type: 'document', ...written(stamp),
-    chunks: writeDelta(dot, op.chunk, op.replaces), endedGenerations: CausalContext.empty(),
+    type: 'document',
+    ...written(stamp),
+    chunks: writeDelta(dot, op.chunk, op.replaces),
+    endedGenerations: CausalContext.empty(),
   };
 }
 
 /** The merge, and the chunks that it discarded: those of ended generations that the delete had not seen. */
 export function mergeDocuments(
-  a: DocumentState, b: DocumentState,
+  a: DocumentState,
+  b: DocumentState,
 ): { state: DocumentState; discarded: readonly DotEntry<DocumentChunk>[] } {
   const endedGenerations = a.endedGenerations.clone();
   endedGenerations.merge(b.endedGenerations);
-  const isEnded = ({ payload }: DotEntry<DocumentChunk>): boolean => payload.generations.some((dot) => endedGenerations.has(dot));
+  const isEnded = ({ payload }: DotEntry<DocumentChunk>): boolean =>
+    payload.generations.some((dot) => endedGenerations.has(dot));
   const merged = mergeStores(a.chunks, b.chunks, chunkCodec);
-  const chunks = { entries: new Map([...merged.entries].filter(([, entry]) => !isEnded(entry))), context: merged.context };
+  const chunks = {
+    entries: new Map([...merged.entries].filter(([, entry]) => !isEnded(entry))),
+    context: merged.context,
+  };
   const unseen = (from: DocumentState, by: DocumentState): DotEntry<DocumentChunk>[] =>
     sortedEntries(from.chunks).filter((entry) => isEnded(entry) && !by.chunks.context.has(entry.dot));
   return {
@@ -130,9 +156,11 @@ export function loneChunk({ dot, payload }: DotEntry<DocumentChunk>, stamp: Stam
 }
 
 /** What a `DocumentEngine` is given, and the context that a compaction of exactly this names. */
-export function documentChunks(
-  state: DocumentState,
-): { chunks: readonly Uint8Array[]; context: CausalContext; operations: number } {
+export function documentChunks(state: DocumentState): {
+  chunks: readonly Uint8Array[];
+  context: CausalContext;
+  operations: number;
+} {
   const entries = sortedEntries(state.chunks);
   return {
     chunks: entries.map(({ payload }) => payload.bytes),

@@ -11,7 +11,8 @@ function model(history: readonly HistoryEntry[]): boolean {
   const disables = ({ request }: HistoryEntry): boolean =>
     request.type === 'delete' || (request.type === 'flag' && request.action === 'disable');
   return history.some(
-    (entry) => entry.request.type === 'flag' && entry.request.action === 'enable' && !isOvertaken(entry, history, disables),
+    (entry) =>
+      entry.request.type === 'flag' && entry.request.action === 'enable' && !isOvertaken(entry, history, disables),
   );
 }
 

@@ -1,7 +1,16 @@
 import type { ByteReader, ByteWriter } from '@skerry/base';
 import type { Dot } from './dot.ts';
 import {
-  decodeDots, decodeStore, encodeDots, encodeStore, mergeStores, removeDelta, sortedDots, writeDelta, type DotStore, type PayloadCodec,
+  decodeDots,
+  decodeStore,
+  encodeDots,
+  encodeStore,
+  mergeStores,
+  removeDelta,
+  sortedDots,
+  writeDelta,
+  type DotStore,
+  type PayloadCodec,
 } from './dot-store.ts';
 import { decodeLifetime, encodeLifetime, mergeLifetimes, written, type Lifetime } from './lifetime.ts';
 import { checkLimit, type ValueLimits } from './limits.ts';
@@ -33,12 +42,14 @@ const enableCodec: PayloadCodec<true> = { encode: () => undefined, decode: () =>
 
 /** A disable is an operation even where nothing is enabled: it makes the flag exist. */
 export function prepareFlag(state: FlagState | null, request: FlagRequest, limits: ValueLimits): FlagOperation {
-  if (state !== null && request.action === 'enable') checkLimit(limits, 'contextRangesMax', state.enables.context.rangeCount);
+  if (state !== null && request.action === 'enable')
+    checkLimit(limits, 'contextRangesMax', state.enables.context.rangeCount);
   return { type: 'flag', action: request.action, observed: state === null ? [] : sortedDots(state.enables) };
 }
 
 export function flagDelta(op: FlagOperation, dot: Dot, stamp: Stamp): FlagState {
-  const enables = op.action === 'enable' ? writeDelta(dot, true as const, op.observed) : removeDelta<true>(dot, op.observed);
+  const enables =
+    op.action === 'enable' ? writeDelta(dot, true as const, op.observed) : removeDelta<true>(dot, op.observed);
   return { type: 'flag', ...written(stamp), enables };
 }
 

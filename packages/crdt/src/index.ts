@@ -17,8 +17,20 @@
  * 6. Decoded values are views of the bytes they were decoded from.
  */
 export {
-  clampStamp, compareStamps, decodeStamp, encodeStamp, equalStamps, stampAfter, stampBytes, stampCounterMax, stampFromText,
-  stampMax, stampToText, stampWallMsMax, stampZero, type Stamp,
+  clampStamp,
+  compareStamps,
+  decodeStamp,
+  encodeStamp,
+  equalStamps,
+  stampAfter,
+  stampBytes,
+  stampCounterMax,
+  stampFromText,
+  stampMax,
+  stampToText,
+  stampWallMsMax,
+  stampZero,
+  type Stamp,
 } from './stamp.ts';
 export { HybridClock } from './clock.ts';
 export { compareDots, decodeDot, dotFromText, dotToText, encodeDot, equalDots, type Dot } from './dot.ts';
@@ -26,16 +38,40 @@ export { CausalContext, type ContextEntry } from './context.ts';
 export { IntervalSet } from './intervals.ts';
 export { defaultLimits, LimitError, type ValueLimits } from './limits.ts';
 export {
-  compactValue, decodeValue, encodeValue, isTombstone, mergeValues, valueStamp, valueType, valueTypes, visiblePart,
-  type Discarded, type DiscardReason, type MergeResult, type Part, type Value, type ValueType,
+  compactValue,
+  decodeValue,
+  encodeValue,
+  isTombstone,
+  mergeValues,
+  valueStamp,
+  valueType,
+  valueTypes,
+  visiblePart,
+  type Discarded,
+  type DiscardReason,
+  type MergeResult,
+  type Part,
+  type Value,
+  type ValueType,
 } from './value.ts';
 export {
-  applyOperation, decodeOperation, encodeOperation, operationDelta, type Operation, type OperationBody,
+  applyOperation,
+  decodeOperation,
+  encodeOperation,
+  operationDelta,
+  type Operation,
+  type OperationBody,
 } from './operation.ts';
 export { DotAliases, type DotAlias } from './rename.ts';
 export { prepareOperation, WrongTypeError, type WriteIdentity, type WriteRequest } from './prepare.ts';
 export {
-  counterTotal, documentValue, flagValue, multiRegisterValues, registerValue, setHas, setValues,
+  counterTotal,
+  documentValue,
+  flagValue,
+  multiRegisterValues,
+  registerValue,
+  setHas,
+  setValues,
 } from './views.ts';
 export type { RegisterState } from './register.ts';
 export type { MultiRegisterState, Sibling } from './multi-register.ts';

@@ -23,7 +23,10 @@ export class IntervalSet {
 
   /** Adds `from` to `to`, both included. */
   addRange(from: number, to: number): void {
-    assert(Number.isSafeInteger(from) && Number.isSafeInteger(to) && from >= 0 && from <= to, 'bad range', { from, to });
+    assert(Number.isSafeInteger(from) && Number.isSafeInteger(to) && from >= 0 && from <= to, 'bad range', {
+      from,
+      to,
+    });
     // First range that touches or follows `from`, and first that lies wholly behind `to` with a hole between.
     let first = this.#rangeAtOrBefore(from);
     if (first < 0 || (this.#to[first] as number) + 1 < from) first++;

@@ -2,8 +2,18 @@ import type { ByteReader, ByteWriter } from '@skerry/base';
 import { CausalContext } from './context.ts';
 import { compareDots, type Dot } from './dot.ts';
 import {
-  decodeDots, decodeStore, encodeDots, encodeStore, mergeStores, removedEntries, sortedDots, sortedEntries, writeDelta,
-  type DotEntry, type DotStore, type PayloadCodec,
+  decodeDots,
+  decodeStore,
+  encodeDots,
+  encodeStore,
+  mergeStores,
+  removedEntries,
+  sortedDots,
+  sortedEntries,
+  writeDelta,
+  type DotEntry,
+  type DotStore,
+  type PayloadCodec,
 } from './dot-store.ts';
 import { decodeLifetime, encodeLifetime, mergeLifetimes, written, type Lifetime } from './lifetime.ts';
 import { checkLimit, type ValueLimits } from './limits.ts';
@@ -57,19 +67,28 @@ export interface MultiRegisterRequest {
  * stamps are evicted; regions that were apart can therefore exceed the limit together until their next write.
  */
 export function prepareMultiRegister(
-  state: MultiRegisterState | null, request: MultiRegisterRequest, limits: ValueLimits,
+  state: MultiRegisterState | null,
+  request: MultiRegisterRequest,
+  limits: ValueLimits,
 ): MultiRegisterOperation {
   const living = state === null ? [] : sortedEntries(state.siblings);
-  const unseen = (request.context?.dots(2 * limits.siblingsMax) ?? []).filter((dot) => state?.siblings.context.has(dot) !== true);
+  const unseen = (request.context?.dots(2 * limits.siblingsMax) ?? []).filter(
+    (dot) => state?.siblings.context.has(dot) !== true,
+  );
   const replaced = living.filter(({ dot }) => request.context?.has(dot) === true).map(({ dot }) => dot);
   const replaces = [...replaced, ...unseen].sort(compareDots);
   const kept = living.filter(({ dot }) => request.context?.has(dot) !== true);
   const evictCount = Math.max(0, kept.length + 1 - limits.siblingsMax);
-  const byStamp = [...kept].sort((a, b) => compareStamps(a.payload.stamp, b.payload.stamp) || compareDots(a.dot, b.dot));
+  const byStamp = [...kept].sort(
+    (a, b) => compareStamps(a.payload.stamp, b.payload.stamp) || compareDots(a.dot, b.dot),
+  );
   const stays = byStamp.slice(evictCount);
   const bytes = stays.reduce((sum, { payload }) => sum + payload.value.length, request.value.length);
   checkLimit(limits, 'valueBytesMax', bytes);
-  const evicts = byStamp.slice(0, evictCount).map(({ dot }) => dot).sort(compareDots);
+  const evicts = byStamp
+    .slice(0, evictCount)
+    .map(({ dot }) => dot)
+    .sort(compareDots);
   return { type: 'multiRegister', value: request.value, replaces, evicts };
 }
 
@@ -79,12 +98,18 @@ export function multiRegisterDelta(op: MultiRegisterOperation, dot: Dot, stamp: 
 }
 
 export function mergeMultiRegisters(a: MultiRegisterState, b: MultiRegisterState): MultiRegisterState {
-  return { type: 'multiRegister', ...mergeLifetimes(a, b), siblings: mergeStores(a.siblings, b.siblings, siblingCodec) };
+  return {
+    type: 'multiRegister',
+    ...mergeLifetimes(a, b),
+    siblings: mergeStores(a.siblings, b.siblings, siblingCodec),
+  };
 }
 
 /** The siblings that `op` evicted on the way from `before` to `after`, which the conflict ledger has to keep. */
 export function evictedSiblings(
-  before: MultiRegisterState, after: MultiRegisterState, op: MultiRegisterOperation,
+  before: MultiRegisterState,
+  after: MultiRegisterState,
+  op: MultiRegisterOperation,
 ): readonly DotEntry<Sibling>[] {
   const evicted = CausalContext.of(op.evicts);
   return removedEntries(before.siblings, after.siblings).filter(({ dot }) => evicted.has(dot));
@@ -97,7 +122,9 @@ export function loneSibling({ dot, payload }: DotEntry<Sibling>): MultiRegisterS
 
 /** What a read answers: the values in order of their stamps, and the context that the next write names. */
 export function multiRegisterView(state: MultiRegisterState): { siblings: readonly Sibling[]; context: CausalContext } {
-  const siblings = sortedEntries(state.siblings).map(({ payload }) => payload).sort((a, b) => compareStamps(a.stamp, b.stamp));
+  const siblings = sortedEntries(state.siblings)
+    .map(({ payload }) => payload)
+    .sort((a, b) => compareStamps(a.stamp, b.stamp));
   // The dots of the siblings suffice: a write replaces what was read, and the rest is gone already.
   return { siblings, context: CausalContext.of(sortedDots(state.siblings)) };
 }

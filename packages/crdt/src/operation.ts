@@ -5,7 +5,11 @@ import { decodeDocumentOperation, documentDelta, encodeDocumentOperation, type D
 import { decodeDot, encodeDot, type Dot } from './dot.ts';
 import { decodeFlagOperation, encodeFlagOperation, flagDelta, type FlagOperation } from './flag.ts';
 import {
-  decodeMultiRegisterOperation, encodeMultiRegisterOperation, evictedSiblings, loneSibling, multiRegisterDelta,
+  decodeMultiRegisterOperation,
+  encodeMultiRegisterOperation,
+  evictedSiblings,
+  loneSibling,
+  multiRegisterDelta,
   type MultiRegisterOperation,
 } from './multi-register.ts';
 import { decodeRegisterOperation, encodeRegisterOperation, registerDelta, type RegisterOperation } from './register.ts';
@@ -71,13 +75,22 @@ function evictions(before: Value, after: Value, body: MultiRegisterOperation): r
   const now = after.parts.find((part) => part.type === 'multiRegister');
   if (then === undefined || now === undefined) return [];
   return evictedSiblings(then, now, body).map((entry) => ({
-    reason: 'siblingLimit', loser: loneSibling(entry), stamp: entry.payload.stamp, winnerStamp: partStamp(now),
+    reason: 'siblingLimit',
+    loser: loneSibling(entry),
+    stamp: entry.payload.stamp,
+    winnerStamp: partStamp(now),
   }));
 }
 
 /** Tags on the wire; append only. */
 const bodyTypes: readonly OperationBody['type'][] = [
-  'register', 'multiRegister', 'counter', 'set', 'flag', 'document', 'delete',
+  'register',
+  'multiRegister',
+  'counter',
+  'set',
+  'flag',
+  'document',
+  'delete',
 ];
 
 export function encodeOperation(w: ByteWriter, { dot, stamp, body }: Operation): void {

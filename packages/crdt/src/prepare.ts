@@ -47,13 +47,19 @@ export interface WriteIdentity {
  * Null if there is nothing to do (an element to remove that is not there); its dot may then be used for another write.
  * @throws WrongTypeError, LimitError, RangeError (an amount that is not a safe integer)
  */
-export function prepareOperation(state: Value | null, request: WriteRequest, identity: WriteIdentity): Operation | null {
+export function prepareOperation(
+  state: Value | null,
+  request: WriteRequest,
+  identity: WriteIdentity,
+): Operation | null {
   const body = prepareBody(state, request, { dot: identity.dot, limits: identity.limits ?? defaultLimits });
   return body === null ? null : { dot: identity.dot, stamp: identity.stamp, body };
 }
 
 function prepareBody(
-  state: Value | null, request: WriteRequest, identity: { dot: Dot; limits: ValueLimits },
+  state: Value | null,
+  request: WriteRequest,
+  identity: { dot: Dot; limits: ValueLimits },
 ): OperationBody | null {
   if (request.type === 'delete') return prepareDelete(state);
   const actual = valueType(state);

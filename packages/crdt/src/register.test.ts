@@ -30,22 +30,31 @@ describe('register', () => {
     cluster.write(1, set('other'), { skewMs: 100 });
     cluster.settle();
     expect(view(cluster.member(0).state)).toBe('other');
-    const losers = cluster.discarded.map(({ reason, loser }) => [reason, loser.type === 'register' && loser.value && utf8Decode(loser.value)]);
+    const losers = cluster.discarded.map(({ reason, loser }) => [
+      reason,
+      loser.type === 'register' && loser.value && utf8Decode(loser.value),
+    ]);
     expect(losers).toContainEqual(['laterStamp', 'second']);
   });
 
   it('I12: every write is visible, replaced by one who saw it, or reported as discarded', () => {
-    fc.assert(fc.property(steps(registerRequests), (run) => {
-      const cluster = new Cluster(replicaCount).run(run);
-      cluster.settle();
-      const visible = cluster.member(0).state?.parts.find((part) => part.type === 'register')?.dot;
-      const reported = new Set(cluster.discarded.map(({ loser }) => (loser.type === 'register' ? dotToText(loser.dot) : '')));
-      for (const entry of cluster.history) {
-        const { dot } = entry.operation;
-        const isAccounted = visible !== undefined && equalDots(dot, visible);
-        expect(isAccounted || isOvertaken(entry, cluster.history, () => true) || reported.has(dotToText(dot))).toBe(true);
-      }
-    }));
+    fc.assert(
+      fc.property(steps(registerRequests), (run) => {
+        const cluster = new Cluster(replicaCount).run(run);
+        cluster.settle();
+        const visible = cluster.member(0).state?.parts.find((part) => part.type === 'register')?.dot;
+        const reported = new Set(
+          cluster.discarded.map(({ loser }) => (loser.type === 'register' ? dotToText(loser.dot) : '')),
+        );
+        for (const entry of cluster.history) {
+          const { dot } = entry.operation;
+          const isAccounted = visible !== undefined && equalDots(dot, visible);
+          expect(isAccounted || isOvertaken(entry, cluster.history, () => true) || reported.has(dotToText(dot))).toBe(
+            true,
+          );
+        }
+      }),
+    );
   });
 
   it('a delete leaves a tombstone that an older write does not lift', () => {

@@ -32,11 +32,15 @@ export function registerDelta(op: RegisterOperation, dot: Dot, stamp: Stamp): Re
  * state exchange a loser that was replaced through writes in between counts as discarded too: one write remembers
  * one predecessor.
  */
-export function mergeRegisters(a: RegisterState, b: RegisterState): { state: RegisterState; loser: RegisterState | null } {
+export function mergeRegisters(
+  a: RegisterState,
+  b: RegisterState,
+): { state: RegisterState; loser: RegisterState | null } {
   const order = compareRegisters(a, b);
   if (order === 0) return { state: a, loser: null };
   const [state, loser] = order > 0 ? [a, b] : [b, a];
-  const knewLoser = equalDots(state.dot, loser.dot) || (state.replaces !== null && equalDots(state.replaces, loser.dot));
+  const knewLoser =
+    equalDots(state.dot, loser.dot) || (state.replaces !== null && equalDots(state.replaces, loser.dot));
   return { state, loser: knewLoser ? null : loser };
 }
 

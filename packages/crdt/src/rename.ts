@@ -68,7 +68,11 @@ export class DotAliases {
       case 'counter':
         return body.action === 'add' ? body : { ...body, observed: this.#increments(body.observed) };
       case 'document':
-        return { ...body, chunk: { ...body.chunk, generations: this.#dots(body.chunk.generations) }, replaces: this.#dots(body.replaces) };
+        return {
+          ...body,
+          chunk: { ...body.chunk, generations: this.#dots(body.chunk.generations) },
+          replaces: this.#dots(body.replaces),
+        };
       case 'delete':
         return { ...body, parts: body.parts.map((part) => this.#part(part)) };
     }

@@ -16,7 +16,8 @@ function model(history: readonly HistoryEntry[]): (string | null)[] {
     if (entry.request.type !== 'set' || entry.request.action !== 'add') continue;
     const text = utf8Decode(entry.request.element);
     const removes = ({ request }: HistoryEntry): boolean =>
-      request.type === 'delete' || (request.type === 'set' && request.action === 'remove' && utf8Decode(request.element) === text);
+      request.type === 'delete' ||
+      (request.type === 'set' && request.action === 'remove' && utf8Decode(request.element) === text);
     if (!isOvertaken(entry, history, removes)) elements.add(text);
   }
   return [...elements].sort();

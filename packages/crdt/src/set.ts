@@ -1,7 +1,15 @@
 import { compareBytes, DecodeError, equalBytes, type ByteReader, type ByteWriter } from '@skerry/base';
 import { compareDots, type Dot } from './dot.ts';
 import {
-  decodeDots, decodeStore, encodeDots, encodeStore, mergeStores, removeDelta, writeDelta, type DotStore, type PayloadCodec,
+  decodeDots,
+  decodeStore,
+  encodeDots,
+  encodeStore,
+  mergeStores,
+  removeDelta,
+  writeDelta,
+  type DotStore,
+  type PayloadCodec,
 } from './dot-store.ts';
 import { decodeLifetime, encodeLifetime, mergeLifetimes, written, type Lifetime } from './lifetime.ts';
 import { checkLimit, type ValueLimits } from './limits.ts';
@@ -29,7 +37,9 @@ export interface SetRequest {
 }
 
 const elementCodec: PayloadCodec<Uint8Array> = {
-  encode: (w, element) => { w.bytes(element); },
+  encode: (w, element) => {
+    w.bytes(element);
+  },
   decode: (r) => r.bytes(),
 };
 
@@ -52,7 +62,8 @@ export function prepareSet(state: SetState | null, request: SetRequest, limits: 
 }
 
 export function setDelta(op: SetOperation, dot: Dot, stamp: Stamp): SetState {
-  const adds = op.action === 'add' ? writeDelta(dot, op.element, op.observed) : removeDelta<Uint8Array>(dot, op.observed);
+  const adds =
+    op.action === 'add' ? writeDelta(dot, op.element, op.observed) : removeDelta<Uint8Array>(dot, op.observed);
   return { type: 'set', ...written(stamp), adds };
 }
 

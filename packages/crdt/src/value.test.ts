@@ -2,8 +2,19 @@ import { replicaId, utf8Encode } from '@skerry/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  applyOperation, counterTotal, isTombstone, prepareOperation, registerValue, setValues, stampToText, valueStamp, valueType, visiblePart,
-  WrongTypeError, type Operation, type Value,
+  applyOperation,
+  counterTotal,
+  isTombstone,
+  prepareOperation,
+  registerValue,
+  setValues,
+  stampToText,
+  valueStamp,
+  valueType,
+  visiblePart,
+  WrongTypeError,
+  type Operation,
+  type Value,
 } from './index.ts';
 import { anyRequests, replicaCount, steps } from './testing/arbitraries.ts';
 import { Cluster, stateText, type PlannedRequest } from './testing/cluster.ts';
@@ -41,20 +52,33 @@ describe('value of a key written as any type', () => {
     cluster.settle();
     expect(cluster.members.map(({ state }) => valueType(state))).toEqual(['register', 'register']);
     expect(counterTotal(cluster.member(0).state)).toBeNull();
-    const reported = cluster.discarded.map(({ reason, loser }) => [reason, loser.type, counterTotal({ parts: [loser] })]);
-    expect(reported).toEqual([['otherType', 'counter', 5n], ['otherType', 'counter', 5n]]);
+    const reported = cluster.discarded.map(({ reason, loser }) => [
+      reason,
+      loser.type,
+      counterTotal({ parts: [loser] }),
+    ]);
+    expect(reported).toEqual([
+      ['otherType', 'counter', 5n],
+      ['otherType', 'counter', 5n],
+    ]);
   });
 
   it('I12: what the visible type hides was reported as discarded', () => {
-    fc.assert(fc.property(steps(anyRequests), (run) => {
-      const cluster = new Cluster(replicaCount).run(run);
-      cluster.settle();
-      const state = cluster.member(0).state;
-      const hidden = (state?.parts ?? []).filter((part) => part !== visiblePart(state!) && !isTombstone({ parts: [part] }));
-      for (const { type } of hidden) {
-        expect(cluster.discarded.some(({ reason, loser }) => reason === 'otherType' && loser.type === type)).toBe(true);
-      }
-    }));
+    fc.assert(
+      fc.property(steps(anyRequests), (run) => {
+        const cluster = new Cluster(replicaCount).run(run);
+        cluster.settle();
+        const state = cluster.member(0).state;
+        const hidden = (state?.parts ?? []).filter(
+          (part) => part !== visiblePart(state!) && !isTombstone({ parts: [part] }),
+        );
+        for (const { type } of hidden) {
+          expect(cluster.discarded.some(({ reason, loser }) => reason === 'otherType' && loser.type === type)).toBe(
+            true,
+          );
+        }
+      }),
+    );
   });
 
   it('a third write of the first type counts what the conflict hid: dropping it would not be associative', () => {
@@ -88,7 +112,10 @@ describe('value of a key written as any type', () => {
   });
 
   it('a delete by a node that does not hold the key kills an earlier write and spares a later one', () => {
-    for (const [skewMs, expected] of [[-50, null], [50, 'v']] as const) {
+    for (const [skewMs, expected] of [
+      [-50, null],
+      [50, 'v'],
+    ] as const) {
       const cluster = new Cluster(2);
       cluster.write(0, { type: 'delete' });
       cluster.write(1, text('v'), { skewMs });
@@ -114,7 +141,11 @@ describe('value of a key written as any type', () => {
   });
 
   it('a replica id reused after its disk was lost costs one write and not convergence', () => {
-    const pairs = [[element('x'), element('y')], [add(5), add(7)], [text('x'), text('y')]] as const;
+    const pairs = [
+      [element('x'), element('y')],
+      [add(5), add(7)],
+      [text('x'), text('y')],
+    ] as const;
     for (const [first, second] of pairs) {
       const a = new Cluster(1).write(0, first)!;
       const b = new Cluster(1).write(0, second)!;

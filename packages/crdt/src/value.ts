@@ -1,11 +1,23 @@
 import { assertPresent, DecodeError, unreachable, type ByteReader, type ByteWriter } from '@skerry/base';
 import type { CausalContext } from './context.ts';
-import { compactCounter, decodeCounter, encodeCounter, mergeCounters, counterSum, type CounterState } from './counter.ts';
+import {
+  compactCounter,
+  decodeCounter,
+  encodeCounter,
+  mergeCounters,
+  counterSum,
+  type CounterState,
+} from './counter.ts';
 import { decodeDocument, encodeDocument, loneChunk, mergeDocuments, type DocumentState } from './document.ts';
 import { compactStore } from './dot-store.ts';
 import { decodeFlag, encodeFlag, mergeFlags, type FlagState } from './flag.ts';
 import { laterOf, outlivesDelete } from './lifetime.ts';
-import { decodeMultiRegister, encodeMultiRegister, mergeMultiRegisters, type MultiRegisterState } from './multi-register.ts';
+import {
+  decodeMultiRegister,
+  encodeMultiRegister,
+  mergeMultiRegisters,
+  type MultiRegisterState,
+} from './multi-register.ts';
 import { decodeRegister, encodeRegister, mergeRegisters, type RegisterState } from './register.ts';
 import { decodeSet, encodeSet, mergeSets, type SetState } from './set.ts';
 import { compareStamps, stampZero, type Stamp } from './stamp.ts';
@@ -101,7 +113,12 @@ function mergeParts(a: Part, b: Part, discarded: Discarded[]): Part {
       const { state, discarded: chunks } = mergeDocuments(a, sameType(a, b));
       const stamp = state.writtenAt ?? stampZero;
       for (const entry of chunks) {
-        discarded.push({ reason: 'documentDeleted', loser: loneChunk(entry, stamp), stamp, winnerStamp: partStamp(state) });
+        discarded.push({
+          reason: 'documentDeleted',
+          loser: loneChunk(entry, stamp),
+          stamp,
+          winnerStamp: partStamp(state),
+        });
       }
       return state;
     }

@@ -16,7 +16,9 @@ export function registerValue(value: Value | null): Uint8Array | null {
 }
 
 /** The concurrent values in order of their stamps, and the context that the next write names to replace them. */
-export function multiRegisterValues(value: Value | null): { siblings: readonly Sibling[]; context: CausalContext } | null {
+export function multiRegisterValues(
+  value: Value | null,
+): { siblings: readonly Sibling[]; context: CausalContext } | null {
   const part = visibleAs(value, 'multiRegister');
   return part === null ? null : multiRegisterView(part);
 }

@@ -9,7 +9,9 @@ const wideBytesReadMax = 18;
 
 /** LEB128 of a non-negative integer of any width. */
 export function writeUnsigned(w: ByteWriter, value: bigint): void {
-  assert(value >= 0n && value < 1n << BigInt(7 * wideBytesMax), 'wide integer out of range', { value: value.toString() });
+  assert(value >= 0n && value < 1n << BigInt(7 * wideBytesMax), 'wide integer out of range', {
+    value: value.toString(),
+  });
   let rest = value;
   while (rest >= 0x80n) {
     w.u8(Number(rest & 0x7fn) | 0x80);

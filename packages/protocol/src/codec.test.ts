@@ -8,7 +8,12 @@ import { clientMessageSchema, serverMessageSchema } from './schemas.ts';
 import { clientMessages, serverMessages, wires } from './testing/arbitraries.ts';
 import { packWire, unpackWire, wireDepthMax, type Wire } from './wire.ts';
 
-const get: RequestMessage = { kind: 'request', requestId: 7, operation: { kind: 'get', key: 'k', consistent: true }, timeoutMs: null };
+const get: RequestMessage = {
+  kind: 'request',
+  requestId: 7,
+  operation: { kind: 'get', key: 'k', consistent: true },
+  timeoutMs: null,
+};
 
 /** The messages, or the code of the error. */
 function outcome<T>(decode: () => T): T | string {
@@ -31,21 +36,27 @@ function mutate(wire: Wire, choice: readonly number[], replacement: Wire): Wire 
 
 describe('a frame', () => {
   it('of a client decodes to the messages that were encoded', () => {
-    fc.assert(fc.property(fc.array(clientMessages, { maxLength: 5 }), (messages) => {
-      expect(decodeClientFrame(encodeFrame(messages))).toEqual(messages);
-    }));
+    fc.assert(
+      fc.property(fc.array(clientMessages, { maxLength: 5 }), (messages) => {
+        expect(decodeClientFrame(encodeFrame(messages))).toEqual(messages);
+      }),
+    );
   });
 
   it('of a server decodes to the messages that were encoded', () => {
-    fc.assert(fc.property(fc.array(serverMessages, { maxLength: 5 }), (messages) => {
-      expect(decodeServerFrame(encodeFrame(messages))).toEqual(messages);
-    }));
+    fc.assert(
+      fc.property(fc.array(serverMessages, { maxLength: 5 }), (messages) => {
+        expect(decodeServerFrame(encodeFrame(messages))).toEqual(messages);
+      }),
+    );
   });
 
   it('gives bytes as views of itself, plain ones also of a Buffer', () => {
     const value = new Uint8Array([1, 2, 3]);
     const id = { client: '0'.repeat(32) as never, sequence: 1, answeredBelow: 1, retry: false };
-    const frame = Buffer.from(encodeFrame([{ ...get, operation: { kind: 'set', key: 'k', value, consistent: true }, id }]));
+    const frame = Buffer.from(
+      encodeFrame([{ ...get, operation: { kind: 'set', key: 'k', value, consistent: true }, id }]),
+    );
     const [message] = decodeClientFrame(frame) as [RequestMessage];
     const decoded = (message.operation as { value: Uint8Array }).value;
     expect(decoded.constructor).toBe(Uint8Array);
@@ -76,7 +87,8 @@ describe('the checks of the codec', () => {
       fc.property(serverMessages, fc.array(fc.nat(), { maxLength: 6 }), wires, (message, path, junk) => {
         const wire = mutate(unpackWire(encodeFrame([message])), [0, ...path], junk);
         const decoded = outcome(() => decodeServerFrame(packWire(wire)));
-        if (typeof decoded !== 'string') for (const each of decoded) expect(serverMessageSchema.parse(each)).toEqual(each);
+        if (typeof decoded !== 'string')
+          for (const each of decoded) expect(serverMessageSchema.parse(each)).toEqual(each);
       }),
       { numRuns: 2_000 },
     );
@@ -131,22 +143,99 @@ describe('a bad request in a good frame', () => {
   });
 
   it('is refused for a lone surrogate in its key', () => {
-    expect(refused((wire) => { wire[4] = [0, 'a\ud800', true, null]; })).toMatchObject({ code: 'KEY_NOT_UTF8' });
+    expect(
+      refused((wire) => {
+        wire[4] = [0, 'a\ud800', true, null];
+      }),
+    ).toMatchObject({ code: 'KEY_NOT_UTF8' });
   });
 
   it.each<[string, string, (wire: Wire[]) => void]>([
-    ['an operation that is not known', 'UNKNOWN_OPERATION', (wire) => { wire[4] = [99]; }],
-    ['a field more than is known', 'UNKNOWN_FIELD', (wire) => { wire[4] = [0, 'k', true, null, 'more']; }],
-    ['an element more than is known', 'UNKNOWN_FIELD', (wire) => { wire.push(1); }],
-    ['a missing field', 'BAD_REQUEST', (wire) => { wire[4] = [0, 'k']; }],
-    ['a number for a key', 'BAD_REQUEST', (wire) => { wire[4] = [0, 5, true, null]; }],
-    ['a negative timeout', 'BAD_REQUEST', (wire) => { wire[2] = -1; }],
-    ['a write without an id', 'BAD_REQUEST', (wire) => { wire[4] = [3, 'k', true, null]; }],
-    ['a read with an id', 'BAD_REQUEST', (wire) => { wire[3] = ['0'.repeat(32), 1, 1, false]; }],
-    ['a missing after', 'BAD_REQUEST', (wire) => { wire.pop(); }],
-    ['an after on what is not a read', 'BAD_REQUEST', (wire) => { wire[4] = [13]; wire[5] = [[], []]; }],
-    ['an after of one list only', 'BAD_REQUEST', (wire) => { wire[5] = [[]]; }],
-    ['a position of no replica', 'BAD_REQUEST', (wire) => { wire[5] = [[[2 ** 48, 1]], []]; }],
+    [
+      'an operation that is not known',
+      'UNKNOWN_OPERATION',
+      (wire) => {
+        wire[4] = [99];
+      },
+    ],
+    [
+      'a field more than is known',
+      'UNKNOWN_FIELD',
+      (wire) => {
+        wire[4] = [0, 'k', true, null, 'more'];
+      },
+    ],
+    [
+      'an element more than is known',
+      'UNKNOWN_FIELD',
+      (wire) => {
+        wire.push(1);
+      },
+    ],
+    [
+      'a missing field',
+      'BAD_REQUEST',
+      (wire) => {
+        wire[4] = [0, 'k'];
+      },
+    ],
+    [
+      'a number for a key',
+      'BAD_REQUEST',
+      (wire) => {
+        wire[4] = [0, 5, true, null];
+      },
+    ],
+    [
+      'a negative timeout',
+      'BAD_REQUEST',
+      (wire) => {
+        wire[2] = -1;
+      },
+    ],
+    [
+      'a write without an id',
+      'BAD_REQUEST',
+      (wire) => {
+        wire[4] = [3, 'k', true, null];
+      },
+    ],
+    [
+      'a read with an id',
+      'BAD_REQUEST',
+      (wire) => {
+        wire[3] = ['0'.repeat(32), 1, 1, false];
+      },
+    ],
+    [
+      'a missing after',
+      'BAD_REQUEST',
+      (wire) => {
+        wire.pop();
+      },
+    ],
+    [
+      'an after on what is not a read',
+      'BAD_REQUEST',
+      (wire) => {
+        wire[4] = [13];
+        wire[5] = [[], []];
+      },
+    ],
+    [
+      'an after of one list only',
+      'BAD_REQUEST',
+      (wire) => {
+        wire[5] = [[]];
+      },
+    ],
+    [
+      'a position of no replica',
+      'BAD_REQUEST',
+      (wire) => {
+        wire[5] = [[[2 ** 48, 1]], []];
+      },
+    ],
   ])('is refused alone for %s', (_, code, change) => {
     expect(refused(change)).toMatchObject({ kind: 'refused', requestId: 7, code });
   });
@@ -187,26 +276,38 @@ describe('a frame of garbage', () => {
 
   it('never throws anything but a ProtocolError, whatever bytes are changed', () => {
     fc.assert(
-      fc.property(fc.array(clientMessages, { minLength: 1, maxLength: 3 }), fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 6 }), fc.nat(), (messages, changes, cut) => {
-        const frame = encodeFrame(messages).slice();
-        for (const [at, byte] of changes) frame[at % frame.length] = byte;
-        outcome(() => decodeClientFrame(frame));
-        outcome(() => decodeServerFrame(frame));
-        outcome(() => decodeClientFrame(frame.subarray(0, cut % frame.length)));
-      }),
+      fc.property(
+        fc.array(clientMessages, { minLength: 1, maxLength: 3 }),
+        fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 6 }),
+        fc.nat(),
+        (messages, changes, cut) => {
+          const frame = encodeFrame(messages).slice();
+          for (const [at, byte] of changes) frame[at % frame.length] = byte;
+          outcome(() => decodeClientFrame(frame));
+          outcome(() => decodeServerFrame(frame));
+          outcome(() => decodeClientFrame(frame.subarray(0, cut % frame.length)));
+        },
+      ),
       { numRuns: 1_000 },
     );
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => { outcome(() => decodeClientFrame(bytes)); }), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        outcome(() => decodeClientFrame(bytes));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 
 describe('the reader of MessagePack', () => {
   it('reads what msgpackr reads', () => {
     const second = new Unpackr({ useRecords: false });
-    fc.assert(fc.property(wires, (wire) => {
-      const bytes = packWire(wire);
-      expect(unpackWire(bytes)).toEqual(plain(second.unpack(bytes)));
-    }));
+    fc.assert(
+      fc.property(wires, (wire) => {
+        const bytes = packWire(wire);
+        expect(unpackWire(bytes)).toEqual(plain(second.unpack(bytes)));
+      }),
+    );
   });
 
   it('reads every form of integer that others may write', () => {

@@ -1,9 +1,24 @@
 import { ProtocolError } from './errors.ts';
 import { Refusal } from './layout.ts';
 import {
-  answerLayout, answerTag, causalityLayout, clientControlLayout, operationLayout, requestIdLayout, requestTag, serverControlLayout, timeoutLayout, writeIdLayout,
+  answerLayout,
+  answerTag,
+  causalityLayout,
+  clientControlLayout,
+  operationLayout,
+  requestIdLayout,
+  requestTag,
+  serverControlLayout,
+  timeoutLayout,
+  writeIdLayout,
 } from './layouts.ts';
-import { frameBytesMaxDefault, type ClientMessage, type RefusedRequest, type RequestMessage, type ServerMessage } from './messages.ts';
+import {
+  frameBytesMaxDefault,
+  type ClientMessage,
+  type RefusedRequest,
+  type RequestMessage,
+  type ServerMessage,
+} from './messages.ts';
 import type { ControlOperation, Operation } from './operations.ts';
 import { packWire, unpackWire, type Wire } from './wire.ts';
 
@@ -22,8 +37,13 @@ export function encodeFrame(messages: readonly (ClientMessage | ServerMessage)[]
  * a frame that is bad as such throws {@link ProtocolError}, and the connection ends. Bytes are views of the frame.
  * Limits of keys, values and counts are the replica's to check; the frame's size bounds what is built here.
  */
-export function decodeClientFrame(bytes: Uint8Array, frameBytesMax: number = frameBytesMaxDefault): (ClientMessage | RefusedRequest)[] {
-  return decodeFrame(bytes, frameBytesMax, (wire) => (wire[0] === requestTag ? readRequest(wire) : clientControlLayout.read(wire)));
+export function decodeClientFrame(
+  bytes: Uint8Array,
+  frameBytesMax: number = frameBytesMaxDefault,
+): (ClientMessage | RefusedRequest)[] {
+  return decodeFrame(bytes, frameBytesMax, (wire) =>
+    wire[0] === requestTag ? readRequest(wire) : clientControlLayout.read(wire),
+  );
 }
 
 /** What a server sent. Throws {@link ProtocolError} on anything else. Bytes are views of the frame. */
@@ -66,7 +86,8 @@ export function isRead(operation: Operation | ControlOperation): boolean {
 }
 
 function decodeFrame<T>(bytes: Uint8Array, frameBytesMax: number, read: (wire: readonly Wire[]) => T): T[] {
-  if (bytes.length > frameBytesMax) throw new ProtocolError('FRAME_TOO_LARGE', `${bytes.length} bytes, at most ${frameBytesMax}`);
+  if (bytes.length > frameBytesMax)
+    throw new ProtocolError('FRAME_TOO_LARGE', `${bytes.length} bytes, at most ${frameBytesMax}`);
   const frame = unpackWire(bytes);
   if (!Array.isArray(frame)) throw new ProtocolError('MALFORMED_FRAME', 'a frame is an array of messages');
   return frame.map((wire: Wire) => {
@@ -87,7 +108,8 @@ function readRequest(wire: readonly Wire[]): RequestMessage | RefusedRequest {
     const timeoutMs = timeoutLayout.read(wire[2]);
     const operation = operationLayout.read(wire[4]);
     const write = isWrite(operation);
-    if ((wire[3] !== null) !== write) throw new Refusal('BAD_REQUEST', write ? 'a write needs an id' : 'only a write has an id');
+    if ((wire[3] !== null) !== write)
+      throw new Refusal('BAD_REQUEST', write ? 'a write needs an id' : 'only a write has an id');
     const after = wire[5];
     if (after !== null) {
       if (!isRead(operation)) throw new Refusal('BAD_REQUEST', 'only a read has an after');
@@ -105,8 +127,12 @@ function writeMessage(message: ClientMessage | ServerMessage): Wire {
   switch (message.kind) {
     case 'request':
       return [
-        requestTag, message.requestId, message.timeoutMs, message.id === undefined ? null : writeIdLayout.write(message.id),
-        operationLayout.write(message.operation), message.after === undefined ? null : causalityLayout.write(message.after),
+        requestTag,
+        message.requestId,
+        message.timeoutMs,
+        message.id === undefined ? null : writeIdLayout.write(message.id),
+        operationLayout.write(message.operation),
+        message.after === undefined ? null : causalityLayout.write(message.after),
       ];
     case 'answer':
       return [answerTag, message.requestId, answerLayout.write(message.answer)];

@@ -14,7 +14,11 @@ describe('the table of errors', () => {
 
   it('passes the codec with every code', () => {
     for (const code of errorCodes) {
-      const message = { kind: 'answer' as const, requestId: 1, answer: { kind: 'error' as const, code, detail: 'why' } };
+      const message = {
+        kind: 'answer' as const,
+        requestId: 1,
+        answer: { kind: 'error' as const, code, detail: 'why' },
+      };
       expect(decodeServerFrame(encodeFrame([message]))).toEqual([message]);
     }
   });
@@ -35,7 +39,15 @@ describe('the table of errors', () => {
   });
 
   it('calls indefinite whatever may come after the request was executed', () => {
-    for (const code of ['CONNECTION_LOST', 'TIMEOUT', 'ABORTED', 'CLOSED', 'STOPPING', 'SEQUENCE_ANSWERED', 'SLOW_CONSUMER'] as const) {
+    for (const code of [
+      'CONNECTION_LOST',
+      'TIMEOUT',
+      'ABORTED',
+      'CLOSED',
+      'STOPPING',
+      'SEQUENCE_ANSWERED',
+      'SLOW_CONSUMER',
+    ] as const) {
       expect(errorEntry(code).definite).toBe(false);
     }
   });

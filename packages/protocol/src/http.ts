@@ -74,27 +74,54 @@ export interface HttpProblem {
 const base64 = z.literal('base64').exactOptional();
 const outcome = z.enum(['applied', 'refused', 'notApplied', 'undecided']);
 const view = httpViewSchema.exactOptional();
-const entry = z.strictObject({ key: z.string(), value: z.string().nullable(), encoding: base64, view, version: z.string() });
+const entry = z.strictObject({
+  key: z.string(),
+  value: z.string().nullable(),
+  encoding: base64,
+  view,
+  version: z.string(),
+});
 
 export const httpKeyResponseSchema: z.ZodType<HttpKeyResponse> = z.strictObject({
-  valid: z.boolean(), timeout: z.boolean(), value: z.string().nullable(), encoding: base64, version: z.string().nullable(),
-  view, outcome: outcome.exactOptional(), receipt: z.string().exactOptional(), ticket: z.string().exactOptional(),
+  valid: z.boolean(),
+  timeout: z.boolean(),
+  value: z.string().nullable(),
+  encoding: base64,
+  version: z.string().nullable(),
+  view,
+  outcome: outcome.exactOptional(),
+  receipt: z.string().exactOptional(),
+  ticket: z.string().exactOptional(),
   behind: z.literal(true).exactOptional(),
 });
 export const httpSwapBodySchema: z.ZodType<HttpSwapBody> = z.strictObject({
-  newValue: z.string().nullable(), oldValue: z.string().nullable(), encoding: z.enum(['base64', 'text']).exactOptional(),
+  newValue: z.string().nullable(),
+  oldValue: z.string().nullable(),
+  encoding: z.enum(['base64', 'text']).exactOptional(),
 });
 export const httpListResponseSchema: z.ZodType<HttpListResponse> = z.strictObject({
-  entries: z.array(entry), next: z.string().nullable(), timeout: z.boolean(),
+  entries: z.array(entry),
+  next: z.string().nullable(),
+  timeout: z.boolean(),
 });
 export const httpWatchEventSchema: z.ZodType<HttpWatchEvent> = z.strictObject({
-  events: z.array(entry), cursor: z.string(), reset: z.enum(['more', 'last']).exactOptional(),
+  events: z.array(entry),
+  cursor: z.string(),
+  reset: z.enum(['more', 'last']).exactOptional(),
 });
 export const httpReceiptResponseSchema: z.ZodType<HttpReceiptResponse> = z.strictObject({
-  state: z.enum(['accepted', 'promoted', 'merged', 'superseded', 'rejected', 'unknown']), reason: z.string().exactOptional(),
-  version: z.string().nullable(), timeout: z.boolean(),
+  state: z.enum(['accepted', 'promoted', 'merged', 'superseded', 'rejected', 'unknown']),
+  reason: z.string().exactOptional(),
+  version: z.string().nullable(),
+  timeout: z.boolean(),
 });
 export const httpProblemSchema: z.ZodType<HttpProblem> = z.strictObject({
-  type: z.string(), title: z.string(), status: z.int(), detail: z.string(), code: z.enum(errorCodes as [ErrorCode, ...ErrorCode[]]),
-  definite: z.boolean(), retry: z.enum(['no', 'sameNode', 'otherNode', 'later']), ticket: z.string().exactOptional(),
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.enum(errorCodes as [ErrorCode, ...ErrorCode[]]),
+  definite: z.boolean(),
+  retry: z.enum(['no', 'sameNode', 'otherNode', 'later']),
+  ticket: z.string().exactOptional(),
 });

@@ -28,7 +28,9 @@ export interface OptionalField<T> extends Field<T> {
 }
 
 type Fields<T> = {
-  readonly [K in keyof T]-?: Record<never, never> extends Pick<T, K> ? OptionalField<Exclude<T[K], undefined>> : Field<T[K]>;
+  readonly [K in keyof T]-?: Record<never, never> extends Pick<T, K>
+    ? OptionalField<Exclude<T[K], undefined>>
+    : Field<T[K]>;
 };
 
 const same = <T extends Wire>(value: T): Wire => value;
@@ -69,7 +71,11 @@ export const finite: Field<number> = {
 /** A safe integer from `min` to `max`; of either sign if neither is given. */
 export function integer(min: number = Number.MIN_SAFE_INTEGER, max: number = Number.MAX_SAFE_INTEGER): Field<number> {
   const name =
-    min === Number.MIN_SAFE_INTEGER ? 'integer' : max === Number.MAX_SAFE_INTEGER ? `integer ≥ ${min}` : `integer ${min} to ${max}`;
+    min === Number.MIN_SAFE_INTEGER
+      ? 'integer'
+      : max === Number.MAX_SAFE_INTEGER
+        ? `integer ≥ ${min}`
+        : `integer ${min} to ${max}`;
   return {
     name,
     write: same,
@@ -186,7 +192,12 @@ interface Typed {
   readonly type: string;
   readonly action?: string;
 }
-type ActionNames<T extends Typed> = T extends { readonly type: infer K extends string; readonly action: infer A extends string } ? `${K}.${A}` : T['type'];
+type ActionNames<T extends Typed> = T extends {
+  readonly type: infer K extends string;
+  readonly action: infer A extends string;
+}
+  ? `${K}.${A}`
+  : T['type'];
 type OfName<T extends Typed, Name extends string> = T extends Typed ? (Name extends ActionNames<T> ? T : never) : never;
 type TypeAlternatives<T extends Typed> = {
   readonly [Name in ActionNames<T>]: readonly [tag: number, fields: Fields<Omit<OfName<T, Name>, 'type' | 'action'>>];
@@ -194,11 +205,19 @@ type TypeAlternatives<T extends Typed> = {
 
 export interface UnionField<T> extends Field<T> {
   /** For docs/protocol.md: name, tag and fields of every alternative. */
-  readonly alternatives: readonly { readonly kind: string; readonly tag: number; readonly fields: readonly (readonly [string, string])[] }[];
+  readonly alternatives: readonly {
+    readonly kind: string;
+    readonly tag: number;
+    readonly fields: readonly (readonly [string, string])[];
+  }[];
 }
 
 /** Objects told apart by `kind`, each as an array of its tag and its fields. Tags are part of the protocol: never reuse one. */
-export function union<T extends { readonly kind: string }>(name: string, alternatives: KindAlternatives<T>, unknown: ErrorCode = 'BAD_REQUEST'): UnionField<T> {
+export function union<T extends { readonly kind: string }>(
+  name: string,
+  alternatives: KindAlternatives<T>,
+  unknown: ErrorCode = 'BAD_REQUEST',
+): UnionField<T> {
   return unionOf<T>({ name, unknown, alternatives, nameOf: ({ kind }) => kind, begin: (kind) => ({ kind }) });
 }
 
@@ -255,7 +274,11 @@ function unionOf<T extends object>({ name, unknown, alternatives, nameOf, begin 
 type Plan = readonly { readonly key: string; readonly field: Field<unknown>; readonly optional: boolean }[];
 
 function planOf(fields: object): Plan {
-  return (Object.entries(fields) as [string, Field<unknown>][]).map(([key, field]) => ({ key, field, optional: 'optional' in field }));
+  return (Object.entries(fields) as [string, Field<unknown>][]).map(([key, field]) => ({
+    key,
+    field,
+    optional: 'optional' in field,
+  }));
 }
 
 function namesOf(plan: Plan): readonly (readonly [string, string])[] {
@@ -271,7 +294,8 @@ function writeFields(plan: Plan, value: object, into: Wire[]): Wire[] {
 }
 
 function readFields(plan: Plan, wire: readonly Wire[], start: number, into: Record<string, unknown>): object {
-  if (wire.length > start + plan.length) throw new Refusal('UNKNOWN_FIELD', `${wire.length - start} fields where ${plan.length} are known`);
+  if (wire.length > start + plan.length)
+    throw new Refusal('UNKNOWN_FIELD', `${wire.length - start} fields where ${plan.length} are known`);
   for (let i = 0; i < plan.length; i++) {
     const { key, field, optional: absent } = plan[i] as Plan[number];
     const element = wire[start + i];

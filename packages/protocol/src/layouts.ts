@@ -1,16 +1,59 @@
 import { isClientId, replicaIdMax, type ClientId, type NodeId, type RegionId, type ReplicaId } from '@skerry/base';
 import { isErrorCode, type ErrorCode } from './errors.ts';
 import {
-  binary, bool, checkedText, finite, integer, keyText, list, name, nullable, oneOf, optional, record, text, typeUnion, union, yes,
-  type Field, type RecordField, type UnionField,
+  binary,
+  bool,
+  checkedText,
+  finite,
+  integer,
+  keyText,
+  list,
+  name,
+  nullable,
+  oneOf,
+  optional,
+  record,
+  text,
+  typeUnion,
+  union,
+  yes,
+  type Field,
+  type RecordField,
+  type UnionField,
 } from './layout.ts';
 import type {
-  CancelMessage, ClientLimits, GoodbyeMessage, HelloMessage, Member, MembersMessage, PingMessage, PongMessage, RegionClients, SeenMessage,
+  CancelMessage,
+  ClientLimits,
+  GoodbyeMessage,
+  HelloMessage,
+  Member,
+  MembersMessage,
+  PingMessage,
+  PongMessage,
+  RegionClients,
+  SeenMessage,
   WelcomeMessage,
 } from './messages.ts';
 import type {
-  Answer, Causality, Compare, ConflictEntry, ConflictReason, ControlOperation, ListEntry, MemberSpec, NodeStatus, Operation, Outcome,
-  ReceiptState, RegionStatus, TxnOperation, ValueChange, ValueType, ValueView, WatchEvent, WriteId,
+  Answer,
+  Causality,
+  Compare,
+  ConflictEntry,
+  ConflictReason,
+  ControlOperation,
+  ListEntry,
+  MemberSpec,
+  NodeStatus,
+  Operation,
+  Outcome,
+  ReceiptState,
+  RegionStatus,
+  TxnOperation,
+  ValueChange,
+  ValueType,
+  ValueView,
+  WatchEvent,
+  WriteId,
 } from './operations.ts';
 
 const leasePattern = /^[A-Za-z0-9._-]{1,64}$/;
@@ -63,7 +106,12 @@ export const valueViewLayout: UnionField<ValueView> = typeUnion<ValueView>('view
 const view = optional(valueViewLayout);
 
 const memberSpec: RecordField<MemberSpec> = record<MemberSpec>('new member', {
-  node: nodeName, peerUrl: text, clientUrl: text, adminUrl: text, learner: bool, replica: nullable(replica),
+  node: nodeName,
+  peerUrl: text,
+  clientUrl: text,
+  adminUrl: text,
+  learner: bool,
+  replica: nullable(replica),
 });
 
 export const operationLayout: UnionField<Operation | ControlOperation> = union<Operation | ControlOperation>(
@@ -95,53 +143,116 @@ export const operationLayout: UnionField<Operation | ControlOperation> = union<O
 );
 
 export const writeIdLayout: RecordField<WriteId> = record<WriteId>('write id', {
-  client: checkedText<ClientId>('client id', isClientId), sequence: positive, answeredBelow: positive, retry: bool,
+  client: checkedText<ClientId>('client id', isClientId),
+  sequence: positive,
+  answeredBelow: positive,
+  retry: bool,
 });
 
 const position = record<Causality['positions'][number]>('position', { origin: replica, sequence: uint });
 const dot = record<Causality['dots'][number]>('dot', { replica, sequence: uint });
-export const causalityLayout: RecordField<Causality> = record<Causality>('causality', { positions: list(position), dots: list(dot) });
+export const causalityLayout: RecordField<Causality> = record<Causality>('causality', {
+  positions: list(position),
+  dots: list(dot),
+});
 
-const listEntry: RecordField<ListEntry> = record<ListEntry>('entry', { key: text, value: bytesOrNil, version: text, view });
-const watchEvent: RecordField<WatchEvent> = record<WatchEvent>('event', { key: text, value: bytesOrNil, version: text, view });
+const listEntry: RecordField<ListEntry> = record<ListEntry>('entry', {
+  key: text,
+  value: bytesOrNil,
+  version: text,
+  view,
+});
+const watchEvent: RecordField<WatchEvent> = record<WatchEvent>('event', {
+  key: text,
+  value: bytesOrNil,
+  version: text,
+  view,
+});
 const txnResult = record<{ key: string; value: Uint8Array | null; version: string | null }>('result', {
-  key: text, value: bytesOrNil, version: textOrNil,
+  key: text,
+  value: bytesOrNil,
+  version: textOrNil,
 });
 const conflictEntry: RecordField<ConflictEntry> = record<ConflictEntry>('conflict', {
-  id: text, key: text,
+  id: text,
+  key: text,
   reason: oneOf<ConflictReason>('superseded', 'overwrote', 'otherType', 'siblingLimit', 'documentDeleted', 'rejected'),
-  loser: nullable(valueViewLayout), loserVersion: text, loserRegion: nullable(regionName),
-  winner: nullable(valueViewLayout), winnerVersion: text, winnerRegion: nullable(regionName),
+  loser: nullable(valueViewLayout),
+  loserVersion: text,
+  loserRegion: nullable(regionName),
+  winner: nullable(valueViewLayout),
+  winnerVersion: text,
+  winnerRegion: nullable(regionName),
   timeMs: uint,
 });
-const regionNode = record<RegionStatus['nodes'][number]>('region node', { node: nodeName, clientUrl: text, peerUrl: text, adminUrl: text });
+const regionNode = record<RegionStatus['nodes'][number]>('region node', {
+  node: nodeName,
+  clientUrl: text,
+  peerUrl: text,
+  adminUrl: text,
+});
 const regionPartition = record<RegionStatus['partitions'][number]>('region partition', {
-  partition: uint, head: uint, applied: uint, lagMs: finite, unacknowledged: uint,
+  partition: uint,
+  head: uint,
+  applied: uint,
+  lagMs: finite,
+  unacknowledged: uint,
 });
 const regionStatus: RecordField<RegionStatus> = record<RegionStatus>('region status', {
-  region: regionName, state: oneOf('self', 'up', 'down', 'evicted'), nodes: list(regionNode), partitions: list(regionPartition),
+  region: regionName,
+  state: oneOf('self', 'up', 'down', 'evicted'),
+  nodes: list(regionNode),
+  partitions: list(regionPartition),
   clockOffsetMs: nullable(finite),
 });
 const partitionStatus = record<NodeStatus['partitions'][number]>('partition status', {
-  partition: uint, role: text, term: uint, leader: nullable(nodeName), commit: uint, applied: uint, firstIndex: uint, lastIndex: uint,
-  pending: uint, voters: list(nodeName), learners: list(nodeName), quorum: bool,
+  partition: uint,
+  role: text,
+  term: uint,
+  leader: nullable(nodeName),
+  commit: uint,
+  applied: uint,
+  firstIndex: uint,
+  lastIndex: uint,
+  pending: uint,
+  voters: list(nodeName),
+  learners: list(nodeName),
+  quorum: bool,
 });
 const nodeStatus: RecordField<NodeStatus> = record<NodeStatus>('status', {
-  node: nodeName, partitions: list(partitionStatus), storageFull: bool, peers: list(nodeName),
+  node: nodeName,
+  partitions: list(partitionStatus),
+  storageFull: bool,
+  peers: list(nodeName),
 });
 
 export const answerLayout: UnionField<Answer> = union<Answer>('answer', {
-  key: [0, {
-    valid: bool, timeout: bool, value: bytesOrNil, version: textOrNil, outcome: optional(outcome), receipt: optional(text), ticket: optional(text),
-    view, behind: optional(yes),
-  }],
+  key: [
+    0,
+    {
+      valid: bool,
+      timeout: bool,
+      value: bytesOrNil,
+      version: textOrNil,
+      outcome: optional(outcome),
+      receipt: optional(text),
+      ticket: optional(text),
+      view,
+      behind: optional(yes),
+    },
+  ],
   list: [1, { entries: list(listEntry), next: textOrNil, timeout: bool }],
   txn: [2, { timeout: bool, outcome, succeeded: bool, results: list(txnResult), ticket: optional(text) }],
   lease: [3, { timeout: bool, outcome, ttlMs: uint, ticket: optional(text) }],
-  receipt: [4, {
-    state: oneOf<ReceiptState>('accepted', 'promoted', 'merged', 'superseded', 'rejected', 'unknown'),
-    reason: optional(text), version: textOrNil, timeout: bool,
-  }],
+  receipt: [
+    4,
+    {
+      state: oneOf<ReceiptState>('accepted', 'promoted', 'merged', 'superseded', 'rejected', 'unknown'),
+      reason: optional(text),
+      version: textOrNil,
+      timeout: bool,
+    },
+  ],
   conflicts: [5, { entries: list(conflictEntry), next: textOrNil }],
   status: [6, { status: nodeStatus }],
   done: [7, {}],
@@ -151,15 +262,27 @@ export const answerLayout: UnionField<Answer> = union<Answer>('answer', {
 });
 
 const requestId = integer(0, 0xffff_ffff);
-const member: RecordField<Member> = record<Member>('member', { node: nodeName, role: oneOf('voter', 'learner'), clientUrl: text, adminUrl: text });
+const member: RecordField<Member> = record<Member>('member', {
+  node: nodeName,
+  role: oneOf('voter', 'learner'),
+  clientUrl: text,
+  adminUrl: text,
+});
 const members = list(member);
 const leaders = list(nullable(nodeName));
 const limits: RecordField<ClientLimits> = record<ClientLimits>('limits', {
-  keyBytesMax: positive, valueBytesMax: positive, txnOperationsMax: positive, frameBytesMax: positive, requestsOpenMax: positive, listLimitMax: positive,
+  keyBytesMax: positive,
+  valueBytesMax: positive,
+  txnOperationsMax: positive,
+  frameBytesMax: positive,
+  requestsOpenMax: positive,
+  listLimitMax: positive,
 });
 
 /** What a client sends, except for requests: those are taken apart field by field, so that one bad one can be refused. */
-export const clientControlLayout: UnionField<HelloMessage | CancelMessage | PingMessage> = union<HelloMessage | CancelMessage | PingMessage>('message', {
+export const clientControlLayout: UnionField<HelloMessage | CancelMessage | PingMessage> = union<
+  HelloMessage | CancelMessage | PingMessage
+>('message', {
   hello: [0, { protocolVersion: uint, cluster: textOrNil }],
   cancel: [2, { requestId }],
   ping: [3, { nonce: requestId }],
@@ -170,21 +293,52 @@ export const timeoutLayout: Field<number | null> = nullable(uint);
 
 const regionClients = record<RegionClients>('region', { region: regionName, clientUrls: list(text) });
 const regions = list(regionClients);
-const seenPartition = record<SeenMessage['partitions'][number]>('seen partition', { partition: uint, positions: list(position), promoted: dot });
+const seenPartition = record<SeenMessage['partitions'][number]>('seen partition', {
+  partition: uint,
+  positions: list(position),
+  promoted: dot,
+});
 
 /** For docs/protocol.md: everything that stands in messages as an array of its fields. */
 export const recordLayouts: readonly Pick<RecordField<never>, 'name' | 'fields'>[] = [
-  writeIdLayout, causalityLayout, position, dot, memberSpec, limits, member, regionClients, seenPartition, listEntry, watchEvent, txnResult,
-  conflictEntry, regionStatus, regionNode, regionPartition, nodeStatus, partitionStatus,
+  writeIdLayout,
+  causalityLayout,
+  position,
+  dot,
+  memberSpec,
+  limits,
+  member,
+  regionClients,
+  seenPartition,
+  listEntry,
+  watchEvent,
+  txnResult,
+  conflictEntry,
+  regionStatus,
+  regionNode,
+  regionPartition,
+  nodeStatus,
+  partitionStatus,
 ];
 
 export type ServerControlMessage = WelcomeMessage | MembersMessage | SeenMessage | GoodbyeMessage | PongMessage;
 
 export const serverControlLayout: UnionField<ServerControlMessage> = union<ServerControlMessage>('message', {
-  welcome: [0, {
-    protocolVersion: uint, cluster: text, region: regionName, node: nodeName, partitionCount: integer(1, 65_536), nowMs: uint,
-    limits, members, leaders, regions,
-  }],
+  welcome: [
+    0,
+    {
+      protocolVersion: uint,
+      cluster: text,
+      region: regionName,
+      node: nodeName,
+      partitionCount: integer(1, 65_536),
+      nowMs: uint,
+      limits,
+      members,
+      leaders,
+      regions,
+    },
+  ],
   members: [2, { members, leaders, regions }],
   goodbye: [3, { code: errorCode, detail: text }],
   pong: [4, { nonce: requestId }],

@@ -48,7 +48,13 @@ export interface PingMessage {
   readonly nonce: number;
 }
 
-export type ServerMessage = WelcomeMessage | AnswerMessage | MembersMessage | SeenMessage | GoodbyeMessage | PongMessage;
+export type ServerMessage =
+  | WelcomeMessage
+  | AnswerMessage
+  | MembersMessage
+  | SeenMessage
+  | GoodbyeMessage
+  | PongMessage;
 
 export interface WelcomeMessage {
   readonly kind: 'welcome';

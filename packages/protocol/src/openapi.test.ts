@@ -8,7 +8,9 @@ describe('the OpenAPI document', () => {
 
   it('refers only to schemas that it holds', () => {
     const { schemas } = document['components'] as { schemas: Record<string, unknown> };
-    const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map((match) => match[1] as string);
+    const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
+      (match) => match[1] as string,
+    );
     expect(references.length).toBeGreaterThan(10);
     expect(references.filter((name) => !(name in schemas))).toEqual([]);
   });
@@ -20,7 +22,9 @@ describe('the OpenAPI document', () => {
   });
 
   it('describes bodies as the schemas check them', () => {
-    const { schemas } = document['components'] as { schemas: Record<string, { additionalProperties: boolean; required: string[] }> };
+    const { schemas } = document['components'] as {
+      schemas: Record<string, { additionalProperties: boolean; required: string[] }>;
+    };
     expect(schemas['SwapBody']).toMatchObject({ additionalProperties: false, required: ['newValue', 'oldValue'] });
     expect(httpSwapBodySchema.safeParse({ newValue: 'a', oldValue: null, more: 1 }).success).toBe(false);
   });

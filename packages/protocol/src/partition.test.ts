@@ -4,7 +4,12 @@ import { partitionVectors } from './testing/partition-vectors.ts';
 
 it('owns keys as it always did', () => {
   for (const [key, of3, of16, of65536] of partitionVectors) {
-    expect([key, partitionOf(key, 3), partitionOf(key, 16), partitionOf(key, 65_536)]).toEqual([key, of3, of16, of65536]);
+    expect([key, partitionOf(key, 3), partitionOf(key, 16), partitionOf(key, 65_536)]).toEqual([
+      key,
+      of3,
+      of16,
+      of65536,
+    ]);
     expect(partitionOf(key, 1)).toBe(0);
   }
 });

@@ -8,7 +8,16 @@ it('a receipt names its write', () => {
 });
 
 it('anything else is no receipt', () => {
-  for (const text of ['', 'region-1', `${good}:1`, good.replace('77', '0'), good.replace('77', '9'.repeat(16)), good.replace('ff', 'FF'), good.replace('00ff', 'ff'), good.replace('region-1', '-')]) {
+  for (const text of [
+    '',
+    'region-1',
+    `${good}:1`,
+    good.replace('77', '0'),
+    good.replace('77', '9'.repeat(16)),
+    good.replace('ff', 'FF'),
+    good.replace('00ff', 'ff'),
+    good.replace('region-1', '-'),
+  ]) {
     expect(parseReceipt(text), text).toBeNull();
   }
 });

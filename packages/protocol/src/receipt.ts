@@ -15,5 +15,9 @@ export function parseReceipt(text: string): ReceiptName | null {
   const [, region, partition, replica, digits] = match as unknown as [string, string, string, string, string];
   const sequence = Number(digits);
   if (!isName(region) || !Number.isSafeInteger(sequence)) return null;
-  return { region: region as RegionId, partition: Number(partition), dot: { replica: replicaId(Number.parseInt(replica, 16)), sequence } };
+  return {
+    region: region as RegionId,
+    partition: Number(partition),
+    dot: { replica: replicaId(Number.parseInt(replica, 16)), sequence },
+  };
 }

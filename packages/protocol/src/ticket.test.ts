@@ -10,7 +10,15 @@ it('a ticket names its write, in the form that nodes take', () => {
 
 it('anything else is no ticket', () => {
   const good = ticketText(ticket);
-  for (const text of ['', 'region-1', `${good}:1`, good.replace('77', '0'), good.replace('77', '9'.repeat(16)), good.replace('ab', 'AB'), good.replace('region-1', '-')]) {
+  for (const text of [
+    '',
+    'region-1',
+    `${good}:1`,
+    good.replace('77', '0'),
+    good.replace('77', '9'.repeat(16)),
+    good.replace('ab', 'AB'),
+    good.replace('region-1', '-'),
+  ]) {
     expect(parseTicket(text)).toBeNull();
   }
 });

@@ -15,7 +15,11 @@ const released: Readonly<Record<number, string>> = {
 };
 
 it('changes only with a new protocol version', () => {
-  const shape = JSON.stringify([jsonSchemaOf(clientMessageSchema), jsonSchemaOf(serverMessageSchema), describeLayouts()]);
+  const shape = JSON.stringify([
+    jsonSchemaOf(clientMessageSchema),
+    jsonSchemaOf(serverMessageSchema),
+    describeLayouts(),
+  ]);
   const hash = createHash('sha256').update(shape).digest('hex').slice(0, 32);
   expect(hash).toBe(released[protocolVersion]);
 });

@@ -45,7 +45,8 @@ class WireReader {
 
   constructor(bytes: Uint8Array) {
     // Callers get plain views, also of a Buffer.
-    this.#bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes =
+      bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   value(depth: number): Wire {
@@ -56,28 +57,50 @@ class WireReader {
     if (head < 0xa0) return this.#array(head & 0x0f, depth);
     if (head < 0xc0) return this.#text(head & 0x1f);
     switch (head) {
-      case 0xc0: return null;
-      case 0xc2: return false;
-      case 0xc3: return true;
-      case 0xc4: return this.#take(this.#uint(1));
-      case 0xc5: return this.#take(this.#uint(2));
-      case 0xc6: return this.#take(this.#uint(4));
-      case 0xca: return this.#dataView(4).getFloat32(this.at - 4);
-      case 0xcb: return this.#dataView(8).getFloat64(this.at - 8);
-      case 0xcc: return this.#uint(1);
-      case 0xcd: return this.#uint(2);
-      case 0xce: return this.#uint(4);
-      case 0xcf: return safe(this.#dataView(8).getBigUint64(this.at - 8));
-      case 0xd0: return this.#dataView(1).getInt8(this.at - 1);
-      case 0xd1: return this.#dataView(2).getInt16(this.at - 2);
-      case 0xd2: return this.#dataView(4).getInt32(this.at - 4);
-      case 0xd3: return safe(this.#dataView(8).getBigInt64(this.at - 8));
-      case 0xd9: return this.#text(this.#uint(1));
-      case 0xda: return this.#text(this.#uint(2));
-      case 0xdb: return this.#text(this.#uint(4));
-      case 0xdc: return this.#array(this.#uint(2), depth);
-      case 0xdd: return this.#array(this.#uint(4), depth);
-      default: throw malformed(`byte ${head} starts nothing that is used`);
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+        return this.#take(this.#uint(1));
+      case 0xc5:
+        return this.#take(this.#uint(2));
+      case 0xc6:
+        return this.#take(this.#uint(4));
+      case 0xca:
+        return this.#dataView(4).getFloat32(this.at - 4);
+      case 0xcb:
+        return this.#dataView(8).getFloat64(this.at - 8);
+      case 0xcc:
+        return this.#uint(1);
+      case 0xcd:
+        return this.#uint(2);
+      case 0xce:
+        return this.#uint(4);
+      case 0xcf:
+        return safe(this.#dataView(8).getBigUint64(this.at - 8));
+      case 0xd0:
+        return this.#dataView(1).getInt8(this.at - 1);
+      case 0xd1:
+        return this.#dataView(2).getInt16(this.at - 2);
+      case 0xd2:
+        return this.#dataView(4).getInt32(this.at - 4);
+      case 0xd3:
+        return safe(this.#dataView(8).getBigInt64(this.at - 8));
+      case 0xd9:
+        return this.#text(this.#uint(1));
+      case 0xda:
+        return this.#text(this.#uint(2));
+      case 0xdb:
+        return this.#text(this.#uint(4));
+      case 0xdc:
+        return this.#array(this.#uint(2), depth);
+      case 0xdd:
+        return this.#array(this.#uint(4), depth);
+      default:
+        throw malformed(`byte ${head} starts nothing that is used`);
     }
   }
 
@@ -104,7 +127,8 @@ class WireReader {
 
   #take(length: number): Uint8Array {
     const start = this.at;
-    if (length > this.#bytes.length - start) throw malformed(`need ${length} bytes, have ${this.#bytes.length - start}`);
+    if (length > this.#bytes.length - start)
+      throw malformed(`need ${length} bytes, have ${this.#bytes.length - start}`);
     this.at = start + length;
     return this.#bytes.subarray(start, this.at);
   }

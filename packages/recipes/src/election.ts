@@ -20,7 +20,8 @@ export interface Election {
 export function election(db: HoldDb, name: string, candidate: string): Election {
   const key = `skerry/election/${name}`;
   return {
-    campaign: async (options = {}) => (await take(db, { key, value: JSON.stringify({ candidate, holder: newHolder() }), wait: true }, options)) as Hold,
+    campaign: async (options = {}) =>
+      (await take(db, { key, value: JSON.stringify({ candidate, holder: newHolder() }), wait: true }, options)) as Hold,
     leader: async () => {
       const { value, version } = await db.get(key);
       return leaderOf(value, version);
@@ -28,7 +29,10 @@ export function election(db: HoldDb, name: string, candidate: string): Election 
     observe: async function* ({ signal } = {}) {
       let last: string | null | undefined;
       let current: Leader | null = null;
-      for await (const { events, reset } of db.watch(key, { cursor: '', ...(signal === undefined ? {} : { signal }) })) {
+      for await (const { events, reset } of db.watch(key, {
+        cursor: '',
+        ...(signal === undefined ? {} : { signal }),
+      })) {
         if (reset !== undefined) current = null;
         for (const event of events) current = leaderOf(event.value, event.version);
         if (reset === 'more' || last === (current?.token ?? null)) continue;

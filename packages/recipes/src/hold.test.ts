@@ -4,7 +4,10 @@ import { lock } from './lock.ts';
 import { MemoryDb } from './testing/memory-db.ts';
 
 /** Lets all promises that can go on do so. */
-const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 
 describe('a lock', () => {
   it('has one holder at a time, with ever larger fencing tokens', async () => {

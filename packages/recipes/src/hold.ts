@@ -26,7 +26,11 @@ export interface HoldOptions {
 }
 
 /** Takes `key` with `value`, which no other holder may use, when it is free; null at once if it is not and `wait` is false. */
-export async function take(db: HoldDb, { key, value, wait }: { key: string; value: string; wait: boolean }, { ttlMs = 10_000, signal }: HoldOptions): Promise<Hold | null> {
+export async function take(
+  db: HoldDb,
+  { key, value, wait }: { key: string; value: string; wait: boolean },
+  { ttlMs = 10_000, signal }: HoldOptions,
+): Promise<Hold | null> {
   const options = signal === undefined ? {} : { signal };
   let lease = await db.lease(ttlMs, { key, ...options });
   try {
@@ -61,7 +65,11 @@ interface Swapped {
 }
 
 /** null: the lease is not known: it ended, or is of another region. */
-async function trySwap(db: HoldDb, { key, value, lease }: { key: string; value: string; lease: string }, options: { readonly signal?: AbortSignal }): Promise<Swapped | null> {
+async function trySwap(
+  db: HoldDb,
+  { key, value, lease }: { key: string; value: string; lease: string },
+  options: { readonly signal?: AbortSignal },
+): Promise<Swapped | null> {
   try {
     return await db.swap(key, value, null, { lease, ...options });
   } catch (error) {
@@ -83,7 +91,10 @@ async function untilFree(db: HoldDb, key: string, options: { readonly signal?: A
   }
 }
 
-function holdOf(db: HoldDb, { key, value, token, lease }: { key: string; value: string; token: string; lease: Lease }): Hold {
+function holdOf(
+  db: HoldDb,
+  { key, value, token, lease }: { key: string; value: string; token: string; lease: Lease },
+): Hold {
   return {
     token,
     lost: lease.lost,

@@ -2,12 +2,24 @@ import { randomInt, SeededRandom } from '@skerry/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { getLastLog } from './last-log.ts';
-import { decodePosition, encodePosition, findPosition, HashedLog, positionAfter, positionStart, tailMax } from './position.ts';
+import {
+  decodePosition,
+  encodePosition,
+  findPosition,
+  HashedLog,
+  positionAfter,
+  positionStart,
+  tailMax,
+} from './position.ts';
 import { MemoryDb } from './testing/memory-db.ts';
 
 /** A log as of dpkg: several records of one second, some of them equal but for it. */
 const logOf = (count: number, from = 0): string[] =>
-  Array.from({ length: count }, (_, i) => `2026-01-01 00:00:${String(Math.floor((from + i) / 7)).padStart(2, '0')} status half-configured pkg-${(from + i) % 5} ${Math.floor((from + i) / 35)}\n`);
+  Array.from(
+    { length: count },
+    (_, i) =>
+      `2026-01-01 00:00:${String(Math.floor((from + i) / 7)).padStart(2, '0')} status half-configured pkg-${(from + i) % 5} ${Math.floor((from + i) / 35)}\n`,
+  );
 
 describe('getLastLog', () => {
   it('returns everything first, then what is new, then nothing', async () => {
@@ -52,7 +64,10 @@ describe('getLastLog', () => {
   it('knows a new log by more than its first records', async () => {
     const { client } = new MemoryDb();
     const banner = Array.from({ length: 40 }, (_, i) => `banner ${i}`);
-    const [first, second] = [[...banner, ...logOf(100)], [...banner, ...logOf(200, 5_000)]];
+    const [first, second] = [
+      [...banner, ...logOf(100)],
+      [...banner, ...logOf(200, 5_000)],
+    ];
     expect(await getLastLog(client, 's', first)).toEqual(first);
     expect(await getLastLog(client, 's', second.slice(0, 90))).toEqual(second.slice(0, 90));
     expect(await getLastLog(client, 's', second)).toEqual(second.slice(90));
@@ -95,25 +110,30 @@ describe('getLastLog', () => {
 
 describe('a position', () => {
   it('is what a plain count says, for any growth and rotation of a log of distinct records', () => {
-    const steps = fc.array(fc.record({ grow: fc.nat({ max: 40 }), rotate: fc.nat({ max: 30 }), stale: fc.nat({ max: 10 }) }), { maxLength: 12 });
-    fc.assert(fc.property(steps, (list) => {
-      let position = positionStart;
-      let [start, end, returned] = [0, 0, 0];
-      for (const { grow, rotate, stale } of list) {
-        end += grow;
-        // Not beyond what was returned: rotation does not eat what nobody has read.
-        start = Math.min(start + rotate, Math.max(start, returned - 1), end);
-        const to = Math.max(start, end - stale);
-        const records = Array.from({ length: to - start }, (_, i) => `record ${start + i}`);
-        const from = findPosition(new HashedLog(records), position);
-        expect(from).toBe(Math.min(Math.max(0, returned - start), records.length));
-        if (from === records.length) continue;
-        position = positionAfter(new HashedLog(records), from, position);
-        returned = to;
-        expect(position.total).toBe(returned);
-        expect(position.tail.length).toBeLessThanOrEqual(tailMax);
-      }
-    }));
+    const steps = fc.array(
+      fc.record({ grow: fc.nat({ max: 40 }), rotate: fc.nat({ max: 30 }), stale: fc.nat({ max: 10 }) }),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(steps, (list) => {
+        let position = positionStart;
+        let [start, end, returned] = [0, 0, 0];
+        for (const { grow, rotate, stale } of list) {
+          end += grow;
+          // Not beyond what was returned: rotation does not eat what nobody has read.
+          start = Math.min(start + rotate, Math.max(start, returned - 1), end);
+          const to = Math.max(start, end - stale);
+          const records = Array.from({ length: to - start }, (_, i) => `record ${start + i}`);
+          const from = findPosition(new HashedLog(records), position);
+          expect(from).toBe(Math.min(Math.max(0, returned - start), records.length));
+          if (from === records.length) continue;
+          position = positionAfter(new HashedLog(records), from, position);
+          returned = to;
+          expect(position.total).toBe(returned);
+          expect(position.tail.length).toBeLessThanOrEqual(tailMax);
+        }
+      }),
+    );
   });
 
   it('decodes to what was encoded, and refuses anything else', () => {

@@ -19,17 +19,35 @@ export interface LastLogOptions {
  *
  * Waits for a quorum; reject with ABORTED through `signal`.
  */
-export async function getLastLog(db: Pick<Client, 'get' | 'swap'>, server: string, rawLogs: string, options?: LastLogOptions): Promise<string>;
-export async function getLastLog(db: Pick<Client, 'get' | 'swap'>, server: string, rawLogs: readonly string[], options?: LastLogOptions): Promise<string[]>;
 export async function getLastLog(
-  db: Pick<Client, 'get' | 'swap'>, server: string, rawLogs: string | readonly string[], { prefix = 'skerry/last-log/', signal }: LastLogOptions = {},
+  db: Pick<Client, 'get' | 'swap'>,
+  server: string,
+  rawLogs: string,
+  options?: LastLogOptions,
+): Promise<string>;
+export async function getLastLog(
+  db: Pick<Client, 'get' | 'swap'>,
+  server: string,
+  rawLogs: readonly string[],
+  options?: LastLogOptions,
+): Promise<string[]>;
+export async function getLastLog(
+  db: Pick<Client, 'get' | 'swap'>,
+  server: string,
+  rawLogs: string | readonly string[],
+  { prefix = 'skerry/last-log/', signal }: LastLogOptions = {},
 ): Promise<string | string[]> {
   const records = typeof rawLogs === 'string' ? linesOf(rawLogs) : rawLogs;
   const fresh = await claim(db, `${prefix}${server}`, records, signal === undefined ? {} : { signal });
   return typeof rawLogs === 'string' ? fresh.join('') : fresh;
 }
 
-async function claim(db: Pick<Client, 'get' | 'swap'>, key: string, records: readonly string[], options: { readonly signal?: AbortSignal }): Promise<string[]> {
+async function claim(
+  db: Pick<Client, 'get' | 'swap'>,
+  key: string,
+  records: readonly string[],
+  options: { readonly signal?: AbortSignal },
+): Promise<string[]> {
   const log = new HashedLog(records);
   let { value: stored } = await db.get(key, { as: 'bytes', ...options });
   for (;;) {

@@ -11,7 +11,8 @@ export function errorAnswer(code: ReplicaErrorCode, detail: string): Answer {
 /** The answer to a read of one key: as a register for `get`, which is told by `type` null. */
 export function readAnswer(value: Value | null, type: ValueType | null): Answer {
   const actual = valueType(value);
-  if (value === null || actual === null) return { kind: 'key', valid: true, timeout: false, value: null, version: null };
+  if (value === null || actual === null)
+    return { kind: 'key', valid: true, timeout: false, value: null, version: null };
   if (actual !== (type ?? 'register')) return errorAnswer('WRONG_TYPE', `the key is a ${actual}`);
   const version = versionOf(valueStamp(value));
   if (type === null) return { kind: 'key', valid: true, timeout: false, value: registerValue(value), version };
@@ -31,7 +32,11 @@ export function behindOf(answer: Answer): Answer {
 export const timedOutRead: KeyAnswer = { kind: 'key', valid: false, timeout: true, value: null, version: null };
 
 /** Forms the answer of a consistent write from how it ended. `ticket` names it for resolve. */
-export function writeAnswer(operation: WriteOperation['kind'] | 'resolve', ticket: () => string, end: WriteEnd): Answer {
+export function writeAnswer(
+  operation: WriteOperation['kind'] | 'resolve',
+  ticket: () => string,
+  end: WriteEnd,
+): Answer {
   switch (end.kind) {
     case 'timedOut':
     case 'notApplied':
@@ -39,23 +44,50 @@ export function writeAnswer(operation: WriteOperation['kind'] | 'resolve', ticke
     case 'undecided':
       return { ...withoutEffect(operation, 'undecided', true), ticket: ticket() } as Answer;
     case 'applied':
-      return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp), outcome: 'applied' };
+      return {
+        kind: 'key',
+        valid: true,
+        timeout: false,
+        value: null,
+        version: versionOf(end.stamp),
+        outcome: 'applied',
+      };
     case 'updated':
-      return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp), outcome: 'applied', ...shown(end.value) };
+      return {
+        kind: 'key',
+        valid: true,
+        timeout: false,
+        value: null,
+        version: versionOf(end.stamp),
+        outcome: 'applied',
+        ...shown(end.value),
+      };
     case 'promoted':
       return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(end.stamp) };
     case 'refused':
-      return { kind: 'key', valid: false, timeout: false, value: end.value, version: versionOf(end.stamp), outcome: 'refused' };
+      return {
+        kind: 'key',
+        valid: false,
+        timeout: false,
+        value: end.value,
+        version: versionOf(end.stamp),
+        outcome: 'refused',
+      };
     case 'txn':
       return {
-        kind: 'txn', timeout: false, outcome: 'applied', succeeded: end.succeeded,
+        kind: 'txn',
+        timeout: false,
+        outcome: 'applied',
+        succeeded: end.succeeded,
         results: end.results.map(({ key, value, stamp }) => ({ key, value, version: versionOf(stamp) })),
       };
     case 'lease':
       return { kind: 'lease', timeout: false, outcome: 'applied', ttlMs: end.ttlMs };
     case 'error':
-      if (operation === 'resolve' && end.code === 'SEQUENCE_ANSWERED') return errorAnswer('TICKET_UNKNOWN', 'the outcome was told and is forgotten');
-      if (operation === 'resolve' && end.code === 'SESSION_EXPIRED') return errorAnswer('TICKET_UNKNOWN', 'the session is forgotten');
+      if (operation === 'resolve' && end.code === 'SEQUENCE_ANSWERED')
+        return errorAnswer('TICKET_UNKNOWN', 'the outcome was told and is forgotten');
+      if (operation === 'resolve' && end.code === 'SESSION_EXPIRED')
+        return errorAnswer('TICKET_UNKNOWN', 'the session is forgotten');
       return errorAnswer(end.code, errorDetails[end.code]);
   }
 }
@@ -69,7 +101,11 @@ const errorDetails = {
   SEQUENCE_ANSWERED: 'this write was answered before',
 } as const;
 
-function withoutEffect(operation: WriteOperation['kind'] | 'resolve', outcome: 'notApplied' | 'undecided', timeout: boolean): Answer {
+function withoutEffect(
+  operation: WriteOperation['kind'] | 'resolve',
+  outcome: 'notApplied' | 'undecided',
+  timeout: boolean,
+): Answer {
   switch (operation) {
     case 'txn':
       return { kind: 'txn', timeout, outcome, succeeded: false, results: [] };

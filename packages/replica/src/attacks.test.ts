@@ -15,11 +15,18 @@ describe('attacks that worked once', () => {
     world.isolate(other);
     const write = world.settle(world.call(other, set('k', 'v', false), { sequence: 1 }));
     const leader = world.awaitLeader();
-    expect(world.settle(world.call(leader, { kind: 'resolve', ticket: `r:0:${world.clientOf('a')}:1` }))).toMatchObject({ outcome: 'notApplied' });
+    expect(world.settle(world.call(leader, { kind: 'resolve', ticket: `r:0:${world.clientOf('a')}:1` }))).toMatchObject(
+      { outcome: 'notApplied' },
+    );
     world.heal();
     world.until(() => world.replica(other).status().partitions[0]?.pending === 0);
-    expect(world.settle(world.call(leader, { kind: 'receipt', receipt: receiptOf(write), wait: true }))).toMatchObject({ state: 'rejected', reason: 'FENCED' });
-    expect(world.settle(world.call(leader, { kind: 'conflicts', prefix: '', limit: 10 }))).toMatchObject({ entries: [{ key: 'k', reason: 'rejected' }] });
+    expect(world.settle(world.call(leader, { kind: 'receipt', receipt: receiptOf(write), wait: true }))).toMatchObject({
+      state: 'rejected',
+      reason: 'FENCED',
+    });
+    expect(world.settle(world.call(leader, { kind: 'conflicts', prefix: '', limit: 10 }))).toMatchObject({
+      entries: [{ key: 'k', reason: 'rejected' }],
+    });
   });
 
   it('I7: a promotion does not bring a forgotten session back to life for its consistent writes', () => {
@@ -33,7 +40,9 @@ describe('attacks that worked once', () => {
     world.heal();
     world.until(() => world.replica(other).status().partitions[0]?.pending === 0);
     world.settle(world.call(leader, { kind: 'delete', key: 'k', consistent: true }, { client: 'b' }));
-    expect(world.settle(world.call(leader, swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({ code: 'SESSION_EXPIRED' });
+    expect(world.settle(world.call(leader, swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({
+      code: 'SESSION_EXPIRED',
+    });
     expect(valueOf(world.settle(world.call(leader, get('weak'))))).toBe('v');
   });
 
@@ -49,7 +58,9 @@ describe('attacks that worked once', () => {
     world.awaitLeader();
     world.run(2_000);
     expect(world.replica('n1').clusterNowMs({ wallMs: 0, monoMs: world.nowMs }) - before).toBeLessThan(10_000);
-    expect(world.settle(world.call('n2', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({ outcome: 'applied' });
+    expect(world.settle(world.call('n2', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({
+      outcome: 'applied',
+    });
   });
 
   it('a retried write that asks for two copies waits for two copies', () => {
@@ -75,7 +86,9 @@ describe('attacks that worked once', () => {
     for (let i = 0; i < 100; i++) world.settle(world.call('n1', set('k', String(i)), { client: 'b' }));
     world.run(500);
     world.start('n3');
-    world.until(() => world.replica('n3').status().partitions[0]?.applied === world.replica('n1').status().partitions[0]?.applied);
+    world.until(
+      () => world.replica('n3').status().partitions[0]?.applied === world.replica('n1').status().partitions[0]?.applied,
+    );
     world.run(1_000);
     world.crash('n3');
     world.start('n3');
@@ -95,7 +108,9 @@ describe('attacks that worked once', () => {
     expect(pages.flatMap((answer) => (answer.kind === 'watch' ? answer.events : []))).toHaveLength(20);
     const keys: string[] = [];
     for (let after: string | null = ''; after !== null;) {
-      const page = world.settle(world.call('n2', { kind: 'list', prefix: 'k', after, limit: 1_000, consistent: true, keysOnly: false }));
+      const page = world.settle(
+        world.call('n2', { kind: 'list', prefix: 'k', after, limit: 1_000, consistent: true, keysOnly: false }),
+      );
       if (page.kind !== 'list') throw new Error('not a listing');
       keys.push(...page.entries.map(({ key }) => key));
       after = page.next;
@@ -122,8 +137,12 @@ describe('attacks that worked once', () => {
   it('refuses a cursor of another region', () => {
     const world = new World();
     world.awaitLeader();
-    expect(world.settle(world.call('n1', { kind: 'watch', key: 'k', prefix: false, cursor: 'elsewhere:5' }))).toMatchObject({ code: 'CURSOR_INVALID' });
-    expect(world.settle(world.call('n1', { kind: 'watch', key: 'k', prefix: false, cursor: 'zzzzzz' }))).toMatchObject({ code: 'CURSOR_INVALID' });
+    expect(
+      world.settle(world.call('n1', { kind: 'watch', key: 'k', prefix: false, cursor: 'elsewhere:5' })),
+    ).toMatchObject({ code: 'CURSOR_INVALID' });
+    expect(world.settle(world.call('n1', { kind: 'watch', key: 'k', prefix: false, cursor: 'zzzzzz' }))).toMatchObject({
+      code: 'CURSOR_INVALID',
+    });
   });
 
   it('blocking: a call that was cancelled and retried at the same node while it waits for a pending write is answered', () => {
@@ -185,12 +204,19 @@ describe('attacks that worked once', () => {
     world.run(10);
     const seen = world.call('n1', { kind: 'read', key: 'm', type: 'multiRegister', consistent: false });
     world.run(10);
-    const context = seen.answer?.kind === 'key' && seen.answer.view?.type === 'multiRegister' ? seen.answer.view.context : null;
+    const context =
+      seen.answer?.kind === 'key' && seen.answer.view?.type === 'multiRegister' ? seen.answer.view.context : null;
     world.crash('n1');
     world.hangDisk('n1', false);
     world.start('n1');
-    world.settle(world.call('n1', update('m', { type: 'multiRegister', value: utf8Encode('acknowledged'), context: null }), { client: 'b' }));
-    world.settle(world.call('n1', update('m', { type: 'multiRegister', value: utf8Encode('mine'), context }), { client: 'c' }));
+    world.settle(
+      world.call('n1', update('m', { type: 'multiRegister', value: utf8Encode('acknowledged'), context: null }), {
+        client: 'b',
+      }),
+    );
+    world.settle(
+      world.call('n1', update('m', { type: 'multiRegister', value: utf8Encode('mine'), context }), { client: 'c' }),
+    );
     world.heal();
     world.until(() => world.replica('n1').status().partitions[0]?.pending === 0);
     const both = world.settle(world.call('n2', { kind: 'read', key: 'm', type: 'multiRegister', consistent: true }));
@@ -203,10 +229,20 @@ describe('attacks that worked once', () => {
     const other = world.names.find((name) => name !== leader) as NodeId;
     const id = { client: world.clientOf('x'), sequence: 1, answeredBelow: 0 };
     // As from a node with a larger limit.
-    const command = commandBytes({ kind: 'txn', id, compares: [], then: [{ kind: 'set', key: 'k', value: new Uint8Array(200) }], otherwise: [] });
-    world.linkEvent(leader, (replica, now) => replica.receive(other, { kind: 'forward', partition: partitionId(0), number: 1, commands: [command] }, now));
+    const command = commandBytes({
+      kind: 'txn',
+      id,
+      compares: [],
+      then: [{ kind: 'set', key: 'k', value: new Uint8Array(200) }],
+      otherwise: [],
+    });
+    world.linkEvent(leader, (replica, now) =>
+      replica.receive(other, { kind: 'forward', partition: partitionId(0), number: 1, commands: [command] }, now),
+    );
     world.run(500);
-    expect(world.settle(world.call(other, { kind: 'resolve', ticket: `r:0:${id.client}:1` }))).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect(world.settle(world.call(other, { kind: 'resolve', ticket: `r:0:${id.client}:1` }))).toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+    });
     expect(valueOf(world.settle(world.call(leader, get('k'))))).toBeNull();
   });
 
@@ -238,8 +274,13 @@ describe('attacks that worked once', () => {
     for (const name of world.names) world.start(name);
     world.awaitLeader();
     const original = world.clientOf.bind(world);
-    world.clientOf = (name) => (name === 'c' || name === 'd' ? birth.toString(16).padStart(12, '0') + original(name).slice(12) : original(name)) as ClientId;
-    expect(world.settle(world.call('n1', swap('k', 'a', null), { client: 'c', sequence: 1 }))).toMatchObject({ outcome: 'applied' });
+    world.clientOf = (name) =>
+      (name === 'c' || name === 'd'
+        ? birth.toString(16).padStart(12, '0') + original(name).slice(12)
+        : original(name)) as ClientId;
+    expect(world.settle(world.call('n1', swap('k', 'a', null), { client: 'c', sequence: 1 }))).toMatchObject({
+      outcome: 'applied',
+    });
     world.run(25_000);
     world.settle(world.call('n1', { kind: 'delete', key: 'k', consistent: true }, { client: 'd' }));
     world.run(2_000);
@@ -254,7 +295,10 @@ describe('attacks that worked once', () => {
     world.cut('n1', 'n2');
     world.run(3_000);
     world.settle(world.call('n1', set('k', 'v', false)));
-    const late = world.callAfter('n2', get('k', false), { after: { positions: [], dots: [{ replica: replicaId(1), sequence: 1 }] }, timeoutMs: null });
+    const late = world.callAfter('n2', get('k', false), {
+      after: { positions: [], dots: [{ replica: replicaId(1), sequence: 1 }] },
+      timeoutMs: null,
+    });
     world.run(500);
     expect(late.answer).toBeUndefined();
     world.heal();

@@ -22,7 +22,11 @@ export class CausalityWaits {
   }
 
   /** Runs `run` as soon as `after` is applied here; with `behind` once `timeoutMs` is over. */
-  wait(after: Causality, timeoutMs: number | null, { asking, run }: { asking: Asking; run: (behind: boolean) => void }): void {
+  wait(
+    after: Causality,
+    timeoutMs: number | null,
+    { asking, run }: { asking: Asking; run: (behind: boolean) => void },
+  ): void {
     if (this.#covers(after)) return run(false);
     const waiting = { after, run, asking };
     this.#waiting.push(waiting);
@@ -51,7 +55,9 @@ export class CausalityWaits {
 
   #covers({ positions, dots }: Causality): boolean {
     const { state, pending } = this.#partition;
-    return positions.every(({ origin, sequence }) => state.regions.taken(origin) >= sequence)
-      && dots.every((dot) => state.header.context.has(dot) || pending.find(dot)?.durable === true);
+    return (
+      positions.every(({ origin, sequence }) => state.regions.taken(origin) >= sequence) &&
+      dots.every((dot) => state.header.context.has(dot) || pending.find(dot)?.durable === true)
+    );
   }
 }

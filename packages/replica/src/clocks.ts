@@ -65,14 +65,17 @@ export class Clocks {
     const known = this.#samples.get(from);
     const moved = known === undefined ? 0 : Math.abs(known.wallLessMonoMs - sample.wallLessMonoMs);
     // A slow answer says less than an earlier fast one, unless the clock has plainly moved.
-    const isBetter = known === undefined || roundTripMs <= known.roundTripMs || monoMs - known.atMs > bestForMs || moved > roundTripMs;
+    const isBetter =
+      known === undefined || roundTripMs <= known.roundTripMs || monoMs - known.atMs > bestForMs || moved > roundTripMs;
     if (isBetter) this.#samples.set(from, sample);
   }
 
   #middle(): number {
     const { now } = this.#turn;
     const own = now.wallMs - now.monoMs;
-    const all = [own, ...Array.from(this.#samples.values(), ({ wallLessMonoMs }) => wallLessMonoMs)].sort((a, b) => a - b);
+    const all = [own, ...Array.from(this.#samples.values(), ({ wallLessMonoMs }) => wallLessMonoMs)].sort(
+      (a, b) => a - b,
+    );
     if (all.length < 3) return own;
     const low = all[Math.ceil(all.length / 2) - 1] as number;
     const high = all[Math.floor(all.length / 2)] as number;

@@ -10,7 +10,8 @@ it('ends a lease in time where the leader had its state by snapshot and has appl
   for (let i = 0; i < 40; i++) world.settle(world.call('n1', set('k', `v${i}`)));
   world.run(500);
   world.start('n3');
-  const state = (name: string): { applied: number; firstIndex: number; role: string } | undefined => world.replica(name).status().partitions[0];
+  const state = (name: string): { applied: number; firstIndex: number; role: string } | undefined =>
+    world.replica(name).status().partitions[0];
   world.until(() => state('n3')?.applied === state('n1')?.applied);
   expect(state('n3')?.firstIndex).toBeGreaterThan(20);
   world.settle(world.call('n1', { kind: 'transferLeadership', partition: 0 as never, to: 'n3' as never }));

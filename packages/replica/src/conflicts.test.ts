@@ -25,13 +25,24 @@ beforeAll(() => {
   world = new RegionsWorld({ nodes: [1, 1], partitionCount: 4 });
   world.awaitLeaders();
   world.cut('r1', 'r2');
-  const writes = world.regions.flatMap((region) => Array.from({ length: keyCount }, (_, i) => {
-    return world.call(region, set(`k${i}`, `${region} ${'x'.repeat(100_000)}`), { client: `${region}-${i}` });
-  }));
+  const writes = world.regions.flatMap((region) =>
+    Array.from({ length: keyCount }, (_, i) => {
+      return world.call(region, set(`k${i}`, `${region} ${'x'.repeat(100_000)}`), { client: `${region}-${i}` });
+    }),
+  );
   for (const write of writes) world.settle(write);
   world.heal();
   // The ledger tells when all have come, and sooner than a comparison of large values.
-  world.until(() => world.world('r1').replica('n1').conflictCounts().reduce((sum, { count }) => sum + count, 0) === keyCount, 60_000, 'the conflicts');
+  world.until(
+    () =>
+      world
+        .world('r1')
+        .replica('n1')
+        .conflictCounts()
+        .reduce((sum, { count }) => sum + count, 0) === keyCount,
+    60_000,
+    'the conflicts',
+  );
 });
 
 describe('pages of the ledger', () => {
@@ -42,7 +53,9 @@ describe('pages of the ledger', () => {
       for (let before: string | null = ''; before !== null; pageCount++) {
         const { entries, next }: Page = page({ limit, ...(before === '' ? {} : { before }) });
         expect(entries.length).toBeLessThanOrEqual(limit);
-        expect(entries.reduce((bytes, { loser }) => bytes + (loser?.type === 'register' ? loser.value.length : 0), 0)).toBeLessThan(1_150_000);
+        expect(
+          entries.reduce((bytes, { loser }) => bytes + (loser?.type === 'register' ? loser.value.length : 0), 0),
+        ).toBeLessThan(1_150_000);
         found.push(...entries.map(numberOf));
         before = next;
       }
@@ -65,7 +78,9 @@ describe('pages of the ledger', () => {
 
   it('hold the prefix asked for, and tell nothing of what is left of others', () => {
     const { entries, next } = page({ limit: 100, prefix: 'k15' });
-    expect(entries.map(({ key, loser }) => [key, loser?.type === 'register' && loser.value.slice(0, 3)])).toEqual([['k15', utf8Encode('r1 ')]]);
+    expect(entries.map(({ key, loser }) => [key, loser?.type === 'register' && loser.value.slice(0, 3)])).toEqual([
+      ['k15', utf8Encode('r1 ')],
+    ]);
     expect(next).toBeNull();
   });
 
@@ -73,15 +88,29 @@ describe('pages of the ledger', () => {
     world.cut('r1', 'r2');
     world.ask('r1', set('typed', 'text'));
     world.run(5);
-    world.ask('r2', { kind: 'update', key: 'typed', change: { type: 'counter', action: 'add', amount: 4 }, consistent: true });
+    world.ask('r2', {
+      kind: 'update',
+      key: 'typed',
+      change: { type: 'counter', action: 'add', amount: 4 },
+      consistent: true,
+    });
     world.heal();
     world.until(() => page({ limit: 1, prefix: 'typed' }).entries.length === 1, 20_000, 'the conflict');
     expect(page({ limit: 1, prefix: 'typed' }).entries).toMatchObject([
-      { reason: 'otherType', loser: { type: 'register' }, loserRegion: 'r1', winner: { type: 'counter', total: '4' }, winnerRegion: 'r2' },
+      {
+        reason: 'otherType',
+        loser: { type: 'register' },
+        loserRegion: 'r1',
+        winner: { type: 'counter', total: '4' },
+        winnerRegion: 'r2',
+      },
     ]);
   });
 
   it.each(['', 'x', '1', '1:', '1:2,', '1:-2'])('%j is no place to go on from', (before) => {
-    expect(world.ask('r1', { kind: 'conflicts', prefix: '', limit: 1, before })).toMatchObject({ kind: 'error', code: 'BAD_REQUEST' });
+    expect(world.ask('r1', { kind: 'conflicts', prefix: '', limit: 1, before })).toMatchObject({
+      kind: 'error',
+      code: 'BAD_REQUEST',
+    });
   });
 });

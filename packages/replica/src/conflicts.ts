@@ -1,7 +1,7 @@
 import type { Partition } from './partition.ts';
 import type { Answer, ConflictEntry, ReadOperation } from './requests.ts';
 import { conflictEntry, decodeConflict } from './state/ledger.ts';
-import type { ConflictCount } from './state/values.ts';
+import type { ConflictCount } from './state/losers.ts';
 import { viewBytes } from './view.ts';
 
 /** Values in one page: a page is one message. */
@@ -26,9 +26,17 @@ export class Conflicts {
   }
 
   /** By reason and pair of regions. */
-  counts(): { readonly reason: string; readonly loserRegion: string; readonly winnerRegion: string; readonly count: number }[] {
+  counts(): {
+    readonly reason: string;
+    readonly loserRegion: string;
+    readonly winnerRegion: string;
+    readonly count: number;
+  }[] {
     return Array.from(this.#counts.values(), ({ count, conflict }) => ({
-      reason: conflict.reason, loserRegion: conflict.loserRegion ?? '', winnerRegion: conflict.winnerRegion ?? '', count,
+      reason: conflict.reason,
+      loserRegion: conflict.loserRegion ?? '',
+      winnerRegion: conflict.winnerRegion ?? '',
+      count,
     }));
   }
 
@@ -38,20 +46,26 @@ export class Conflicts {
    */
   page({ prefix, limit, before }: ConflictsOperation): Answer {
     const from = before === undefined ? null : positionsOf(before);
-    if (before !== undefined && from === null) return { kind: 'error', code: 'BAD_REQUEST', detail: 'before is PARTITION:NUMBER, separated by commas' };
+    if (before !== undefined && from === null)
+      return { kind: 'error', code: 'BAD_REQUEST', detail: 'before is PARTITION:NUMBER, separated by commas' };
     const heads = this.#partitions
       .filter(({ id }) => from === null || from.has(id))
       .map((partition) => new LedgerReader(partition, prefix, from?.get(partition.id) ?? Number.MAX_SAFE_INTEGER));
     const entries: ConflictEntry[] = [];
     let bytes = 0;
     while (entries.length < limit && bytes < pageBytes) {
-      const newest = heads.reduce<LedgerReader | null>((best, one) => (one.head !== null && one.head.timeMs > (best?.head?.timeMs ?? -1) ? one : best), null);
+      const newest = heads.reduce<LedgerReader | null>(
+        (best, one) => (one.head !== null && one.head.timeMs > (best?.head?.timeMs ?? -1) ? one : best),
+        null,
+      );
       if (newest === null || newest.head === null) break;
       entries.push(newest.head);
       bytes += newest.head.key.length + viewBytes(newest.head.loser) + viewBytes(newest.head.winner);
       newest.advance();
     }
-    const left = heads.flatMap(({ partition, head, number }) => (head === null ? [] : [`${partition.id}:${number + 1}`]));
+    const left = heads.flatMap(({ partition, head, number }) =>
+      head === null ? [] : [`${partition.id}:${number + 1}`],
+    );
     return { kind: 'conflicts', entries, next: left.length === 0 ? null : left.join(',') };
   }
 }

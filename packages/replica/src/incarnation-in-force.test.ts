@@ -17,11 +17,24 @@ it('names the new incarnation of a replaced member to the server only when the o
   replica.flush = (now) => {
     const effects = flush(now);
     const entry = effects?.directory?.find(({ node }) => node === 'n3');
-    if (entry !== undefined) seen.push({ told: entry.replica, isMember: replica.status().partitions.some(({ voters }) => voters.includes(nodeId('n3'))) });
+    if (entry !== undefined)
+      seen.push({
+        told: entry.replica,
+        isMember: replica.status().partitions.some(({ voters }) => voters.includes(nodeId('n3'))),
+      });
     return effects;
   };
-  const spec = { node: nodeId('n3'), peerUrl: '', clientUrl: '', adminUrl: '', learner: false, replica: replicaId(103) };
-  expect(world.settle(world.call(leader, { kind: 'changeMembers', add: [spec], remove: [] }))).toMatchObject({ kind: 'done' });
+  const spec = {
+    node: nodeId('n3'),
+    peerUrl: '',
+    clientUrl: '',
+    adminUrl: '',
+    learner: false,
+    replica: replicaId(103),
+  };
+  expect(world.settle(world.call(leader, { kind: 'changeMembers', add: [spec], remove: [] }))).toMatchObject({
+    kind: 'done',
+  });
   world.until(() => seen.some(({ told }) => told === 103), 10_000, 'the new incarnation in the directory');
   const first = seen.findIndex(({ told }) => told === 103);
   expect(seen.slice(0, first).some(({ told, isMember }) => told === 3 && isMember)).toBe(true);

@@ -37,7 +37,8 @@ export class LeaderReads {
         this.#asks.delete(ask);
         return;
       }
-      if (partition.leader !== null && !partition.isLeader) this.#turn.send(partition.leader, { kind: 'readAsk', partition: partition.id, ask, key });
+      if (partition.leader !== null && !partition.isLeader)
+        this.#turn.send(partition.leader, { kind: 'readAsk', partition: partition.id, ask, key });
       this.#turn.at(this.#turn.now.monoMs + againMs, step);
     };
     step();
@@ -47,9 +48,19 @@ export class LeaderReads {
     if (!partition.isLeader) return;
     const serve = (): void => {
       const { state } = partition;
-      this.#turn.send(from, { kind: 'read', partition: partition.id, ask, applied: state.applied, value: state.read(key)?.value ?? null });
+      this.#turn.send(from, {
+        kind: 'read',
+        partition: partition.id,
+        ask,
+        applied: state.applied,
+        value: state.read(key)?.value ?? null,
+      });
     };
-    partition.gates.wait(partition.pending.ofKey(key), () => partition.linearize({ isOpen: true, serve }), () => partition.isLeader);
+    partition.gates.wait(
+      partition.pending.ofKey(key),
+      () => partition.linearize({ isOpen: true, serve }),
+      () => partition.isLeader,
+    );
   }
 
   answered(partition: Partition, { ask: number, value, applied }: Extract<PeerMessage, { kind: 'read' }>): void {

@@ -49,7 +49,9 @@ export class Lists {
     // Beyond the last key of a part that was cut off, nothing is known: the page ends there.
     const ends = parts.flatMap(({ endsAt }) => (endsAt === null ? [] : [endsAt])).sort(compareText);
     const end = ends[0] ?? null;
-    const known = parts.flatMap(({ entries }) => entries).filter(({ key }) => end === null || compareText(key, end) <= 0);
+    const known = parts
+      .flatMap(({ entries }) => entries)
+      .filter(({ key }) => end === null || compareText(key, end) <= 0);
     known.sort((a, b) => compareText(a.key, b.key));
     const entries = known.slice(0, operation.limit);
     const isCut = end !== null || known.length > entries.length;
@@ -65,14 +67,23 @@ interface Part {
 }
 
 /** Entries of one partition: at most `limit`, and as many as fit into a page's bytes, but one. */
-function readEntries(partition: Partition, { prefix, after, limit, keysOnly }: ListOperation, withPending: boolean): Part {
+function readEntries(
+  partition: Partition,
+  { prefix, after, limit, keysOnly }: ListOperation,
+  withPending: boolean,
+): Part {
   const { keys } = partition.state;
   const entries: ListEntry[] = [];
   let bytes = 0;
   const end = prefixEnd(prefix);
   const isInside = after !== '' && compareText(after, prefix) >= 0;
-  const range = { from: isInside ? `${keys.user(after)}\0` : keys.user(prefix), to: end === null ? keys.userTo : keys.user(end) };
-  const overlaid = withPending ? new Set([...partition.pending.keysWith(prefix), ...partition.readAhead.keysWith(prefix)]) : [];
+  const range = {
+    from: isInside ? `${keys.user(after)}\0` : keys.user(prefix),
+    to: end === null ? keys.userTo : keys.user(end),
+  };
+  const overlaid = withPending
+    ? new Set([...partition.pending.keysWith(prefix), ...partition.readAhead.keysWith(prefix)])
+    : [];
   const pending = [...overlaid].filter((key) => after === '' || compareText(key, after) > 0).sort(compareText);
   let at = 0;
   let lastKey = '';
@@ -87,7 +98,8 @@ function readEntries(partition: Partition, { prefix, after, limit, keysOnly }: L
   const addView = (key: string): void => add(key, partition.shownView(key));
   for (const { key: storageKey, value } of partition.turn.store.scan(range)) {
     const key = storageKey.slice(keys.userFrom.length);
-    while (at < pending.length && !isFull() && compareText(pending[at] as string, key) < 0) addView(pending[at++] as string);
+    while (at < pending.length && !isFull() && compareText(pending[at] as string, key) < 0)
+      addView(pending[at++] as string);
     if (isFull()) return { entries, endsAt: lastKey };
     if (pending[at] === key) {
       addView(key);

@@ -88,7 +88,8 @@ export class Membership {
     for (const [id, member] of wanted) {
       if (this.#isReplaced(member)) continue;
       if (!members.includes(id)) change.push({ kind: 'addLearner', id });
-      else if (config.learners.includes(id) && !member.learner && this.#isCaughtUp(id)) change.push({ kind: 'addVoter', id });
+      else if (config.learners.includes(id) && !member.learner && this.#isCaughtUp(id))
+        change.push({ kind: 'addVoter', id });
       else if (config.voters.includes(id) && member.learner) change.push({ kind: 'addLearner', id });
     }
     return change;
@@ -97,6 +98,8 @@ export class Membership {
   #isCaughtUp(id: NodeId): boolean {
     const { lastIndex, peers } = this.#partition.raft.status();
     const peer = peers.find((one) => one.id === id);
-    return peer !== undefined && peer.recentActive && peer.state === 'replicate' && lastIndex - peer.match <= caughtUpEntries;
+    return (
+      peer !== undefined && peer.recentActive && peer.state === 'replicate' && lastIndex - peer.match <= caughtUpEntries
+    );
   }
 }

@@ -11,7 +11,11 @@ export function formatReceipt(region: RegionId, partition: PartitionId, dot: Dot
 }
 
 /** null: not a receipt of this region. */
-export function parseReceipt(text: string, region: RegionId, partitionCount: number): { partition: number; dot: Dot; dotText: string } | null {
+export function parseReceipt(
+  text: string,
+  region: RegionId,
+  partitionCount: number,
+): { partition: number; dot: Dot; dotText: string } | null {
   const [name, number, dotText, ...rest] = text.split(':');
   const partition = parsePartition(number, partitionCount);
   const dot = dotFromText(dotText ?? '');
@@ -19,16 +23,25 @@ export function parseReceipt(text: string, region: RegionId, partitionCount: num
   return { partition, dot, dotText: dotToText(dot) };
 }
 
-export function formatTicket(region: RegionId, partition: PartitionId, id: { readonly client: string; readonly sequence: number }): string {
+export function formatTicket(
+  region: RegionId,
+  partition: PartitionId,
+  id: { readonly client: string; readonly sequence: number },
+): string {
   return `${region}:${partition}:${id.client}:${id.sequence}`;
 }
 
 /** null: not a ticket of this region. */
-export function parseTicket(text: string, region: RegionId, partitionCount: number): { partition: number; id: CommandId } | null {
+export function parseTicket(
+  text: string,
+  region: RegionId,
+  partitionCount: number,
+): { partition: number; id: CommandId } | null {
   const [name, number, client, sequenceText, ...rest] = text.split(':');
   const partition = parsePartition(number, partitionCount);
   const sequence = Number(sequenceText);
-  if (name !== region || partition === null || client === undefined || !isClientId(client) || rest.length > 0) return null;
+  if (name !== region || partition === null || client === undefined || !isClientId(client) || rest.length > 0)
+    return null;
   if (!/^[1-9][0-9]*$/.test(sequenceText ?? '') || !Number.isSafeInteger(sequence)) return null;
   return { partition, id: { client: clientId(client), sequence, answeredBelow: 0 } };
 }

@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest';
 import type { Answer, Operation } from './requests.ts';
 import { get, set, swap, valueOf, World } from './testing/world.ts';
 
-const list = (prefix: string, after = '', limit = 100, consistent = true): Operation => ({ kind: 'list', prefix, after, limit, consistent, keysOnly: false });
+const list = (prefix: string, after = '', limit = 100, consistent = true): Operation => ({
+  kind: 'list',
+  prefix,
+  after,
+  limit,
+  consistent,
+  keysOnly: false,
+});
 const keysOf = (answer: Answer): string[] => (answer.kind === 'list' ? answer.entries.map(({ key }) => key) : []);
 const versionOf = (answer: Answer): string | null => (answer.kind === 'key' ? answer.version : null);
 
@@ -45,15 +52,34 @@ describe('operations', () => {
   });
 
   it('a transaction compares and writes as one', () => {
-    const put = (key: string, value: string): { kind: 'set'; key: string; value: Uint8Array } => ({ kind: 'set', key, value: utf8Encode(value) });
+    const put = (key: string, value: string): { kind: 'set'; key: string; value: Uint8Array } => ({
+      kind: 'set',
+      key,
+      value: utf8Encode(value),
+    });
     const txn: Operation = {
-      kind: 'txn', compares: [{ kind: 'value', key: 't/a', equals: null }], then: [put('t/a', '1'), put('t/b', '2'), { kind: 'get', key: 't/a' }],
+      kind: 'txn',
+      compares: [{ kind: 'value', key: 't/a', equals: null }],
+      then: [put('t/a', '1'), put('t/b', '2'), { kind: 'get', key: 't/a' }],
       otherwise: [{ kind: 'get', key: 't/b' }],
     };
-    expect(world.settle(world.call('n1', txn))).toMatchObject({ kind: 'txn', succeeded: true, results: [{ key: 't/a' }, { key: 't/b' }, { key: 't/a' }] });
-    expect(world.settle(world.call('n2', txn))).toMatchObject({ kind: 'txn', succeeded: false, results: [{ key: 't/b' }] });
+    expect(world.settle(world.call('n1', txn))).toMatchObject({
+      kind: 'txn',
+      succeeded: true,
+      results: [{ key: 't/a' }, { key: 't/b' }, { key: 't/a' }],
+    });
+    expect(world.settle(world.call('n2', txn))).toMatchObject({
+      kind: 'txn',
+      succeeded: false,
+      results: [{ key: 't/b' }],
+    });
     const version = versionOf(world.settle(world.call('n1', get('t/a'))));
-    const guarded: Operation = { kind: 'txn', compares: [{ kind: 'version', key: 't/a', relation: '=', version }], then: [{ kind: 'delete', key: 't/a' }], otherwise: [] };
+    const guarded: Operation = {
+      kind: 'txn',
+      compares: [{ kind: 'version', key: 't/a', relation: '=', version }],
+      then: [{ kind: 'delete', key: 't/a' }],
+      otherwise: [],
+    };
     expect(world.settle(world.call('n1', guarded))).toMatchObject({ succeeded: true });
     expect(world.settle(world.call('n1', guarded))).toMatchObject({ succeeded: false });
   });
@@ -67,15 +93,24 @@ describe('operations', () => {
 
   it('keys on a lease go when it ends, through the log of every node', () => {
     world.settle(world.call('n1', { kind: 'leaseGrant', lease: 'L', ttlMs: 500, key: 'e' }));
-    expect(world.settle(world.call('n1', { ...set('e', 'here'), lease: 'L' } as Operation))).toMatchObject({ valid: true });
+    expect(world.settle(world.call('n1', { ...set('e', 'here'), lease: 'L' } as Operation))).toMatchObject({
+      valid: true,
+    });
     world.run(300);
-    expect(world.settle(world.call('n2', { kind: 'leaseKeepAlive', lease: 'L', key: 'e' }))).toMatchObject({ kind: 'lease', ttlMs: 500 });
+    expect(world.settle(world.call('n2', { kind: 'leaseKeepAlive', lease: 'L', key: 'e' }))).toMatchObject({
+      kind: 'lease',
+      ttlMs: 500,
+    });
     world.run(300);
     expect(valueOf(world.settle(world.call('n3', get('e'))))).toBe('here');
     world.run(800);
     for (const name of world.names) expect(valueOf(world.settle(world.call(name, get('e'))))).toBeNull();
-    expect(world.settle(world.call('n2', { kind: 'leaseKeepAlive', lease: 'L', key: 'e' }))).toMatchObject({ code: 'LEASE_NOT_FOUND' });
-    expect(world.settle(world.call('n1', { ...set('e', 'x'), lease: 'L' } as Operation))).toMatchObject({ code: 'LEASE_NOT_FOUND' });
+    expect(world.settle(world.call('n2', { kind: 'leaseKeepAlive', lease: 'L', key: 'e' }))).toMatchObject({
+      code: 'LEASE_NOT_FOUND',
+    });
+    expect(world.settle(world.call('n1', { ...set('e', 'x'), lease: 'L' } as Operation))).toMatchObject({
+      code: 'LEASE_NOT_FOUND',
+    });
   });
 
   it('a key that was set again without the lease stays', () => {
@@ -94,15 +129,29 @@ describe('operations', () => {
     expect(code(set('', 'v'))).toBe('KEY_EMPTY');
     expect(code(set('ä'.repeat(513), 'v'))).toBe('KEY_TOO_LONG');
     expect(code(get('\ud800'))).toBe('KEY_NOT_UTF8');
-    expect(code({ kind: 'set', key: 'k', value: new Uint8Array(512 * 1024 + 1), consistent: true })).toBe('VALUE_TOO_LARGE');
-    expect(code({ kind: 'txn', compares: [], then: Array.from({ length: 513 }, () => ({ kind: 'get', key: 'k' }) as const), otherwise: [] })).toBe('TXN_TOO_LARGE');
+    expect(code({ kind: 'set', key: 'k', value: new Uint8Array(512 * 1024 + 1), consistent: true })).toBe(
+      'VALUE_TOO_LARGE',
+    );
+    expect(
+      code({
+        kind: 'txn',
+        compares: [],
+        then: Array.from({ length: 513 }, () => ({ kind: 'get', key: 'k' }) as const),
+        otherwise: [],
+      }),
+    ).toBe('TXN_TOO_LARGE');
   });
 });
 
 describe('watch', () => {
-  const watch = (key: string, prefix: boolean, cursor: string | null = null) => ({ kind: 'watch', key, prefix, cursor }) as const;
+  const watch = (key: string, prefix: boolean, cursor: string | null = null) =>
+    ({ kind: 'watch', key, prefix, cursor }) as const;
   const eventsOf = (answers: readonly Answer[]): string[] =>
-    answers.flatMap((answer) => (answer.kind === 'watch' ? answer.events.map(({ key, value }) => `${key}=${value === null ? '' : String.fromCharCode(...value)}`) : []));
+    answers.flatMap((answer) =>
+      answer.kind === 'watch'
+        ? answer.events.map(({ key, value }) => `${key}=${value === null ? '' : String.fromCharCode(...value)}`)
+        : [],
+    );
   const cursorOf = (answer: Answer | undefined): string => (answer?.kind === 'watch' ? answer.cursor : '');
 
   it('tells every change in order and goes on by cursor at another node', () => {
@@ -138,7 +187,12 @@ describe('watch', () => {
     world.awaitLeader();
     const first = world.call('n1', watch('w/', true));
     const cursor = cursorOf(world.settle(first));
-    const add = { kind: 'update', key: 'w/c', change: { type: 'counter', action: 'add', amount: 2 }, consistent: true } as const;
+    const add = {
+      kind: 'update',
+      key: 'w/c',
+      change: { type: 'counter', action: 'add', amount: 2 },
+      consistent: true,
+    } as const;
     world.settle(world.call('n2', add));
     world.settle(world.call('n2', set('w/k', '1')));
     world.settle(world.call('n2', add));
@@ -172,7 +226,9 @@ describe('watch', () => {
     const page = pages[2] as Answer;
     const again = world.call('n1', watch('', true, cursorOf(page)));
     world.until(() => told(again.answers).includes('k1=22'));
-    expect(told(again.answers)).toEqual(written.slice(told(late.answers.slice(0, late.answers.indexOf(page) + 1)).length));
+    expect(told(again.answers)).toEqual(
+      written.slice(told(late.answers.slice(0, late.answers.indexOf(page) + 1)).length),
+    );
   });
 
   it('sends the current state with a marker when the cursor is older than the feed', () => {

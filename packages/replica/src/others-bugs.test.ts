@@ -16,17 +16,26 @@ describe('bugs of others', () => {
     // Its answer never arrived. Somebody else gives it back before the retry: a second swap would succeed.
     world.settle(world.call(others[0] as string, set('k', 'free'), { client: 'b' }));
     for (const name of world.names) {
-      expect(world.settle(world.call(name, take, { client: 'a', sequence: 1, retry: true }))).toMatchObject({ outcome: 'applied' });
+      expect(world.settle(world.call(name, take, { client: 'a', sequence: 1, retry: true }))).toMatchObject({
+        outcome: 'applied',
+      });
       expect(valueOf(world.settle(world.call(name, get('k'))))).toBe('free');
     }
   });
 
   it('Riak, Cassandra: an increment that is sent again counts once, whenever its leader is killed, and after a restart of all', () => {
-    const add: Operation = { kind: 'update', key: 'n', change: { type: 'counter', action: 'add', amount: 5 }, consistent: true };
+    const add: Operation = {
+      kind: 'update',
+      key: 'n',
+      change: { type: 'counter', action: 'add', amount: 5 },
+      consistent: true,
+    };
     const totals = Array.from({ length: 12 }, (_, killedAfterMs) => {
       const world = new World({ seed: killedAfterMs + 1 });
       const leader = world.awaitLeader();
-      const calls = world.names.filter((name) => name !== leader).map((name) => world.call(name, add, { client: 'a', sequence: 1, retry: true }));
+      const calls = world.names
+        .filter((name) => name !== leader)
+        .map((name) => world.call(name, add, { client: 'a', sequence: 1, retry: true }));
       world.run(killedAfterMs);
       world.crash(leader);
       for (const call of calls) world.settle(call);

@@ -43,7 +43,9 @@ describe('outcomes (DESIGN section 2)', () => {
     const value = valueOf(world.settle(world.call(leader, get('k'))));
     expect(resolved).toMatchObject(value === 'v' ? { outcome: 'applied' } : { outcome: 'notApplied' });
     // It stays as it was told.
-    expect(world.settle(world.call(others[0] as string, set('k', 'v'), { sequence: 1, retry: true }))).toMatchObject(value === 'v' ? { outcome: 'applied' } : { outcome: 'notApplied' });
+    expect(world.settle(world.call(others[0] as string, set('k', 'v'), { sequence: 1, retry: true }))).toMatchObject(
+      value === 'v' ? { outcome: 'applied' } : { outcome: 'notApplied' },
+    );
   });
 
   it('a request that wins against its fence is applied', () => {
@@ -62,7 +64,9 @@ describe('outcomes (DESIGN section 2)', () => {
     world.awaitLeader();
     const ticket = `r:0:${world.clientOf('a')}:7`;
     expect(world.settle(world.call('n1', { kind: 'resolve', ticket }))).toMatchObject({ outcome: 'notApplied' });
-    expect(world.settle(world.call('n2', set('k', 'v'), { sequence: 7, retry: true }))).toMatchObject({ outcome: 'notApplied' });
+    expect(world.settle(world.call('n2', set('k', 'v'), { sequence: 7, retry: true }))).toMatchObject({
+      outcome: 'notApplied',
+    });
     expect(valueOf(world.settle(world.call('n3', get('k'))))).toBeNull();
   });
 
@@ -70,12 +74,16 @@ describe('outcomes (DESIGN section 2)', () => {
     const world = new World();
     world.awaitLeader();
     expect(world.settle(world.call('n1', swap('k', 'a', null), { sequence: 1 }))).toMatchObject({ outcome: 'applied' });
-    expect(world.settle(world.call('n2', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({ outcome: 'applied' });
+    expect(world.settle(world.call('n2', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({
+      outcome: 'applied',
+    });
     world.settle(world.call('n3', set('k', 'b'), { sequence: 2 }));
     world.run(200);
     for (const name of world.names) world.crash(name);
     for (const name of world.names) world.start(name);
-    expect(world.settle(world.call('n3', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({ outcome: 'applied' });
+    expect(world.settle(world.call('n3', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({
+      outcome: 'applied',
+    });
     expect(valueOf(world.settle(world.call('n1', get('k'))))).toBe('b');
   });
 
@@ -87,7 +95,9 @@ describe('outcomes (DESIGN section 2)', () => {
     expect(refused).toMatchObject({ outcome: 'refused' });
     expect(valueOf(refused)).toBe('there');
     world.settle(world.call('n1', set('k', 'other'), { sequence: 3 }));
-    expect(world.settle(world.call('n2', swap('k', 'new', 'other'), { sequence: 2, retry: true }))).toMatchObject({ outcome: 'refused' });
+    expect(world.settle(world.call('n2', swap('k', 'new', 'other'), { sequence: 2, retry: true }))).toMatchObject({
+      outcome: 'refused',
+    });
     expect(valueOf(world.settle(world.call('n2', get('k'))))).toBe('other');
   });
 
@@ -112,7 +122,10 @@ describe('outcomes (DESIGN section 2)', () => {
     world.awaitLeader();
     world.settle(world.call('n1', swap('k', 'a', null), { sequence: 1 }));
     world.run(5_000);
-    expect(world.settle(world.call('n1', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({ kind: 'error', code: 'SESSION_EXPIRED' });
+    expect(world.settle(world.call('n1', swap('k', 'a', null), { sequence: 1, retry: true }))).toMatchObject({
+      kind: 'error',
+      code: 'SESSION_EXPIRED',
+    });
   });
 
   it('an OVERLOADED node refuses at once and recovers', () => {

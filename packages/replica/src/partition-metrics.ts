@@ -1,8 +1,11 @@
 import type { Partition } from './partition.ts';
 
 /** What the partitions of a node come to together: see `Replica.metrics`. */
-export function partitionMetrics(partitions: readonly Partition[]): Readonly<Record<string, number>> & { readonly region_frames_malformed_total: number } {
-  const sum = (of: (partition: Partition) => number): number => partitions.reduce((total, partition) => total + of(partition), 0);
+export function partitionMetrics(
+  partitions: readonly Partition[],
+): Readonly<Record<string, number>> & { readonly region_frames_malformed_total: number } {
+  const sum = (of: (partition: Partition) => number): number =>
+    partitions.reduce((total, partition) => total + of(partition), 0);
   return {
     pending_writes: sum(({ pending }) => pending.count),
     writes_waiting: sum(({ writes }) => writes.waitingCount),
@@ -16,7 +19,9 @@ export function partitionMetrics(partitions: readonly Partition[]): Readonly<Rec
     receipts_settled_total: sum(({ state }) => state.header.receipts.next),
     snapshots_sending: sum(({ snapshotsUnderWay }) => snapshotsUnderWay),
     region_entries_total: sum(({ state }) => state.regions.applied(state.header.origin)),
-    region_log_bytes: sum(({ state }) => [...state.header.origins.values()].reduce((total, { bytes }) => total + bytes, 0)),
+    region_log_bytes: sum(({ state }) =>
+      [...state.header.origins.values()].reduce((total, { bytes }) => total + bytes, 0),
+    ),
     region_gaps_total: sum(({ links }) => links.intake.gapCount),
     region_digest_mismatches_total: sum(({ links }) => links.mismatchCount),
     region_set_back_total: sum(({ links }) => links.setBackCount),

@@ -1,5 +1,14 @@
 import type { NodeId, PartitionId } from '@skerry/base';
-import { applyOperation, dotFromText, stampToText, type CausalContext, type Dot, type HybridClock, type Stamp, type Value } from '@skerry/crdt';
+import {
+  applyOperation,
+  dotFromText,
+  stampToText,
+  type CausalContext,
+  type Dot,
+  type HybridClock,
+  type Stamp,
+  type Value,
+} from '@skerry/crdt';
 import { logIndex, Raft, simpleConfig, term, type ConfigState, type Entry, type Output } from '@skerry/raft';
 import { CausalityWaits } from './causality.ts';
 import { ClusterTime } from './cluster-time.ts';
@@ -88,21 +97,39 @@ export class Partition {
     this.config = options.bootstrap === null ? joiningConfig : simpleConfig(options.bootstrap);
     const initial = options.bootstrap === null ? { index: 0, term: 0 } : logStart;
     this.state = new StateMachine(store, {
-      region: options.region, partition: id, generation: this.#generation, initial: { config: this.config, applied: initial.index, term: initial.term },
+      region: options.region,
+      partition: id,
+      generation: this.#generation,
+      initial: { config: this.config, applied: initial.index, term: initial.term },
     });
     this.config = this.state.header.config;
     this.clusterTime = new ClusterTime(this.state.header.clusterMs, turn.now.monoMs);
     this.#appliedDurable = this.state.applied;
-    this.#sender = new SnapshotSender({ turn, partition: id, storage, onEnd: (to, ok) => this.raft.reportSnapshot(to, ok) });
+    this.#sender = new SnapshotSender({
+      turn,
+      partition: id,
+      storage,
+      onEnd: (to, ok) => this.raft.reportSnapshot(to, ok),
+    });
     this.#log = new RaftLog(store, id, { initial, newestSnapshot: () => this.#sender.newest() });
-    const hardState = this.#log.hardState() ?? { term: term(initial.term), vote: null, commit: logIndex(initial.index) };
+    const hardState = this.#log.hardState() ?? {
+      term: term(initial.term),
+      vote: null,
+      commit: logIndex(initial.index),
+    };
     this.raft = new Raft(
       {
-        id: options.node, random: options.random, heartbeatTicks: options.timing.heartbeatTicks,
-        electionTicksMin: options.timing.electionTicksMin, electionTicksMax: options.timing.electionTicksMax,
-        appendBytesMax: options.limits.batchBytesMax, inflightAppendsMax: 256,
-        inflightBytesMax: 16 * options.limits.batchBytesMax, uncommittedBytesMax: options.limits.uncommittedBytesMax,
-        entriesCachedBytesMax: 4 * options.limits.batchBytesMax, applyBytesMax,
+        id: options.node,
+        random: options.random,
+        heartbeatTicks: options.timing.heartbeatTicks,
+        electionTicksMin: options.timing.electionTicksMin,
+        electionTicksMax: options.timing.electionTicksMax,
+        appendBytesMax: options.limits.batchBytesMax,
+        inflightAppendsMax: 256,
+        inflightBytesMax: 16 * options.limits.batchBytesMax,
+        uncommittedBytesMax: options.limits.uncommittedBytesMax,
+        entriesCachedBytesMax: 4 * options.limits.batchBytesMax,
+        applyBytesMax,
       },
       this.#log,
       { hardState, config: this.config, applied: logIndex(this.state.applied) },
@@ -118,7 +145,9 @@ export class Partition {
     this.links = new RegionLinks(this);
     this.causality = new CausalityWaits(this);
     this.#receiver = new SnapshotReceiver({
-      turn, partition: id, activeGeneration: this.#generation,
+      turn,
+      partition: id,
+      activeGeneration: this.#generation,
       onComplete: (message) => {
         this.#snapshotInstalled = false;
         this.raft.step(message);
@@ -127,7 +156,8 @@ export class Partition {
       },
     });
     // A settled write whose record outlived the crash: the deletion was to become durable with the state.
-    for (const held of [...this.pending.all()]) if (this.state.header.context.has(held.write.op.dot)) this.pending.release(held.write.op.dot);
+    for (const held of [...this.pending.all()])
+      if (this.state.header.context.has(held.write.op.dot)) this.pending.release(held.write.op.dot);
   }
 
   get proposals(): Proposals {
@@ -155,10 +185,19 @@ export class Partition {
    * name another one after the restart.
    */
   shownView(key: string): Value | null {
-    return this.#view(key, this.pending.ofKey(key).filter(({ durable }) => durable));
+    return this.#view(
+      key,
+      this.pending.ofKey(key).filter(({ durable }) => durable),
+    );
   }
 
-  receive(from: NodeId, message: Exclude<PeerMessage, { kind: 'peerState' | 'clockAsk' | 'clock' | 'view' | 'viewAsk' | 'read' | 'readAsk' }>): void {
+  receive(
+    from: NodeId,
+    message: Exclude<
+      PeerMessage,
+      { kind: 'peerState' | 'clockAsk' | 'clock' | 'view' | 'viewAsk' | 'read' | 'readAsk' }
+    >,
+  ): void {
     switch (message.kind) {
       case 'raft':
         this.raft.step(message.message);
@@ -258,7 +297,9 @@ export class Partition {
   #view(key: string, held: readonly Held[]): Value | null {
     const ahead = this.readAhead.find(key, this.state.applied);
     const committed = ahead === undefined ? (this.state.read(key)?.value ?? null) : ahead;
-    return this.state.copies.distinct(held).reduce((view: Value | null, op) => applyOperation(view, op).state, committed);
+    return this.state.copies
+      .distinct(held)
+      .reduce((view: Value | null, op) => applyOperation(view, op).state, committed);
   }
 
   /** Sooner known than that nothing was heard from them: a reset connection tells at once. */
@@ -266,7 +307,9 @@ export class Partition {
     const { node } = this.turn.options;
     const reaches = (voters: readonly NodeId[]): boolean =>
       voters.filter((voter) => voter === node || this.turn.connected.has(voter)).length * 2 > voters.length;
-    return reaches(this.config.voters) && (this.config.votersOutgoing.length === 0 || reaches(this.config.votersOutgoing));
+    return (
+      reaches(this.config.voters) && (this.config.votersOutgoing.length === 0 || reaches(this.config.votersOutgoing))
+    );
   }
 
   #drain(): void {
@@ -313,7 +356,8 @@ export class Partition {
       if (this.isLeader) this.#proposals.applied(decoded.commands);
       this.clock.observe(this.state.header.clock);
       // What an earlier leader wrote also sets back one that had counted on by itself.
-      if (!this.isLeader || entry.term < this.currentTerm) this.clusterTime.applied(this.state.header.clusterMs, this.turn.now.monoMs);
+      if (!this.isLeader || entry.term < this.currentTerm)
+        this.clusterTime.applied(this.state.header.clusterMs, this.turn.now.monoMs);
       for (const { id, result } of batch.results) this.writes.applied(id, result);
       for (const { dot } of batch.settled) this.#settle(dot);
       this.#events.onApplied(this, batch);
@@ -372,7 +416,9 @@ export class Partition {
     this.#snapshotInstalled = true;
     const older = this.state;
     this.state = new StateMachine(store, {
-      region: this.turn.options.region, partition: this.id, generation: this.#generation,
+      region: this.turn.options.region,
+      partition: this.id,
+      generation: this.#generation,
       initial: { config: snapshot.config, applied: snapshot.index, term: snapshot.term },
     });
     this.state.startFeed();
@@ -382,7 +428,8 @@ export class Partition {
     // Or this node, elected next, would count on from where it was itself, and end no lease until it got here.
     this.clusterTime.applied(this.state.header.clusterMs, this.turn.now.monoMs);
     this.#setConfig(snapshot.config);
-    for (const held of [...this.pending.all()]) if (this.state.header.context.has(held.write.op.dot)) this.#settle(held.write.op.dot);
+    for (const held of [...this.pending.all()])
+      if (this.state.header.context.has(held.write.op.dot)) this.#settle(held.write.op.dot);
     this.promotions.installed(older.header.context);
     this.writes.installed();
     this.links.positionsChanged();

@@ -1,6 +1,22 @@
-import { ByteReader, ByteWriter, DecodeError, partitionId, type ClientId, type NodeId, type PartitionId, type RegionId } from '@skerry/base';
+import {
+  ByteReader,
+  ByteWriter,
+  DecodeError,
+  partitionId,
+  type ClientId,
+  type NodeId,
+  type PartitionId,
+  type RegionId,
+} from '@skerry/base';
 import { decodeDot, decodeValue, encodeDot, encodeValue, type Dot, type Value } from '@skerry/crdt';
-import { decodeMessage, decodeSnapshotMeta, encodeMessage, encodeSnapshotMeta, type Message, type SnapshotMeta } from '@skerry/raft';
+import {
+  decodeMessage,
+  decodeSnapshotMeta,
+  encodeMessage,
+  encodeSnapshotMeta,
+  type Message,
+  type SnapshotMeta,
+} from '@skerry/raft';
 import { decodePending, encodePending, type PendingWrite } from './pending.ts';
 import { readClient, readList, readNode, readRegion } from './state/fields.ts';
 
@@ -37,7 +53,13 @@ export type PeerMessage =
     }
   /** A read for the leader to serve in the place of a node that cannot; answered with the committed value. */
   | { readonly kind: 'readAsk'; readonly partition: PartitionId; readonly ask: number; readonly key: string }
-  | { readonly kind: 'read'; readonly partition: PartitionId; readonly ask: number; readonly applied: number; readonly value: Value | null }
+  | {
+      readonly kind: 'read';
+      readonly partition: PartitionId;
+      readonly ask: number;
+      readonly applied: number;
+      readonly value: Value | null;
+    }
   /** A piece of a snapshot: records in key order, numbered from 0. */
   | {
       readonly kind: 'chunk';
@@ -68,8 +90,22 @@ export type PeerMessage =
   | { readonly kind: 'peerState'; readonly storageFull: boolean };
 
 const kinds = [
-  'raft', 'forward', 'forwardRefused', 'push', 'pushed', 'viewAsk', 'view', 'chunk', 'chunked', 'transfer', 'peerState', 'relay', 'clockAsk', 'clock',
-  'readAsk', 'read',
+  'raft',
+  'forward',
+  'forwardRefused',
+  'push',
+  'pushed',
+  'viewAsk',
+  'view',
+  'chunk',
+  'chunked',
+  'transfer',
+  'peerState',
+  'relay',
+  'clockAsk',
+  'clock',
+  'readAsk',
+  'read',
 ] as const satisfies readonly PeerMessage['kind'][];
 
 /** All messages of a turn for one peer. */
@@ -125,7 +161,10 @@ function encodePeerMessage(writer: ByteWriter, message: PeerMessage): void {
       writer.varint(message.ask).text(message.key);
       return;
     case 'read':
-      writer.varint(message.ask).varint(message.applied).bool(message.value !== null);
+      writer
+        .varint(message.ask)
+        .varint(message.applied)
+        .bool(message.value !== null);
       if (message.value !== null) writer.bytes(valueBytes(message.value));
       return;
     case 'view':
@@ -167,7 +206,12 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
     case 'forward':
       return { kind, partition, number: reader.varint(), commands: readList(reader, (r) => r.bytes()) };
     case 'forwardRefused':
-      return { kind, partition, number: reader.varint(), ids: readList(reader, (r) => ({ client: readClient(r), sequence: r.varint() })) };
+      return {
+        kind,
+        partition,
+        number: reader.varint(),
+        ids: readList(reader, (r) => ({ client: readClient(r), sequence: r.varint() })),
+      };
     case 'push':
       return { kind, partition, writes: readList(reader, decodePending) };
     case 'pushed':
@@ -176,7 +220,13 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
     case 'readAsk':
       return { kind, partition, ask: reader.varint(), key: reader.text() };
     case 'read':
-      return { kind, partition, ask: reader.varint(), applied: reader.varint(), value: reader.bool() ? decodeValue(new ByteReader(reader.bytes().slice())) : null };
+      return {
+        kind,
+        partition,
+        ask: reader.varint(),
+        applied: reader.varint(),
+        value: reader.bool() ? decodeValue(new ByteReader(reader.bytes().slice())) : null,
+      };
     case 'view': {
       const ask = reader.varint();
       const writes = readList(reader, decodePending);
@@ -186,8 +236,14 @@ function decodePeerMessage(reader: ByteReader): PeerMessage {
     }
     case 'chunk':
       return {
-        kind, partition, term: reader.varint(), meta: decodeSnapshotMeta(reader), transfer: reader.varint(), number: reader.varint(),
-        last: reader.bool(), records: readList(reader, (r) => ({ key: r.text(), value: r.bytes() })),
+        kind,
+        partition,
+        term: reader.varint(),
+        meta: decodeSnapshotMeta(reader),
+        transfer: reader.varint(),
+        number: reader.varint(),
+        last: reader.bool(),
+        records: readList(reader, (r) => ({ key: r.text(), value: r.bytes() })),
       };
     case 'chunked':
       return { kind, partition, transfer: reader.varint(), number: reader.varint() - 1 };

@@ -119,7 +119,8 @@ export class PendingWrites {
   /** Largest sequence held of `replica`; 0: none. */
   sequenceMax(replica: ReplicaId): number {
     let max = 0;
-    for (const { write } of this.#byDot.values()) if (write.op.dot.replica === replica) max = Math.max(max, write.op.dot.sequence);
+    for (const { write } of this.#byDot.values())
+      if (write.op.dot.replica === replica) max = Math.max(max, write.op.dot.sequence);
     return max;
   }
 
@@ -132,7 +133,15 @@ export class PendingWrites {
     const dotText = dotToText(pending.write.op.dot);
     const bytes = 128 + pending.write.key.length + recordBytes;
     this.#bytes += bytes;
-    const held: Held = { ...pending, dotText, bytes, heldSinceMs: nowMs, promotionSentMs: null, holders: new Set(), durable: true };
+    const held: Held = {
+      ...pending,
+      dotText,
+      bytes,
+      heldSinceMs: nowMs,
+      promotionSentMs: null,
+      holders: new Set(),
+      durable: true,
+    };
     this.#byDot.set(dotText, held);
     const ofKey = this.#byKey.get(pending.write.key);
     if (ofKey === undefined) this.#byKey.set(pending.write.key, [held]);
@@ -152,7 +161,12 @@ export function encodePending(writer: ByteWriter, pending: PendingWrite): void {
 }
 
 export function decodePending(reader: ByteReader): PendingWrite {
-  return { origin: readNode(reader), client: readClient(reader), sequence: reader.varint(), write: decodePromotion(reader) };
+  return {
+    origin: readNode(reader),
+    client: readClient(reader),
+    sequence: reader.varint(),
+    write: decodePromotion(reader),
+  };
 }
 
 /** The same write with memory of its own: one that was received is a view of its message. */

@@ -6,7 +6,8 @@ import { get, set, valueOf, World } from './testing/world.ts';
 const keys = ['a', 'b', 'c'];
 const types: readonly ValueType[] = ['register', 'multiRegister', 'counter', 'set', 'flag'];
 const remove = (key: string, consistent = false): Operation => ({ kind: 'delete', key, consistent });
-const read = (key: string, type: ValueType, consistent: boolean): Operation => (type === 'register' ? get(key, consistent) : { kind: 'read', key, type, consistent });
+const read = (key: string, type: ValueType, consistent: boolean): Operation =>
+  type === 'register' ? get(key, consistent) : { kind: 'read', key, type, consistent };
 
 /** What a reader is told, without stamps and contexts, which promotion may change. */
 function told(answer: Answer): unknown {
@@ -22,13 +23,34 @@ function drawWrite(random: SeededRandom, number: number): Operation {
   const element = utf8Encode(draw(2) === 0 ? 'x' : 'y');
   switch (types[draw(types.length)]) {
     case 'multiRegister':
-      return { kind: 'update', key, consistent: false, change: { type: 'multiRegister', value: utf8Encode(`v${number}`), context: null } };
+      return {
+        kind: 'update',
+        key,
+        consistent: false,
+        change: { type: 'multiRegister', value: utf8Encode(`v${number}`), context: null },
+      };
     case 'counter':
-      return { kind: 'update', key, consistent: false, change: draw(3) === 0 ? { type: 'counter', action: 'reset' } : { type: 'counter', action: 'add', amount: number } };
+      return {
+        kind: 'update',
+        key,
+        consistent: false,
+        change:
+          draw(3) === 0 ? { type: 'counter', action: 'reset' } : { type: 'counter', action: 'add', amount: number },
+      };
     case 'set':
-      return { kind: 'update', key, consistent: false, change: { type: 'set', action: draw(3) === 0 ? 'remove' : 'add', element } };
+      return {
+        kind: 'update',
+        key,
+        consistent: false,
+        change: { type: 'set', action: draw(3) === 0 ? 'remove' : 'add', element },
+      };
     case 'flag':
-      return { kind: 'update', key, consistent: false, change: { type: 'flag', action: draw(2) === 0 ? 'enable' : 'disable' } };
+      return {
+        kind: 'update',
+        key,
+        consistent: false,
+        change: { type: 'flag', action: draw(2) === 0 ? 'enable' : 'disable' },
+      };
     default:
       return set(key, `v${number}`, false);
   }
@@ -61,7 +83,11 @@ describe('what a node wrote alone, to keys that nobody else wrote, is what all r
         for (let number = 1; number <= 12; number++) world.settle(world.call(alone, drawWrite(random, number)));
         if (tombstoneKeepMs === 0) collectLater(world, leader);
         const all = (name: string, consistent: boolean): unknown =>
-          keys.map((key) => types.map((type) => told(world.settle(world.call(name, read(key, type, consistent), { client: 'reader' })))));
+          keys.map((key) =>
+            types.map((type) =>
+              told(world.settle(world.call(name, read(key, type, consistent), { client: 'reader' }))),
+            ),
+          );
         const before = all(alone, false);
         world.heal();
         world.until(() => world.replica(alone).status().partitions[0]?.pending === 0);

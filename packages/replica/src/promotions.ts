@@ -204,7 +204,13 @@ export class Promotions {
       this.#inFlightBytes += held.bytes;
     }
     held.promotionSentMs = this.#partition.turn.now.monoMs;
-    commands.push(commandBytes({ kind: 'promote', id: { client: held.client, sequence: held.sequence, answeredBelow: 0 }, write: held.write }));
+    commands.push(
+      commandBytes({
+        kind: 'promote',
+        id: { client: held.client, sequence: held.sequence, answeredBelow: 0 },
+        write: held.write,
+      }),
+    );
     return true;
   }
 

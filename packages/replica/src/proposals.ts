@@ -39,12 +39,17 @@ export class Proposals {
   }
 
   /** Commands that a peer forwarded. */
-  receive(from: NodeId, { number, commands }: { readonly number: number; readonly commands: readonly Uint8Array[] }): void {
+  receive(
+    from: NodeId,
+    { number, commands }: { readonly number: number; readonly commands: readonly Uint8Array[] },
+  ): void {
     const partition = this.#partition;
     const takes = partition.isLeader && partition.raft.quorumActive();
     // A node that left the group, or lags, hands in over and over what is settled: the log need not hear of it again.
     const news = commands.filter((command) => !this.#isSettled(command));
-    const refused = news.filter((command) => !takes || !this.#put({ command, head: commandHead(command), forward: number, from, write: null }));
+    const refused = news.filter(
+      (command) => !takes || !this.#put({ command, head: commandHead(command), forward: number, from, write: null }),
+    );
     if (refused.length > 0) this.#refuse(from, number, refused);
   }
 
@@ -103,7 +108,13 @@ export class Proposals {
   #header(): BatchHeader {
     const wallMs = Math.max(0, Math.floor(this.#partition.turn.clocks.wallMs()));
     const { timing, replica, limits } = this.#partition.turn.options;
-    return { wallMs, clampMs: wallMs + timing.maxClockSkewMs, clusterMs: this.clusterMs(), replica, valueBytesMax: limits.valueBytesMax };
+    return {
+      wallMs,
+      clampMs: wallMs + timing.maxClockSkewMs,
+      clusterMs: this.clusterMs(),
+      replica,
+      valueBytesMax: limits.valueBytesMax,
+    };
   }
 
   /** Puts a command of the leader itself into the log. */
@@ -124,8 +135,11 @@ export class Proposals {
   #retention(): Extract<Command, { kind: 'expire' }>['retention'] {
     const { timing, limits } = this.#partition.turn.options;
     return {
-      sessionIdleMs: timing.sessionIdleMs, sessionIdleQuorumlessMs: timing.sessionIdleQuorumlessMs,
-      receiptCountMax: limits.receiptCountMax, ledgerCountMax: limits.ledgerCountMax, ledgerAgeMs: limits.ledgerAgeMs,
+      sessionIdleMs: timing.sessionIdleMs,
+      sessionIdleQuorumlessMs: timing.sessionIdleQuorumlessMs,
+      receiptCountMax: limits.receiptCountMax,
+      ledgerCountMax: limits.ledgerCountMax,
+      ledgerAgeMs: limits.ledgerAgeMs,
       tombstoneKeepMs: timing.tombstoneKeepMs,
     };
   }
@@ -135,11 +149,16 @@ export class Proposals {
     const { limits, timing } = turn.options;
     this.#lastExpireMs = turn.now.monoMs;
     const { conflicts } = state.header;
-    return state.receipts.count > limits.receiptCountMax
-      || conflicts.next - conflicts.first > limits.ledgerCountMax
-      || state.values.tombstones.isAnyDue(state.regions.stable(), this.clusterMs() - timing.tombstoneKeepMs)
-      || state.oldestConflictMs() < this.clusterMs() - limits.ledgerAgeMs
-      || state.sessions.isAnyIdle(this.clusterMs() - timing.sessionIdleMs, this.clusterMs() - timing.sessionIdleQuorumlessMs);
+    return (
+      state.receipts.count > limits.receiptCountMax ||
+      conflicts.next - conflicts.first > limits.ledgerCountMax ||
+      state.values.tombstones.isAnyDue(state.regions.stable(), this.clusterMs() - timing.tombstoneKeepMs) ||
+      state.oldestConflictMs() < this.clusterMs() - limits.ledgerAgeMs ||
+      state.sessions.isAnyIdle(
+        this.clusterMs() - timing.sessionIdleMs,
+        this.clusterMs() - timing.sessionIdleQuorumlessMs,
+      )
+    );
   }
 
   /** What is in the outbox or in the log already is as good as taken: repeating it would only make the log longer. */
@@ -170,8 +189,10 @@ export class Proposals {
     const ids: { client: ClientId; sequence: number }[] = [];
     for (const bytes of commands) {
       const command = decodeCommand(new ByteReader(bytes));
-      if ('id' in command && command.kind !== 'promote' && command.kind !== 'fence') ids.push({ client: command.id.client, sequence: command.id.sequence });
+      if ('id' in command && command.kind !== 'promote' && command.kind !== 'fence')
+        ids.push({ client: command.id.client, sequence: command.id.sequence });
     }
-    if (ids.length > 0) this.#partition.turn.send(from, { kind: 'forwardRefused', partition: this.#partition.id, number, ids });
+    if (ids.length > 0)
+      this.#partition.turn.send(from, { kind: 'forwardRefused', partition: this.#partition.id, number, ids });
   }
 }

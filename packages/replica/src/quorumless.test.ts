@@ -46,7 +46,9 @@ describe('quorum-less writes (DESIGN section 3)', () => {
       expect(valueOf(world.settle(world.call(name, get('k499'))))).toBe('v1999');
     }
     expect(world.replica('n1').metrics()['receipts_settled_total']).toBe(2_000);
-    expect(world.settle(world.call('n2', { kind: 'receipt', receipt: receiptOf(calls[1_999]?.answer), wait: false }))).toMatchObject({ state: 'promoted' });
+    expect(
+      world.settle(world.call('n2', { kind: 'receipt', receipt: receiptOf(calls[1_999]?.answer), wait: false })),
+    ).toMatchObject({ state: 'promoted' });
     // Later writes of one node overwrite its earlier ones knowingly: nothing conflicts.
     expect(world.settle(world.call('n1', conflicts))).toMatchObject({ entries: [] });
   });
@@ -97,14 +99,25 @@ describe('quorum-less writes (DESIGN section 3)', () => {
       expect(valueOf(world.settle(world.call(name, get('early'))))).toBe('majority');
       expect(valueOf(world.settle(world.call(name, get('late'))))).toBe('minority');
     }
-    const text = (view: ValueView | null): string => (view?.type === 'register' ? String.fromCharCode(...view.value) : '');
+    const text = (view: ValueView | null): string =>
+      view?.type === 'register' ? String.fromCharCode(...view.value) : '';
     for (const name of world.names) {
       const answer = world.settle(world.call(name, conflicts));
-      const found = answer.kind === 'conflicts' ? answer.entries.map((one) => [one.key, text(one.loser), text(one.winner), one.reason]) : [];
-      expect(found.sort()).toEqual([['early', 'minority', 'majority', 'superseded'], ['late', 'majority', 'minority', 'overwrote']]);
+      const found =
+        answer.kind === 'conflicts'
+          ? answer.entries.map((one) => [one.key, text(one.loser), text(one.winner), one.reason])
+          : [];
+      expect(found.sort()).toEqual([
+        ['early', 'minority', 'majority', 'superseded'],
+        ['late', 'majority', 'minority', 'overwrote'],
+      ]);
     }
-    expect(world.settle(world.call('n3', { kind: 'receipt', receipt: receiptOf(early.answer), wait: false }))).toMatchObject({ state: 'superseded' });
-    expect(world.settle(world.call('n3', { kind: 'receipt', receipt: receiptOf(late.answer), wait: false }))).toMatchObject({ state: 'promoted' });
+    expect(
+      world.settle(world.call('n3', { kind: 'receipt', receipt: receiptOf(early.answer), wait: false })),
+    ).toMatchObject({ state: 'superseded' });
+    expect(
+      world.settle(world.call('n3', { kind: 'receipt', receipt: receiptOf(late.answer), wait: false })),
+    ).toMatchObject({ state: 'promoted' });
   });
 
   it('lets another holder promote when the origin of five is gone for good', () => {
@@ -168,7 +181,9 @@ describe('quorum-less writes (DESIGN section 3)', () => {
     const world = new World();
     world.awaitLeader();
     world.isolate('n1');
-    expect(world.settle(world.call('n1', { ...set('k', 'v', false), w: 2 } as never, { timeoutMs: 200 }))).toMatchObject({ timeout: true, outcome: 'undecided' });
+    expect(
+      world.settle(world.call('n1', { ...set('k', 'v', false), w: 2 } as never, { timeoutMs: 200 })),
+    ).toMatchObject({ timeout: true, outcome: 'undecided' });
     world.heal();
     expect(world.settle(world.call('n1', { ...set('k', 'v', false), w: 2 } as never))).toMatchObject({ valid: true });
   });
@@ -207,7 +222,10 @@ describe('quorum-less writes (DESIGN section 3)', () => {
     world.awaitLeader();
     world.isolate('n1');
     for (let i = 0; i < 10; i++) world.settle(world.call('n1', set(`k${i}`, 'v', false)));
-    expect(world.settle(world.call('n1', set('k10', 'v', false)))).toMatchObject({ kind: 'error', code: 'PENDING_FULL' });
+    expect(world.settle(world.call('n1', set('k10', 'v', false)))).toMatchObject({
+      kind: 'error',
+      code: 'PENDING_FULL',
+    });
     world.heal();
     world.until(() => world.replica('n1').status().partitions[0]?.pending === 0);
     expect(world.settle(world.call('n1', set('k10', 'v', false)))).toMatchObject({ valid: true });

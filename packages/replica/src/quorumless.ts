@@ -2,8 +2,18 @@ import type { Asking } from './asking.ts';
 import type { HybridClock } from '@skerry/crdt';
 import { ByteReader, ByteWriter } from '@skerry/base';
 import {
-  decodeStamp, defaultLimits, encodeStamp, isTombstone, LimitError, prepareOperation, valueStamp, WrongTypeError,
-  type Dot, type Operation, type Stamp, type WriteRequest,
+  decodeStamp,
+  defaultLimits,
+  encodeStamp,
+  isTombstone,
+  LimitError,
+  prepareOperation,
+  valueStamp,
+  WrongTypeError,
+  type Dot,
+  type Operation,
+  type Stamp,
+  type WriteRequest,
 } from '@skerry/crdt';
 import { errorAnswer } from './answers.ts';
 import { nodeRecordKey } from './keys.ts';
@@ -36,12 +46,20 @@ export class Quorumless {
     this.#lastSequences = readList(reader, (r) => r.varint());
   }
 
-  accept(partition: Partition, { operation, id, timeoutMs, asking }: {
-    operation: QuorumlessOperation;
-    id: WriteId;
-    timeoutMs: number | null;
-    asking: Asking;
-  }): void {
+  accept(
+    partition: Partition,
+    {
+      operation,
+      id,
+      timeoutMs,
+      asking,
+    }: {
+      operation: QuorumlessOperation;
+      id: WriteId;
+      timeoutMs: number | null;
+      asking: Asking;
+    },
+  ): void {
     const { answer } = asking;
     const again = partition.pending.findWrite(id.client, id.sequence);
     const before = again === null ? this.#settledBefore(partition, id) : null;
@@ -66,7 +84,11 @@ export class Quorumless {
   }
 
   /** Acknowledges the write once it is durable here and on as many other nodes as were asked for. */
-  #whenHeld(partition: Partition, held: Held, { copies, timeoutMs, answer }: { copies: number; timeoutMs: number | null; answer: (value: Answer) => void }): void {
+  #whenHeld(
+    partition: Partition,
+    held: Held,
+    { copies, timeoutMs, answer }: { copies: number; timeoutMs: number | null; answer: (value: Answer) => void },
+  ): void {
     const accepted = this.#accepted(partition, held);
     this.#turn.whenDurable(() => {
       held.durable = true;
@@ -82,7 +104,11 @@ export class Quorumless {
   }
 
   /** null: there is nothing to do. */
-  #hold(partition: Partition, operation: QuorumlessOperation, id: WriteId): Held | Extract<Answer, { kind: 'error' }> | null {
+  #hold(
+    partition: Partition,
+    operation: QuorumlessOperation,
+    id: WriteId,
+  ): Held | Extract<Answer, { kind: 'error' }> | null {
     const { node, replica, limits } = this.#turn.options;
     const seen = partition.localView(operation.key);
     const request = requestOf(operation);
@@ -91,16 +117,29 @@ export class Quorumless {
     const dot: Dot = { replica, sequence: (this.#lastSequences[partition.id] ?? 0) + 1 };
     let op: Operation | null;
     try {
-      op = prepareOperation(seen, partition.state.copies.renameContext(request), { dot, stamp, limits: { ...defaultLimits, valueBytesMax: limits.valueBytesMax } });
+      op = prepareOperation(seen, partition.state.copies.renameContext(request), {
+        dot,
+        stamp,
+        limits: { ...defaultLimits, valueBytesMax: limits.valueBytesMax },
+      });
     } catch (error) {
       if (error instanceof WrongTypeError) return { kind: 'error', code: 'WRONG_TYPE', detail: error.message };
-      if (error instanceof LimitError || error instanceof RangeError) return { kind: 'error', code: 'LIMIT_EXCEEDED', detail: error.message };
+      if (error instanceof LimitError || error instanceof RangeError)
+        return { kind: 'error', code: 'LIMIT_EXCEEDED', detail: error.message };
       throw error;
     }
     if (op === null) return null;
     this.#used(partition.id, dot.sequence, stamp);
-    const write = { key: operation.key, op, base: seen === null ? null : valueStamp(seen), baseDeleted: seen !== null && isTombstone(seen) };
-    return partition.pending.hold({ client: id.client, sequence: id.sequence, origin: node, write }, this.#turn.now.monoMs);
+    const write = {
+      key: operation.key,
+      op,
+      base: seen === null ? null : valueStamp(seen),
+      baseDeleted: seen !== null && isTombstone(seen),
+    };
+    return partition.pending.hold(
+      { client: id.client, sequence: id.sequence, origin: node, write },
+      this.#turn.now.monoMs,
+    );
   }
 
   /** Dot and stamp are not used again, also after a restart with the clock set back. */
@@ -127,9 +166,17 @@ export class Quorumless {
   #accepted(partition: Partition, { write }: Held): Extract<Answer, { kind: 'key' }> {
     const { body, dot, stamp } = write.op;
     const receipt = formatReceipt(this.#turn.options.region, partition.id, dot);
-    const answer = { kind: 'key', valid: true, timeout: false, value: null, version: body.type === 'delete' ? null : versionOf(stamp), receipt } as const;
+    const answer = {
+      kind: 'key',
+      valid: true,
+      timeout: false,
+      value: null,
+      version: body.type === 'delete' ? null : versionOf(stamp),
+      receipt,
+    } as const;
     // What it led to here, where that is small.
-    if (body.type === 'register' || body.type === 'delete' || body.type === 'set' || body.type === 'document') return answer;
+    if (body.type === 'register' || body.type === 'delete' || body.type === 'set' || body.type === 'document')
+      return answer;
     const view = viewOf(partition.localView(write.key));
     return view === null || view.type !== body.type ? answer : { ...answer, view };
   }

@@ -1,7 +1,17 @@
 import { assert, ByteReader, ByteWriter, crc32, type PartitionId } from '@skerry/base';
 import {
-  decodeEntry, decodeHardState, encodeEntry, encodeHardState, logIndex, term, type Entry, type HardState, type LogIndex,
-  type LogReader, type SnapshotMeta, type Term,
+  decodeEntry,
+  decodeHardState,
+  encodeEntry,
+  encodeHardState,
+  logIndex,
+  term,
+  type Entry,
+  type HardState,
+  type LogIndex,
+  type LogReader,
+  type SnapshotMeta,
+  type Term,
 } from '@skerry/raft';
 import { raftKeys, type RaftKeys } from './keys.ts';
 import { StorageCorruptError } from './ports/storage.ts';
@@ -34,7 +44,14 @@ export class RaftLog implements LogReader {
   #bytes = 0;
 
   /** Verifies the whole log. `initial` is where the log of a new node starts. */
-  constructor(store: StagedStore, partition: PartitionId, { initial, newestSnapshot }: { initial: { index: number; term: number }; newestSnapshot: () => SnapshotMeta | null }) {
+  constructor(
+    store: StagedStore,
+    partition: PartitionId,
+    {
+      initial,
+      newestSnapshot,
+    }: { initial: { index: number; term: number }; newestSnapshot: () => SnapshotMeta | null },
+  ) {
     this.#store = store;
     this.#keys = raftKeys(partition);
     this.#newestSnapshot = newestSnapshot;
@@ -93,7 +110,10 @@ export class RaftLog implements LogReader {
   append(entries: readonly Entry[]): void {
     const first = entries[0];
     if (first === undefined) return;
-    assert(first.index > this.#base.index && first.index <= this.lastIndex() + 1, 'appended entries join the log', { index: first.index, last: this.lastIndex() });
+    assert(first.index > this.#base.index && first.index <= this.lastIndex() + 1, 'appended entries join the log', {
+      index: first.index,
+      last: this.lastIndex(),
+    });
     const last = this.lastIndex();
     const cut = this.#offset(first.index);
     for (let offset = cut; offset < this.#sizes.length; offset++) this.#bytes -= this.#sizes[offset] as number;

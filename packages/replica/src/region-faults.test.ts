@@ -11,7 +11,12 @@ describe('faults of a region', () => {
         world.run(100 + seed * 7);
         fault(world, leader);
         const start = world.nowMs;
-        world.until(() => world.names.some((name) => name !== leader && world.isUp(name) && world.replica(name).status().partitions[0]?.role === 'leader'));
+        world.until(() =>
+          world.names.some(
+            (name) =>
+              name !== leader && world.isUp(name) && world.replica(name).status().partitions[0]?.role === 'leader',
+          ),
+        );
         return world.nowMs - start;
       });
     expect(Math.max(...times((world, leader) => world.crash(leader)))).toBeLessThan(600);
@@ -26,7 +31,11 @@ describe('faults of a region', () => {
     const other = world.names.find((name) => name !== leader) as string;
     const start = world.nowMs;
     const call = world.call(other, set('k', 'v'));
-    world.until(() => world.names.some((name) => name !== leader && world.replica(name).status().partitions[0]?.role === 'leader'), 2_000);
+    world.until(
+      () =>
+        world.names.some((name) => name !== leader && world.replica(name).status().partitions[0]?.role === 'leader'),
+      2_000,
+    );
     expect(world.settle(call)).toMatchObject({ outcome: 'applied' });
     expect(world.nowMs - start).toBeLessThan(2_000);
     world.hangDisk(leader, false);
@@ -53,17 +62,25 @@ describe('faults of a region', () => {
     const world = new World({ limits: { logKeepEntries: 20, snapshotChunkBytes: 512 } });
     world.awaitLeader();
     world.crash('n3');
-    world.settle(world.call('n1', { kind: 'swap', key: 'once', oldValue: null, newValue: new Uint8Array([1]) }, { sequence: 1 }));
+    world.settle(
+      world.call('n1', { kind: 'swap', key: 'once', oldValue: null, newValue: new Uint8Array([1]) }, { sequence: 1 }),
+    );
     for (let i = 0; i < 200; i++) world.settle(world.call('n1', set(`k${i % 50}`, `v${i}`), { client: 'b' }));
     world.run(500);
     expect(world.replica('n1').status().partitions[0]?.firstIndex).toBeGreaterThan(100);
     world.start('n3');
-    world.until(() => world.replica('n3').status().partitions[0]?.applied === world.replica('n1').status().partitions[0]?.applied);
+    world.until(
+      () => world.replica('n3').status().partitions[0]?.applied === world.replica('n1').status().partitions[0]?.applied,
+    );
     expect(valueOf(world.settle(world.call('n3', get('k49', false))))).toBe('v199');
     for (const name of ['n1', 'n2']) world.crash(name);
     for (const name of ['n1', 'n2']) world.start(name);
     world.crash('n1');
-    const retry = world.call('n3', { kind: 'swap', key: 'once', oldValue: null, newValue: new Uint8Array([1]) }, { sequence: 1, retry: true });
+    const retry = world.call(
+      'n3',
+      { kind: 'swap', key: 'once', oldValue: null, newValue: new Uint8Array([1]) },
+      { sequence: 1, retry: true },
+    );
     expect(world.settle(retry)).toMatchObject({ outcome: 'applied' });
     world.crash('n3');
     world.start('n3');
@@ -76,18 +93,33 @@ describe('faults of a region', () => {
     world.awaitLeader();
     world.settle(world.call('n1', set('k', 'v')));
     const member = (node: string, replica: number | null): never =>
-      ({ node, replica, learner: false, peerUrl: `ws://${node}/peer`, clientUrl: `ws://${node}/client`, adminUrl: `http://${node}/admin` }) as never;
+      ({
+        node,
+        replica,
+        learner: false,
+        peerUrl: `ws://${node}/peer`,
+        clientUrl: `ws://${node}/client`,
+        adminUrl: `http://${node}/admin`,
+      }) as never;
     const voters = (name: string): readonly string[] => world.replica(name).status().partitions[0]?.voters ?? [];
     world.run(1_000);
-    expect(world.settle(world.call('n1', { kind: 'changeMembers', add: [member('n4', 4), member('n5', 5)], remove: [] }))).toMatchObject({ kind: 'done' });
+    expect(
+      world.settle(world.call('n1', { kind: 'changeMembers', add: [member('n4', 4), member('n5', 5)], remove: [] })),
+    ).toMatchObject({ kind: 'done' });
     world.until(() => world.names.every((name) => voters(name).length === 5), 20_000, 'five voters');
-    expect(world.settle(world.call('n1', { kind: 'changeMembers', add: [], remove: ['n4', 'n5'] as never }))).toMatchObject({ kind: 'done' });
+    expect(
+      world.settle(world.call('n1', { kind: 'changeMembers', add: [], remove: ['n4', 'n5'] as never })),
+    ).toMatchObject({ kind: 'done' });
     world.until(() => ['n1', 'n2', 'n3'].every((name) => voters(name).length === 3), 20_000, 'three voters');
     world.wipe('n2');
     world.settle(world.call('n1', { kind: 'changeMembers', add: [member('n2', 102)], remove: [] }));
     world.until(() => voters('n1').length === 2, 20_000, 'the old incarnation to leave');
     world.start('n2', { join: true });
-    world.until(() => ['n1', 'n2', 'n3'].every((name) => voters(name).length === 3), 20_000, 'the new incarnation to vote');
+    world.until(
+      () => ['n1', 'n2', 'n3'].every((name) => voters(name).length === 3),
+      20_000,
+      'the new incarnation to vote',
+    );
     expect(world.settle(world.call('n2', set('k', 'w')))).toMatchObject({ outcome: 'applied' });
     expect(valueOf(world.settle(world.call('n1', get('k'))))).toBe('w');
   });
@@ -102,7 +134,9 @@ describe('faults of a region', () => {
     const urls = { peerUrl: 'ws://p', clientUrl: 'ws://c', adminUrl: 'http://a' };
     world.run(1_000);
     const spec = { node: lost, replica: 100 + Number(lost.slice(1)), learner: false, ...urls } as never;
-    expect(world.settle(world.call(leader, { kind: 'changeMembers', add: [spec], remove: [] }))).toMatchObject({ kind: 'done' });
+    expect(world.settle(world.call(leader, { kind: 'changeMembers', add: [spec], remove: [] }))).toMatchObject({
+      kind: 'done',
+    });
     world.until(() => !voters(leader).includes(lost), 20_000, 'the old incarnation to leave');
     world.start(lost, { join: true });
     world.until(() => world.names.every((name) => voters(name).length === 3), 20_000, 'the new incarnation to vote');
@@ -114,7 +148,9 @@ describe('faults of a region', () => {
     const leader = world.awaitLeader();
     world.run(200);
     const to = world.names.find((name) => name !== leader) as string;
-    const calls = Array.from({ length: 20 }, (_, i) => world.call(world.names[i % 3] as string, set(`k${i}`, 'v'), { timeoutMs: 1_000 }));
+    const calls = Array.from({ length: 20 }, (_, i) =>
+      world.call(world.names[i % 3] as string, set(`k${i}`, 'v'), { timeoutMs: 1_000 }),
+    );
     const handOver = world.call(leader, { kind: 'transferLeadership', partition: 0, to: to as never });
     const start = world.nowMs;
     expect(world.settle(handOver)).toMatchObject({ kind: 'done' });
@@ -162,15 +198,25 @@ describe('faults of a region', () => {
     const world = new World();
     const leader = world.awaitLeader();
     const full = world.names.find((name) => name !== leader) as string;
-    const list = (): unknown => world.settle(world.call(full, { kind: 'list', prefix: '', after: '', limit: 10, keysOnly: false, consistent: false }));
+    const list = (): unknown =>
+      world.settle(
+        world.call(full, { kind: 'list', prefix: '', after: '', limit: 10, keysOnly: false, consistent: false }),
+      );
     world.settle(world.call(leader, set('gone', 'x')));
     world.until(() => valueOf(world.settle(world.call(full, get('gone', false)))) === 'x');
     world.hangDisk(full, true);
     world.replica(full).setStorageFull(true, { wallMs: 0, monoMs: world.nowMs });
-    world.passes = (_, to, message) => to !== full || message.kind !== 'raft' || message.message.kind !== 'append' || message.message.entries.length === 0;
+    world.passes = (_, to, message) =>
+      to !== full ||
+      message.kind !== 'raft' ||
+      message.message.kind !== 'append' ||
+      message.message.entries.length === 0;
     world.settle(world.call(leader, set('k', '1')));
     world.settle(world.call(leader, { kind: 'delete', key: 'gone', consistent: true }));
-    for (const [key, value] of [['k', '1'], ['gone', null]] as const) {
+    for (const [key, value] of [
+      ['k', '1'],
+      ['gone', null],
+    ] as const) {
       expect(valueOf(world.settle(world.call(full, get(key)), 1_000))).toBe(value);
       expect(valueOf(world.settle(world.call(full, get(key, false))))).toBe(value);
     }
@@ -195,7 +241,8 @@ describe('faults of a region', () => {
         world.run(gapMs);
       }
       for (let second = 0; second < 4; second++) {
-        for (const name of world.names) expect(valueOf(world.settle(world.call(name, get('k')), 500)), `gap ${gapMs} ms`).toBe('v');
+        for (const name of world.names)
+          expect(valueOf(world.settle(world.call(name, get('k')), 500)), `gap ${gapMs} ms`).toBe('v');
         world.run(1_000);
       }
     }
@@ -204,8 +251,11 @@ describe('faults of a region', () => {
   it('runs several partitions side by side', () => {
     const world = new World({ partitionCount: 4 });
     for (let partition = 0; partition < 4; partition++) world.awaitLeader(partition);
-    for (let i = 0; i < 40; i++) world.settle(world.call(world.names[i % 3] as string, set(`k/${i}`, `v${i}`), { client: `c${i}` }));
-    const listed = world.settle(world.call('n2', { kind: 'list', prefix: 'k/', after: '', limit: 100, consistent: true, keysOnly: false }));
+    for (let i = 0; i < 40; i++)
+      world.settle(world.call(world.names[i % 3] as string, set(`k/${i}`, `v${i}`), { client: `c${i}` }));
+    const listed = world.settle(
+      world.call('n2', { kind: 'list', prefix: 'k/', after: '', limit: 100, consistent: true, keysOnly: false }),
+    );
     expect(listed).toMatchObject({ next: null });
     expect(listed.kind === 'list' ? listed.entries.length : 0).toBe(40);
   });
@@ -227,7 +277,8 @@ describe('faults of a region', () => {
 });
 
 describe('large values', () => {
-  const large = (key: string, consistent: boolean): ReturnType<typeof set> => ({ kind: 'set', key, value: new Uint8Array(512 * 1_024).fill(7), consistent }) as never;
+  const large = (key: string, consistent: boolean): ReturnType<typeof set> =>
+    ({ kind: 'set', key, value: new Uint8Array(512 * 1_024).fill(7), consistent }) as never;
 
   it('promotes 200 pending writes of 512 KiB without losing its leader, each once in the log', () => {
     const world = new World();

@@ -24,7 +24,10 @@ describe('a region', () => {
     expect(write).toMatchObject({ valid: true });
     expect(valueOf(world.settle(world.call('n1', get('k', false))))).toBe('v');
     world.run(1000);
-    expect(world.settle(world.call('n1', set('c', 'v'), { timeoutMs: 300 }))).toMatchObject({ timeout: true, outcome: 'notApplied' });
+    expect(world.settle(world.call('n1', set('c', 'v'), { timeoutMs: 300 }))).toMatchObject({
+      timeout: true,
+      outcome: 'notApplied',
+    });
     const blocked = world.call('n1', set('b', 'v'));
     world.crash('n1');
     world.start('n1');
@@ -35,7 +38,9 @@ describe('a region', () => {
     expect(world.settle(blocked2)).toMatchObject({ valid: true });
     expect(blocked.answer).toBeUndefined();
     for (const name of world.names) expect(valueOf(world.settle(world.call(name, get('k'))))).toBe('v');
-    const receipt = write.kind === 'key' ? write.receipt ?? '' : '';
-    expect(world.settle(world.call('n2', { kind: 'receipt', receipt, wait: true }))).toMatchObject({ state: 'promoted' });
+    const receipt = write.kind === 'key' ? (write.receipt ?? '') : '';
+    expect(world.settle(world.call('n2', { kind: 'receipt', receipt, wait: true }))).toMatchObject({
+      state: 'promoted',
+    });
   });
 });

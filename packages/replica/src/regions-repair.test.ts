@@ -6,10 +6,21 @@ import { defaultLimits } from './replica-api.ts';
 import { get, set, valueOf } from './testing/world.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 
-const add = (key: string, amount: number, consistent = true): Operation => ({ kind: 'update', key, change: { type: 'counter', action: 'add', amount } satisfies ValueChange, consistent });
+const add = (key: string, amount: number, consistent = true): Operation => ({
+  kind: 'update',
+  key,
+  change: { type: 'counter', action: 'add', amount } satisfies ValueChange,
+  consistent,
+});
 const del = (key: string, consistent = true): Operation => ({ kind: 'delete', key, consistent });
 const metric = (world: RegionsWorld, region: string, name: string): number =>
-  world.world(region).names.reduce((sum, node) => sum + (world.world(region).isUp(node) ? (world.world(region).replica(node).metrics()[name] ?? 0) : 0), 0);
+  world
+    .world(region)
+    .names.reduce(
+      (sum, node) =>
+        sum + (world.world(region).isUp(node) ? (world.world(region).replica(node).metrics()[name] ?? 0) : 0),
+      0,
+    );
 
 describe('a region beyond the retention of the logs', () => {
   it('catches up by state exchange, and only with the keys that differ', () => {
@@ -38,7 +49,13 @@ describe('a region beyond the retention of the logs', () => {
 
   it('catches up over links on which an answer takes longer than the patience for it', () => {
     const limits = { ...defaultLimits, regionLogBytesMax: 2_000 };
-    const world = new RegionsWorld({ nodes: [1, 1, 1], limits, delayMsMax: 5, timing: { linkRetryMs: 100 }, frameDelayMs: 70 });
+    const world = new RegionsWorld({
+      nodes: [1, 1, 1],
+      limits,
+      delayMsMax: 5,
+      timing: { linkRetryMs: 100 },
+      frameDelayMs: 70,
+    });
     world.awaitLeaders();
     world.run(2_000);
     world.cut('r1', 'r3');
@@ -56,8 +73,12 @@ describe('a region beyond the retention of the logs', () => {
     for (let i = 0; i < 50; i++) world.call('r1', set(`k${i}`, 'v'));
     world.call('r2', set('theirs', '1'));
     world.run(3_000);
-    expect(world.ask('r1', { kind: 'addRegion', region: world.regions[2]!, urls: ['ws://r3'] })).toMatchObject({ kind: 'done' });
-    expect(world.ask('r3', { kind: 'addRegion', region: world.regions[0]!, urls: ['ws://r1'] })).toMatchObject({ kind: 'done' });
+    expect(world.ask('r1', { kind: 'addRegion', region: world.regions[2]!, urls: ['ws://r3'] })).toMatchObject({
+      kind: 'done',
+    });
+    expect(world.ask('r3', { kind: 'addRegion', region: world.regions[0]!, urls: ['ws://r1'] })).toMatchObject({
+      kind: 'done',
+    });
     world.until(() => world.isConverged(), 30_000, 'convergence');
     world.ask('r3', set('from-r3', '1'));
     world.cut('r1', 'r3');
@@ -89,7 +110,8 @@ describe('digests', () => {
 
 describe('I11: what was deleted stays deleted', () => {
   const timing = { tombstoneKeepMs: 100 };
-  const hasRecord = (world: RegionsWorld, region: string, key: string): boolean => [...partitionsOf(world, region)][0]!.state.read(key) !== null;
+  const hasRecord = (world: RegionsWorld, region: string, key: string): boolean =>
+    [...partitionsOf(world, region)][0]!.state.read(key) !== null;
 
   it('tombstones go once every region has applied the delete, and not before (Cassandra, Riak)', () => {
     const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
@@ -150,7 +172,11 @@ describe('I11: what was deleted stays deleted', () => {
   });
 
   it('a tombstone comes with the state where both sides look the same: what it buried may still be on its way', () => {
-    const world = new RegionsWorld({ nodes: [1, 1, 1], timing, limits: { ...defaultLimits, regionLogBytesMax: 2_000 } });
+    const world = new RegionsWorld({
+      nodes: [1, 1, 1],
+      timing,
+      limits: { ...defaultLimits, regionLogBytesMax: 2_000 },
+    });
     world.awaitLeaders();
     world.run(1_000);
     // What r2 writes reaches nobody; r3 hears nothing of r1, until that keeps the entries no more.
@@ -190,7 +216,9 @@ describe('I11: what was deleted stays deleted', () => {
     expect(valueOf(world.ask('r1', get('k'), { node: 'n2' }))).toBeNull();
     expect(valueOf(world.ask('r1', get('fresh'), { node: 'n2' }))).toBe('kept');
     const ledger = world.ask('r1', { kind: 'conflicts', prefix: 'k', limit: 10 }, { node: 'n2' });
-    expect(ledger.kind === 'conflicts' && ledger.entries.map(({ loser }) => loser)).toEqual([{ type: 'register', value: utf8Encode('stale') }]);
+    expect(ledger.kind === 'conflicts' && ledger.entries.map(({ loser }) => loser)).toEqual([
+      { type: 'register', value: utf8Encode('stale') },
+    ]);
   });
 });
 
@@ -204,7 +232,11 @@ describe('the region log', () => {
     world.run(3_000);
     expect(metric(world, 'r1', 'region_log_bytes')).toBeGreaterThan(500);
     world.heal();
-    world.until(() => world.regions.every((region) => metric(world, region, 'region_log_bytes') === 0), 30_000, 'trimming');
+    world.until(
+      () => world.regions.every((region) => metric(world, region, 'region_log_bytes') === 0),
+      30_000,
+      'trimming',
+    );
     expect(world.isConverged()).toBe(true);
   });
 });
@@ -240,49 +272,63 @@ function* partitionsOf(world: RegionsWorld, region: string): Generator<Partition
 describe('an evicted region', () => {
   const timing = { tombstoneKeepMs: 100 };
 
-  it.each([1, 2])('that comes back offers what it had not sent, and brings nothing deleted back (%i partitions)', (partitionCount) => {
-    const world = new RegionsWorld({ nodes: [1, 1, 3], timing, partitionCount });
-    world.awaitLeaders();
-    world.run(1_000);
-    for (const key of ['deleted', 'kept', 'overwritten']) world.ask('r1', set(key, 'before'));
-    world.ask('r1', add('n', 1));
-    world.until(() => world.isConverged());
-    world.cut('r1', 'r3');
-    world.cut('r2', 'r3');
-    // What r3 writes now has not left it when it is evicted.
-    world.ask('r3', set('own', 'unsent'));
-    world.ask('r3', add('n', 10));
-    world.ask('r3', set('overwritten', 'unsent'));
-    world.run(100);
-    world.ask('r1', del('deleted'));
-    world.ask('r1', del('overwritten'));
-    expect(world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! })).toMatchObject({ kind: 'done' });
-    const records = (region: string, key: string): boolean => [...partitionsOf(world, region)].some(({ state }) => state.read(key) !== null);
-    world.until(() => ['r1', 'r2'].every((region) => !records(region, 'deleted') && !records(region, 'overwritten')), 30_000, 'collection without r3');
-    world.run(2_000);
-    world.heal();
-    world.until(() => world.isConverged(), 60_000, 'convergence');
-    world.run(5_000);
-    expect(world.isConverged()).toBe(true);
-    for (const region of world.regions) {
-      expect(valueOf(world.ask(region, get('deleted')))).toBeNull();
-      expect(valueOf(world.ask(region, get('kept')))).toBe('before');
-      expect(valueOf(world.ask(region, get('own')))).toBe('unsent');
-      expect(world.ask(region, { kind: 'read', key: 'n', type: 'counter', consistent: true })).toMatchObject({ view: { total: '11' } });
-      // Its writer had seen what was deleted since; whoever deleted it had not seen this.
-      expect(valueOf(world.ask(region, get('overwritten')))).toBeNull();
-    }
-    // In the ledger of whichever region took the offer.
-    const ledgers = ['r1', 'r2'].map((region) => world.ask(region, { kind: 'conflicts', prefix: 'overwritten', limit: 10 }));
-    expect(ledgers.flatMap((ledger) => (ledger.kind === 'conflicts' ? ledger.entries.map(({ loser, loserRegion }) => [loser, loserRegion]) : []))).toEqual([
-      [{ type: 'register', value: utf8Encode('unsent') }, 'r3'],
-    ]);
-    // It is a region like any other again.
-    world.ask('r3', set('again', '1'));
-    world.until(() => valueOf(world.ask('r1', get('again'))) === '1', 10_000, 'what it writes arrives');
-    world.ask('r1', set('and back', '1'));
-    world.until(() => valueOf(world.ask('r3', get('and back'))) === '1', 10_000, 'and the other way');
-  });
+  it.each([1, 2])(
+    'that comes back offers what it had not sent, and brings nothing deleted back (%i partitions)',
+    (partitionCount) => {
+      const world = new RegionsWorld({ nodes: [1, 1, 3], timing, partitionCount });
+      world.awaitLeaders();
+      world.run(1_000);
+      for (const key of ['deleted', 'kept', 'overwritten']) world.ask('r1', set(key, 'before'));
+      world.ask('r1', add('n', 1));
+      world.until(() => world.isConverged());
+      world.cut('r1', 'r3');
+      world.cut('r2', 'r3');
+      // What r3 writes now has not left it when it is evicted.
+      world.ask('r3', set('own', 'unsent'));
+      world.ask('r3', add('n', 10));
+      world.ask('r3', set('overwritten', 'unsent'));
+      world.run(100);
+      world.ask('r1', del('deleted'));
+      world.ask('r1', del('overwritten'));
+      expect(world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! })).toMatchObject({ kind: 'done' });
+      const records = (region: string, key: string): boolean =>
+        [...partitionsOf(world, region)].some(({ state }) => state.read(key) !== null);
+      world.until(
+        () => ['r1', 'r2'].every((region) => !records(region, 'deleted') && !records(region, 'overwritten')),
+        30_000,
+        'collection without r3',
+      );
+      world.run(2_000);
+      world.heal();
+      world.until(() => world.isConverged(), 60_000, 'convergence');
+      world.run(5_000);
+      expect(world.isConverged()).toBe(true);
+      for (const region of world.regions) {
+        expect(valueOf(world.ask(region, get('deleted')))).toBeNull();
+        expect(valueOf(world.ask(region, get('kept')))).toBe('before');
+        expect(valueOf(world.ask(region, get('own')))).toBe('unsent');
+        expect(world.ask(region, { kind: 'read', key: 'n', type: 'counter', consistent: true })).toMatchObject({
+          view: { total: '11' },
+        });
+        // Its writer had seen what was deleted since; whoever deleted it had not seen this.
+        expect(valueOf(world.ask(region, get('overwritten')))).toBeNull();
+      }
+      // In the ledger of whichever region took the offer.
+      const ledgers = ['r1', 'r2'].map((region) =>
+        world.ask(region, { kind: 'conflicts', prefix: 'overwritten', limit: 10 }),
+      );
+      expect(
+        ledgers.flatMap((ledger) =>
+          ledger.kind === 'conflicts' ? ledger.entries.map(({ loser, loserRegion }) => [loser, loserRegion]) : [],
+        ),
+      ).toEqual([[{ type: 'register', value: utf8Encode('unsent') }, 'r3']]);
+      // It is a region like any other again.
+      world.ask('r3', set('again', '1'));
+      world.until(() => valueOf(world.ask('r1', get('again'))) === '1', 10_000, 'what it writes arrives');
+      world.ask('r1', set('and back', '1'));
+      world.until(() => valueOf(world.ask('r3', get('and back'))) === '1', 10_000, 'and the other way');
+    },
+  );
 });
 
 describe('an evicted region whose log was cut for its size', () => {
@@ -306,7 +352,9 @@ describe('an evicted region whose log was cut for its size', () => {
     expect(valueOf(world.ask('r3', get('both')))).toBe('before');
     for (const key of ['both', 'own']) {
       const ledger = world.ask('r3', { kind: 'conflicts', prefix: key, limit: 10 });
-      expect(ledger.kind === 'conflicts' && ledger.entries.map(({ loser, loserRegion }) => [loser, loserRegion])).toEqual([[{ type: 'register', value: utf8Encode('unsent') }, 'r3']]);
+      expect(
+        ledger.kind === 'conflicts' && ledger.entries.map(({ loser, loserRegion }) => [loser, loserRegion]),
+      ).toEqual([[{ type: 'register', value: utf8Encode('unsent') }, 'r3']]);
     }
   });
 });
@@ -333,7 +381,11 @@ describe('re-seeding', () => {
     world.until(() => begunBy !== null && reseedingFrom(world) === begunBy, 10_000, 're-seeding begins');
     const first = begunBy as unknown as string;
     world.cut(first, 'r3');
-    world.until(() => reseedingFrom(world) === null && valueOf(world.ask('r3', get('k', false))) === '1', 30_000, 're-seeding ends');
+    world.until(
+      () => reseedingFrom(world) === null && valueOf(world.ask('r3', get('k', false))) === '1',
+      30_000,
+      're-seeding ends',
+    );
     world.passes = () => true;
     world.heal();
     world.until(() => world.isConverged(), 30_000, 'convergence');

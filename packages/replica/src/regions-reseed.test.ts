@@ -7,7 +7,10 @@ import { get, set, valueOf } from './testing/world.ts';
 const timing = { tombstoneKeepMs: 100 };
 const del = (key: string): Operation => ({ kind: 'delete', key, consistent: true });
 const addElement = (key: string, element: string): Operation => ({
-  kind: 'update', key, change: { type: 'set', action: 'add', element: utf8Encode(element) } satisfies ValueChange, consistent: true,
+  kind: 'update',
+  key,
+  change: { type: 'set', action: 'add', element: utf8Encode(element) } satisfies ValueChange,
+  consistent: true,
 });
 
 describe('a region that was evicted in one place while others still took from it', () => {
@@ -50,7 +53,11 @@ describe('a region that was evicted in one place while others still took from it
     world.cut('r1', 'r2');
     world.cut('r1', 'r3');
     world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
-    world.until(() => !hasRecord(world, 'r1', 'k') && valueOf(world.ask('r2', get('theirs'))) === 'kept', 30_000, 'collection at r1, and the way to r2');
+    world.until(
+      () => !hasRecord(world, 'r1', 'k') && valueOf(world.ask('r2', get('theirs'))) === 'kept',
+      30_000,
+      'collection at r1, and the way to r2',
+    );
     world.heal();
     world.until(() => world.isConverged(), 60_000, 'convergence');
     for (const region of world.regions) expect(valueOf(world.ask(region, get('theirs')))).toBe('kept');

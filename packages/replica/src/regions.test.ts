@@ -4,10 +4,19 @@ import type { Answer, Operation, ValueChange, ValueType } from './requests.ts';
 import { get, set, valueOf } from './testing/world.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 
-const update = (key: string, change: ValueChange, consistent = true): Operation => ({ kind: 'update', key, change, consistent });
+const update = (key: string, change: ValueChange, consistent = true): Operation => ({
+  kind: 'update',
+  key,
+  change,
+  consistent,
+});
 const read = (key: string, type: ValueType, consistent = true): Operation => ({ kind: 'read', key, type, consistent });
 const add = (amount: number): ValueChange => ({ type: 'counter', action: 'add', amount });
-const element = (action: 'add' | 'remove', text: string): ValueChange => ({ type: 'set', action, element: utf8Encode(text) });
+const element = (action: 'add' | 'remove', text: string): ValueChange => ({
+  type: 'set',
+  action,
+  element: utf8Encode(text),
+});
 
 function viewOf(answer: Answer): unknown {
   if (answer.kind !== 'key') throw new Error(`not a key answer: ${JSON.stringify(answer)}`);
@@ -44,16 +53,27 @@ describe.each([false, true])('regions over a link, with a log: %s', (linkHasLog)
     for (const region of world.regions) {
       expect(valueOf(world.ask(region, get('k')))).toBe('two');
       expect(viewOf(world.ask(region, read('n', 'counter')))).toEqual({ type: 'counter', total: '4' });
-      expect(viewOf(world.ask(region, read('s', 'set')))).toEqual({ type: 'set', elements: [utf8Encode('x'), utf8Encode('y')] });
+      expect(viewOf(world.ask(region, read('s', 'set')))).toEqual({
+        type: 'set',
+        elements: [utf8Encode('x'), utf8Encode('y')],
+      });
       const ledger = world.ask(region, { kind: 'conflicts', prefix: '', limit: 10 });
-      expect(ledger.kind === 'conflicts' && ledger.entries.map(({ key, loser, loserRegion, winnerRegion }) => [key, loser, loserRegion, winnerRegion])).toEqual([
-        ['k', { type: 'register', value: utf8Encode('one') }, 'r1', 'r2'],
-      ]);
+      expect(
+        ledger.kind === 'conflicts' &&
+          ledger.entries.map(({ key, loser, loserRegion, winnerRegion }) => [key, loser, loserRegion, winnerRegion]),
+      ).toEqual([['k', { type: 'register', value: utf8Encode('one') }, 'r1', 'r2']]);
     }
   });
 
   it('apply each entry once, in order, over a link that loses, repeats and reorders', () => {
-    const world = new RegionsWorld({ linkHasLog, nodes: [3, 1, 1], lossPerMille: 100, duplicatesPerMille: 200, delayMsMax: 80, seed: 5 });
+    const world = new RegionsWorld({
+      linkHasLog,
+      nodes: [3, 1, 1],
+      lossPerMille: 100,
+      duplicatesPerMille: 200,
+      delayMsMax: 80,
+      seed: 5,
+    });
     world.awaitLeaders();
     const calls = Array.from({ length: 60 }, (_, i) => {
       world.run(7);

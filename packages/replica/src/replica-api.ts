@@ -37,14 +37,23 @@ export interface LinkEffects {
   readonly frames: readonly { readonly region: RegionId; readonly frame: Uint8Array }[];
   /** Only if the link has a log. */
   readonly batches: readonly LogBatch[];
-  readonly subscriptions: readonly { readonly partition: PartitionId; readonly origin: LogOrigin; readonly from: number | null }[];
+  readonly subscriptions: readonly {
+    readonly partition: PartitionId;
+    readonly origin: LogOrigin;
+    readonly from: number | null;
+  }[];
 }
 
 export interface RegionDirectoryEntry {
   readonly region: RegionId;
   readonly self: boolean;
   readonly evicted: boolean;
-  readonly nodes: readonly { readonly node: NodeId; readonly peerUrl: string; readonly clientUrl: string; readonly adminUrl: string }[];
+  readonly nodes: readonly {
+    readonly node: NodeId;
+    readonly peerUrl: string;
+    readonly clientUrl: string;
+    readonly adminUrl: string;
+  }[];
   /** Configured peer addresses, used until nodes are known. */
   readonly urls: readonly string[];
 }

@@ -1,9 +1,9 @@
 import { assertPresent, type NodeId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import { HybridClock } from '@skerry/crdt';
 import { Admin } from './admin.ts';
-import { behindOf, errorAnswer, readAnswer, timedOutRead, writeAnswer } from './answers.ts';
+import { errorAnswer, writeAnswer } from './answers.ts';
 import { Conflicts } from './conflicts.ts';
-import { LeaderReads } from './leader-reads.ts';
+import { KeyReads } from './key-reads.ts';
 import { Lists } from './lists.ts';
 import { formatTicket, parseReceipt, parseTicket } from './names.ts';
 import { Partition, versionOf } from './partition.ts';
@@ -19,7 +19,6 @@ import { keysOf, toCommand } from './to-command.ts';
 import { Turn } from './turn.ts';
 import { partitionMetrics } from './partition-metrics.ts';
 import { partitionOf, refusalOf } from './validate.ts';
-import { ViewReads } from './view-reads.ts';
 import type { Asker } from './waiting-writes.ts';
 import { Watches } from './watches.ts';
 import type { Asking } from './asking.ts';
@@ -40,8 +39,7 @@ export class Replica {
   readonly #partitions: readonly Partition[];
   readonly #quorumless: Quorumless;
   readonly #watches: Watches;
-  readonly #views: ViewReads;
-  readonly #leaderReads: LeaderReads;
+  readonly #keyReads: KeyReads;
   readonly #lists: Lists;
   readonly #admin: Admin;
   readonly #regions: RegionDirectory;
@@ -58,7 +56,8 @@ export class Replica {
   constructor(options: ReplicaOptions, storage: StorageSource, now: Now) {
     this.#turn = new Turn(options, new StagedStore(storage), now);
     this.#turn.saveState = () => this.#saveState();
-    this.#turn.clusterMs = () => Math.max(0, ...this.#partitions.map(({ clusterTime }) => clusterTime.at(this.#turn.now.monoMs)));
+    this.#turn.clusterMs = () =>
+      Math.max(0, ...this.#partitions.map(({ clusterTime }) => clusterTime.at(this.#turn.now.monoMs)));
     this.#clock = new HybridClock(options.replica);
     this.#quorumless = new Quorumless(this.#turn, this.#clock);
     this.#lastSaveMs = now.monoMs;
@@ -79,12 +78,14 @@ export class Replica {
       },
       onTopology: () => this.#admin.topologyChanged(),
     };
-    this.#partitions = Array.from({ length: options.partitionCount }, (_, index) =>
-      new Partition({ id: index as Partition['id'], turn: this.#turn, storage, clock: this.#clock, events }));
+    this.#partitions = Array.from(
+      { length: options.partitionCount },
+      (_, index) =>
+        new Partition({ id: index as Partition['id'], turn: this.#turn, storage, clock: this.#clock, events }),
+    );
     this.#watches = new Watches(this.#turn, this.#partitions);
-    this.#views = new ViewReads(this.#turn);
+    this.#keyReads = new KeyReads(this.#turn);
     this.#conflicts = new Conflicts(this.#partitions);
-    this.#leaderReads = new LeaderReads(this.#turn);
     this.#lists = new Lists(this.#partitions);
     this.#admin = new Admin(this.#turn, this.#partitions);
     this.#regions = new RegionDirectory(this.#turn, this.#partitions);
@@ -99,7 +100,8 @@ export class Replica {
     this.#requestCount++;
     const refusal = refusalOf(operation, options.limits, options.partitionCount);
     if (refusal !== null) return this.#refuse(handle, refusal.code, refusal.detail);
-    if (this.#open.size >= options.limits.requestsOpenMax) return this.#refuse(handle, 'OVERLOADED', 'too many requests are open at this node');
+    if (this.#open.size >= options.limits.requestsOpenMax)
+      return this.#refuse(handle, 'OVERLOADED', 'too many requests are open at this node');
     switch (operation.kind) {
       case 'set':
       case 'delete':
@@ -129,8 +131,10 @@ export class Replica {
         return;
       }
       case 'watch': {
-        if (this.#watches.count >= options.limits.watchersMax) return this.#refuse(handle, 'OVERLOADED', 'too many watches are open at this node');
-        if (!this.#watches.start(handle, operation)) return this.#refuse(handle, 'CURSOR_INVALID', 'not a cursor of this store');
+        if (this.#watches.count >= options.limits.watchersMax)
+          return this.#refuse(handle, 'OVERLOADED', 'too many watches are open at this node');
+        if (!this.#watches.start(handle, operation))
+          return this.#refuse(handle, 'CURSOR_INVALID', 'not a cursor of this store');
         return;
       }
       case 'status':
@@ -182,11 +186,7 @@ export class Replica {
     }
     const partition = this.#partitions[message.partition];
     if (partition === undefined) return;
-    if (message.kind === 'viewAsk') this.#views.asked(partition, from, message);
-    else if (message.kind === 'view') this.#views.answered(partition, from, message);
-    else if (message.kind === 'readAsk') this.#leaderReads.asked(partition, from, message);
-    else if (message.kind === 'read') this.#leaderReads.answered(partition, message);
-    else partition.receive(from, message);
+    if (!this.#keyReads.receive(partition, from, message)) partition.receive(from, message);
   }
 
   /** A connection to `node` is up, over which messages can be sent. */
@@ -255,7 +255,9 @@ export class Replica {
   tick(now: Now): void {
     this.#turn.now = now;
     const oldest = this.#underWay[0];
-    const isStalled = oldest !== undefined && now.monoMs - Math.max(oldest.sinceMs, this.#lastDurableMs) > this.#turn.options.timing.storageStallMs;
+    const isStalled =
+      oldest !== undefined &&
+      now.monoMs - Math.max(oldest.sinceMs, this.#lastDurableMs) > this.#turn.options.timing.storageStallMs;
     for (const partition of this.#partitions) {
       partition.setStorageHealthy(!isStalled || this.#turn.storageFull);
       partition.tick();
@@ -297,7 +299,8 @@ export class Replica {
     const { store } = this.#turn;
     for (const partition of this.#partitions) partition.flush();
     this.#watches.flush();
-    if (store.deferredCount > 0 && (store.deferredBytes > saveBytes || now.monoMs - this.#lastSaveMs >= saveEveryMs)) this.#saveState();
+    if (store.deferredCount > 0 && (store.deferredBytes > saveBytes || now.monoMs - this.#lastSaveMs >= saveEveryMs))
+      this.#saveState();
     const batch = store.takeBatch();
     if (batch !== null) this.#underWay.push({ id: batch.id, sinceMs: now.monoMs });
     const messages = this.#turn.takeMessages();
@@ -306,7 +309,15 @@ export class Replica {
     if (directory !== null) this.#regions.setMembers(directory);
     const link = this.#turn.link.take();
     const regions = this.#regions.take();
-    if (batch === null && messages.size === 0 && answers.length === 0 && directory === null && link === null && regions === null) return null;
+    if (
+      batch === null &&
+      messages.size === 0 &&
+      answers.length === 0 &&
+      directory === null &&
+      link === null &&
+      regions === null
+    )
+      return null;
     for (const { handle, answer } of answers) if (answer.kind !== 'watch') this.#open.delete(handle);
     return { batch, messages, answers, directory, link, regions };
   }
@@ -353,70 +364,48 @@ export class Replica {
     for (const { state } of this.#partitions) state.save();
     const applied = this.#partitions.map(({ state }) => state.applied);
     this.#turn.store.promoteDeferred();
-    this.#turn.whenDurable(() => this.#partitions.forEach((partition, index) => partition.saved(applied[index] as number)));
+    this.#turn.whenDurable(() =>
+      this.#partitions.forEach((partition, index) => partition.saved(applied[index] as number)),
+    );
   }
 
   #write(handle: RequestHandle, operation: WriteOperation, id: WriteId, timeoutMs: number | null): void {
     const { options } = this.#turn;
     const keys = keysOf(operation);
-    const partition = this.#partition(partitionOf(assertPresent(keys[0], 'a write names a key'), options.partitionCount));
-    if ((operation.kind === 'set' || operation.kind === 'delete' || operation.kind === 'update') && !operation.consistent) {
+    const partition = this.#partition(
+      partitionOf(assertPresent(keys[0], 'a write names a key'), options.partitionCount),
+    );
+    if (
+      (operation.kind === 'set' || operation.kind === 'delete' || operation.kind === 'update') &&
+      !operation.consistent
+    ) {
       this.#quorumless.accept(partition, { operation, id, timeoutMs, asking: this.#ask(handle) });
       return;
     }
-    if (this.#turn.storageFull && !id.retry) return this.#refuse(handle, 'STORAGE_FULL', 'the disk of this node is full');
+    if (this.#turn.storageFull && !id.retry)
+      return this.#refuse(handle, 'STORAGE_FULL', 'the disk of this node is full');
     const command = toCommand(operation, id);
     if (command === null) return this.#refuse(handle, 'BAD_REQUEST', 'not a context');
     const asker = this.#asker(handle, operation.kind, () => formatTicket(options.region, partition.id, id));
     partition.writes.submit({ command, keys, retry: id.retry, timeoutMs, asker });
   }
 
-  #get(handle: RequestHandle, operation: Extract<ClientRequest['operation'], { kind: 'get' | 'read' }>, { timeoutMs, after }: ClientRequest): void {
+  #get(
+    handle: RequestHandle,
+    operation: Extract<ClientRequest['operation'], { kind: 'get' | 'read' }>,
+    request: ClientRequest,
+  ): void {
     const partition = this.#partition(partitionOf(operation.key, this.#turn.options.partitionCount));
-    const type = operation.kind === 'read' ? operation.type : null;
-    if (after === undefined && !operation.consistent && (operation.r ?? 1) <= 1) {
-      this.#turn.answer(handle, readAnswer(partition.shownView(operation.key), type));
-      return;
-    }
-    const asking = this.#ask(handle);
-    const deadline = (): void => {
-      if (timeoutMs !== null) this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => asking.answer(timedOutRead));
-    };
-    if (after === undefined) {
-      this.#read(partition, operation, { timeoutMs, asking });
-      if (operation.consistent) deadline();
-      return;
-    }
-    partition.causality.wait(after, timeoutMs, { asking, run: (behind) => {
-      if (behind) return asking.answer(behindOf(readAnswer(partition.shownView(operation.key), type)));
-      this.#read(partition, operation, { timeoutMs, asking });
-      deadline();
-    } });
+    const answer = this.#keyReads.atOnce(partition, operation, request);
+    if (answer !== null) this.#turn.answer(handle, answer);
+    else this.#keyReads.read(partition, operation, { ...request, asking: this.#ask(handle) });
   }
 
-  #read(partition: Partition, operation: Extract<ClientRequest['operation'], { kind: 'get' | 'read' }>, { timeoutMs, asking }: { timeoutMs: number | null; asking: Asking }): void {
-    const type = operation.kind === 'read' ? operation.type : null;
-    const { key } = operation;
-    if (!operation.consistent) {
-      const copies = operation.r ?? 1;
-      if (copies <= 1) asking.answer(readAnswer(partition.shownView(key), type));
-      else this.#views.read(partition, { key, type, copies, timeoutMs, asking });
-      return;
-    }
-    if (this.#turn.storageFull && !partition.isLeader && partition.pending.ofKey(key).length === 0) {
-      this.#leaderReads.read(partition, { key, type, asking });
-      return;
-    }
-    const read = {
-      get isOpen(): boolean {
-        return asking.isOpen();
-      },
-      serve: () => asking.answer(readAnswer(partition.state.read(key)?.value ?? null, type)),
-    };
-    partition.gates.wait(partition.pending.ofKey(key), () => partition.linearize(read), asking.isOpen);
-  }
-
-  #list(handle: RequestHandle, operation: Extract<ClientRequest['operation'], { kind: 'list' }>, timeoutMs: number | null): void {
+  #list(
+    handle: RequestHandle,
+    operation: Extract<ClientRequest['operation'], { kind: 'list' }>,
+    timeoutMs: number | null,
+  ): void {
     if (!operation.consistent) {
       this.#turn.answer(handle, this.#lists.local(operation));
       return;
@@ -424,7 +413,9 @@ export class Replica {
     const asking = this.#ask(handle);
     this.#lists.consistent(operation, asking);
     if (timeoutMs === null) return;
-    this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => asking.answer({ kind: 'list', entries: [], next: null, timeout: true }));
+    this.#turn.at(this.#turn.now.monoMs + timeoutMs, () =>
+      asking.answer({ kind: 'list', entries: [], next: null, timeout: true }),
+    );
   }
 
   #receipt(handle: RequestHandle, text: string, wait: boolean, timeoutMs: number | null): void {
@@ -437,7 +428,8 @@ export class Replica {
     const tell = (timeout: boolean): void => {
       const isHeld = partition.pending.find(parsed.dot) !== null;
       const record = partition.state.receipts.find(parsed.dot);
-      if (record === null) return answer({ kind: 'receipt', state: isHeld ? 'accepted' : 'unknown', version: null, timeout });
+      if (record === null)
+        return answer({ kind: 'receipt', state: isHeld ? 'accepted' : 'unknown', version: null, timeout });
       const reason = record.reason === null ? {} : { reason: record.reason };
       answer({ kind: 'receipt', state: record.state, version: versionOf(record.stamp), timeout: false, ...reason });
     };

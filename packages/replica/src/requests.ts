@@ -12,7 +12,13 @@ export type Operation = ReadOperation | WriteOperation;
 export type ReadOperation =
   | { readonly kind: 'get'; readonly key: string; readonly consistent: boolean; readonly r?: number }
   /** A value of any type; WRONG_TYPE if the key is there with another one. */
-  | { readonly kind: 'read'; readonly key: string; readonly type: ValueType; readonly consistent: boolean; readonly r?: number }
+  | {
+      readonly kind: 'read';
+      readonly key: string;
+      readonly type: ValueType;
+      readonly consistent: boolean;
+      readonly r?: number;
+    }
   | {
       readonly kind: 'list';
       readonly prefix: string;
@@ -39,7 +45,13 @@ export type WriteOperation =
   /** Deletes a key of any type. */
   | { readonly kind: 'delete'; readonly key: string; readonly consistent: boolean; readonly w?: number }
   /** A write of any type but the register; WRONG_TYPE if the key is there with another one. */
-  | { readonly kind: 'update'; readonly key: string; readonly change: ValueChange; readonly consistent: boolean; readonly w?: number }
+  | {
+      readonly kind: 'update';
+      readonly key: string;
+      readonly change: ValueChange;
+      readonly consistent: boolean;
+      readonly w?: number;
+    }
   | {
       readonly kind: 'swap';
       readonly key: string;
@@ -71,7 +83,13 @@ export type ValueChange =
   /** Automerge changes, and how many operations they hold. */
   | { readonly type: 'document'; readonly action: 'change'; readonly bytes: Uint8Array; readonly operations: number }
   /** One saved document in place of the chunks that `context` names. */
-  | { readonly type: 'document'; readonly action: 'compact'; readonly bytes: Uint8Array; readonly operations: number; readonly context: string };
+  | {
+      readonly type: 'document';
+      readonly action: 'compact';
+      readonly bytes: Uint8Array;
+      readonly operations: number;
+      readonly context: string;
+    };
 
 /** A value as its type shows it. */
 export type ValueView =
@@ -82,12 +100,22 @@ export type ValueView =
   /** In byte order. */
   | { readonly type: 'set'; readonly elements: readonly Uint8Array[] }
   | { readonly type: 'flag'; readonly enabled: boolean }
-  | { readonly type: 'document'; readonly chunks: readonly Uint8Array[]; readonly operations: number; readonly context: string };
+  | {
+      readonly type: 'document';
+      readonly chunks: readonly Uint8Array[];
+      readonly operations: number;
+      readonly context: string;
+    };
 
 /** All keys of a transaction must be in one partition (error CROSS_PARTITION). */
 export type Compare =
   | { readonly kind: 'value'; readonly key: string; readonly equals: Uint8Array | null }
-  | { readonly kind: 'version'; readonly key: string; readonly relation: '<' | '=' | '>'; readonly version: string | null };
+  | {
+      readonly kind: 'version';
+      readonly key: string;
+      readonly relation: '<' | '=' | '>';
+      readonly version: string | null;
+    };
 
 export type TxnOperation =
   | { readonly kind: 'get'; readonly key: string }
@@ -193,11 +221,27 @@ export type Answer =
       readonly timeout: boolean;
       readonly outcome: Outcome;
       readonly succeeded: boolean;
-      readonly results: readonly { readonly key: string; readonly value: Uint8Array | null; readonly version: string | null }[];
+      readonly results: readonly {
+        readonly key: string;
+        readonly value: Uint8Array | null;
+        readonly version: string | null;
+      }[];
       readonly ticket?: string;
     }
-  | { readonly kind: 'lease'; readonly timeout: boolean; readonly outcome: Outcome; readonly ttlMs: number; readonly ticket?: string }
-  | { readonly kind: 'receipt'; readonly state: ReceiptState; readonly reason?: string; readonly version: string | null; readonly timeout: boolean }
+  | {
+      readonly kind: 'lease';
+      readonly timeout: boolean;
+      readonly outcome: Outcome;
+      readonly ttlMs: number;
+      readonly ticket?: string;
+    }
+  | {
+      readonly kind: 'receipt';
+      readonly state: ReceiptState;
+      readonly reason?: string;
+      readonly version: string | null;
+      readonly timeout: boolean;
+    }
   /** `next`: pass as `before` for what comes after; null: that was all. */
   | { readonly kind: 'conflicts'; readonly entries: readonly ConflictEntry[]; readonly next: string | null }
   | { readonly kind: 'regions'; readonly regions: readonly RegionStatus[] }
@@ -265,7 +309,12 @@ export type ConflictReason = 'superseded' | 'overwrote' | 'otherType' | 'sibling
 export interface RegionStatus {
   readonly region: RegionId;
   readonly state: 'self' | 'up' | 'down' | 'evicted';
-  readonly nodes: readonly { readonly node: NodeId; readonly clientUrl: string; readonly peerUrl: string; readonly adminUrl: string }[];
+  readonly nodes: readonly {
+    readonly node: NodeId;
+    readonly clientUrl: string;
+    readonly peerUrl: string;
+    readonly adminUrl: string;
+  }[];
   readonly partitions: readonly {
     readonly partition: number;
     /** Entries of that region's log that exist, as far as is known, and that this region has applied. */

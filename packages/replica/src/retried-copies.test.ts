@@ -11,12 +11,15 @@ it('tells of both copies of a retried write that they were superseded', () => {
   world.isolate('n1');
   world.isolate('n2');
   const receipts = ['n1', 'n2'].map((name, i) =>
-    receiptOf(world.settle(world.call(name, set('k', 'early', false), { client: 'a', sequence: 1, retry: i > 0 }))));
+    receiptOf(world.settle(world.call(name, set('k', 'early', false), { client: 'a', sequence: 1, retry: i > 0 }))),
+  );
   world.run(2_000);
   expect(world.settle(world.call('n3', set('k', 'late'), { client: 'b' }))).toMatchObject({ outcome: 'applied' });
   world.heal();
   for (const receipt of receipts) {
-    expect(world.settle(world.call('n3', { kind: 'receipt', receipt, wait: true }))).toMatchObject({ state: 'superseded' });
+    expect(world.settle(world.call('n3', { kind: 'receipt', receipt, wait: true }))).toMatchObject({
+      state: 'superseded',
+    });
   }
 });
 
@@ -27,7 +30,8 @@ it('tells so of the second copy also when the result of the first is forgotten',
   world.isolate('n1');
   world.isolate('n2');
   const receipts = ['n1', 'n2'].map((name, i) =>
-    receiptOf(world.settle(world.call(name, set('k', 'early', false), { client: 'a', sequence: 1, retry: i > 0 }))));
+    receiptOf(world.settle(world.call(name, set('k', 'early', false), { client: 'a', sequence: 1, retry: i > 0 }))),
+  );
   world.run(2_000);
   world.settle(world.call('n3', set('k', 'late'), { client: 'b' }));
   world.crash('n2');
@@ -35,5 +39,7 @@ it('tells so of the second copy also when the result of the first is forgotten',
   world.settle(world.call('n3', { kind: 'receipt', receipt: receipts[0] ?? '', wait: true }));
   world.settle(world.call('n3', set('other', 'x'), { client: 'a', sequence: 2, answeredBelow: 2 }));
   world.start('n2');
-  expect(world.settle(world.call('n3', { kind: 'receipt', receipt: receipts[1] ?? '', wait: true }))).toMatchObject({ state: 'superseded' });
+  expect(world.settle(world.call('n3', { kind: 'receipt', receipt: receipts[1] ?? '', wait: true }))).toMatchObject({
+    state: 'superseded',
+  });
 });

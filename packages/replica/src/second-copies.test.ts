@@ -10,7 +10,9 @@ const update = (key: string, change: ValueChange): Operation => ({ kind: 'update
  * is back; `check` is called with the local read at `b` all the way, and with the consistent one in the end.
  */
 function retriedAtSecondNode(
-  write: Operation, then: readonly Operation[], { read, check }: { read: Operation; check: (answer: Answer) => void },
+  write: Operation,
+  then: readonly Operation[],
+  { read, check }: { read: Operation; check: (answer: Answer) => void },
 ): void {
   const world = new World();
   const leader = world.awaitLeader();
@@ -49,10 +51,14 @@ it('I7: a counter that was reset after a retried increment, and counted on, has 
 });
 
 it('I11: a flag that was disabled after a retried enable stays disabled', () => {
-  retriedAtSecondNode(update('f', { type: 'flag', action: 'enable' }), [update('f', { type: 'flag', action: 'disable' })], {
-    read: { kind: 'read', key: 'f', type: 'flag', consistent: true },
-    check: (answer) => expect(answer).toMatchObject({ view: { enabled: false } }),
-  });
+  retriedAtSecondNode(
+    update('f', { type: 'flag', action: 'enable' }),
+    [update('f', { type: 'flag', action: 'disable' })],
+    {
+      read: { kind: 'read', key: 'f', type: 'flag', consistent: true },
+      check: (answer) => expect(answer).toMatchObject({ view: { enabled: false } }),
+    },
+  );
 });
 
 it('I11: a delete takes away the retried add that it saw', () => {
@@ -66,7 +72,8 @@ it('I11: a register keeps what was written over a retried write', () => {
   const set = (value: string): Operation => ({ kind: 'set', key: 'r', value: utf8Encode(value), consistent: false });
   retriedAtSecondNode(set('first'), [set('second')], {
     read: { kind: 'get', key: 'r', consistent: true },
-    check: (answer) => expect(answer.kind === 'key' && answer.value !== null && utf8Decode(answer.value)).toBe('second'),
+    check: (answer) =>
+      expect(answer.kind === 'key' && answer.value !== null && utf8Decode(answer.value)).toBe('second'),
   });
 });
 

@@ -15,8 +15,17 @@ const partition = partitionId(0);
 /** Found by the simulator, seeds 1035, 1091, 1172 and 1187. */
 it('takes nothing into a snapshot from a transfer that broke off before it', () => {
   const options = {
-    node: receiverName, region: regionId('r'), replica: replicaId(2), partitionCount: 1, bootstrap: null, regions: [], linkHasLog: false,
-    urls: { peerUrl: '', clientUrl: '', adminUrl: '' }, random: new SeededRandom(1), timing: defaultTiming, limits: defaultLimits,
+    node: receiverName,
+    region: regionId('r'),
+    replica: replicaId(2),
+    partitionCount: 1,
+    bootstrap: null,
+    regions: [],
+    linkHasLog: false,
+    urls: { peerUrl: '', clientUrl: '', adminUrl: '' },
+    random: new SeededRandom(1),
+    timing: defaultTiming,
+    limits: defaultLimits,
   };
   const storage = new MemoryStorage();
   const store = new StagedStore(storage);
@@ -24,7 +33,16 @@ it('takes nothing into a snapshot from a transfer that broke off before it', () 
   const receiver = new SnapshotReceiver({ turn, partition, activeGeneration: 0, onComplete: () => true });
   const receive = (transfer: number, key: string, last: boolean): readonly unknown[] => {
     const meta = { index: logIndex(5), term: term(1), config: simpleConfig([sender, receiverName]) };
-    receiver.receive(sender, { kind: 'chunk', partition, term: 1, meta, transfer, number: 0, last, records: [{ key, value: Uint8Array.of(1) }] });
+    receiver.receive(sender, {
+      kind: 'chunk',
+      partition,
+      term: 1,
+      meta,
+      transfer,
+      number: 0,
+      last,
+      records: [{ key, value: Uint8Array.of(1) }],
+    });
     const batch = store.takeBatch();
     if (batch !== null) {
       storage.enqueue(batch.writes);

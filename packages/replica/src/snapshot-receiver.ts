@@ -53,7 +53,12 @@ export class SnapshotReceiver {
       this.#current = { from, transfer: chunk.transfer, next: 0 };
     }
     const current = this.#current;
-    if (current === null || current.from !== from || current.transfer !== chunk.transfer || current.next !== chunk.number) {
+    if (
+      current === null ||
+      current.from !== from ||
+      current.transfer !== chunk.transfer ||
+      current.next !== chunk.number
+    ) {
       this.#answer(from, chunk.transfer, -1);
       return;
     }

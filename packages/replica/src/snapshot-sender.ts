@@ -30,7 +30,12 @@ export class SnapshotSender {
   #nextId = 1;
   #prefix = '';
 
-  constructor(options: { turn: Turn; partition: PartitionId; storage: StorageSource; onEnd: (to: NodeId, ok: boolean) => void }) {
+  constructor(options: {
+    turn: Turn;
+    partition: PartitionId;
+    storage: StorageSource;
+    onEnd: (to: NodeId, ok: boolean) => void;
+  }) {
     this.#turn = options.turn;
     this.#partition = options.partition;
     this.#storage = options.storage;
@@ -54,8 +59,15 @@ export class SnapshotSender {
     const { keys, meta } = found;
     this.#prefix = keys.from;
     this.#transfers.set(to, {
-      id: this.#nextId++, term, meta, view, records: view.scan({ from: keys.from, to: keys.to })[Symbol.iterator](), nextNumber: 0,
-      acknowledged: -1, lastSent: false, lastProgressMs: this.#turn.now.monoMs,
+      id: this.#nextId++,
+      term,
+      meta,
+      view,
+      records: view.scan({ from: keys.from, to: keys.to })[Symbol.iterator](),
+      nextNumber: 0,
+      acknowledged: -1,
+      lastSent: false,
+      lastProgressMs: this.#turn.now.monoMs,
     });
     this.#pump(to);
   }
@@ -110,8 +122,14 @@ export class SnapshotSender {
         bytes += key.length + record.value.length;
       }
       this.#turn.send(to, {
-        kind: 'chunk', partition: this.#partition, term: transfer.term, meta: transfer.meta, transfer: transfer.id, number: transfer.nextNumber++,
-        last: transfer.lastSent, records,
+        kind: 'chunk',
+        partition: this.#partition,
+        term: transfer.term,
+        meta: transfer.meta,
+        transfer: transfer.id,
+        number: transfer.nextNumber++,
+        last: transfer.lastSent,
+        records,
       });
     }
   }
@@ -127,10 +145,20 @@ export class SnapshotSender {
   }
 }
 
-function readMeta(storage: Pick<StorageSource, 'get'>, partition: PartitionId): { meta: SnapshotMeta; keys: ReturnType<typeof stateKeys> } | null {
+function readMeta(
+  storage: Pick<StorageSource, 'get'>,
+  partition: PartitionId,
+): { meta: SnapshotMeta; keys: ReturnType<typeof stateKeys> } | null {
   const keys = stateKeys(partition, storage.get(raftKeys(partition).generation)?.[0] ?? 0);
   const record = storage.get(keys.header);
   if (record === undefined) return null;
   const header = decodeHeader(record);
-  return { meta: { index: header.applied as SnapshotMeta['index'], term: header.term as SnapshotMeta['term'], config: header.config }, keys };
+  return {
+    meta: {
+      index: header.applied as SnapshotMeta['index'],
+      term: header.term as SnapshotMeta['term'],
+      config: header.config,
+    },
+    keys,
+  };
 }

@@ -9,7 +9,10 @@ export function keysOf(operation: WriteOperation): string[] {
 }
 
 /** null: it names a context that is none. */
-export function toCommand(operation: WriteOperation, { client, sequence, answeredBelow }: WriteId): Extract<Command, { id: CommandId }> | null {
+export function toCommand(
+  operation: WriteOperation,
+  { client, sequence, answeredBelow }: WriteId,
+): Extract<Command, { id: CommandId }> | null {
   const id = { client, sequence, answeredBelow };
   switch (operation.kind) {
     case 'set':
@@ -21,7 +24,14 @@ export function toCommand(operation: WriteOperation, { client, sequence, answere
       return request === null ? null : { kind: 'update', id, key: operation.key, request };
     }
     case 'swap':
-      return { kind: 'swap', id, key: operation.key, newValue: operation.newValue, oldValue: operation.oldValue, lease: operation.lease ?? null };
+      return {
+        kind: 'swap',
+        id,
+        key: operation.key,
+        newValue: operation.newValue,
+        oldValue: operation.oldValue,
+        lease: operation.lease ?? null,
+      };
     case 'txn':
       return { kind: 'txn', id, compares: operation.compares, then: operation.then, otherwise: operation.otherwise };
     case 'leaseGrant':

@@ -27,9 +27,25 @@ export class ViewReads {
     this.#turn = turn;
   }
 
-  read(partition: Partition, { key, type, copies, timeoutMs, asking }: { key: string; type: ValueType | null; copies: number; timeoutMs: number | null; asking: Asking }): void {
+  read(
+    partition: Partition,
+    {
+      key,
+      type,
+      copies,
+      timeoutMs,
+      asking,
+    }: { key: string; type: ValueType | null; copies: number; timeoutMs: number | null; asking: Asking },
+  ): void {
     const number = this.#nextAsk++;
-    const ask: Ask = { key, copies, heard: new Set([this.#turn.options.node]), view: partition.shownView(key), type, asking };
+    const ask: Ask = {
+      key,
+      copies,
+      heard: new Set([this.#turn.options.node]),
+      view: partition.shownView(key),
+      type,
+      asking,
+    };
     this.#asks.set(number, ask);
     this.#ask(partition, number);
     // Peers that come up later are asked too; a lost question is repeated.
@@ -52,7 +68,10 @@ export class ViewReads {
   asked(partition: Partition, from: NodeId, { ask, key }: Extract<PeerMessage, { kind: 'viewAsk' }>): void {
     const committed = partition.state.read(key);
     this.#turn.send(from, {
-      kind: 'view', partition: partition.id, ask, writes: partition.pending.ofKey(key).filter(({ durable }) => durable),
+      kind: 'view',
+      partition: partition.id,
+      ask,
+      writes: partition.pending.ofKey(key).filter(({ durable }) => durable),
       committed: committed?.value ?? null,
     });
   }
@@ -64,7 +83,9 @@ export class ViewReads {
     ask.heard.add(from);
     ask.view = merged(merged(ask.view, partition.shownView(ask.key)), message.committed);
     // A write of this node's own that a crash could undo is shown to nobody; those of others are durable with them.
-    const own = partition.pending.ofKey(ask.key).filter(({ durable, origin }) => durable || origin !== this.#turn.options.node);
+    const own = partition.pending
+      .ofKey(ask.key)
+      .filter(({ durable, origin }) => durable || origin !== this.#turn.options.node);
     const writes = [...own, ...message.writes].sort((a, b) => compareStamps(a.write.op.stamp, b.write.op.stamp));
     for (const op of partition.state.copies.distinct(writes)) ask.view = applyOperation(ask.view, op).state;
     if (ask.heard.size < ask.copies) return;
@@ -76,7 +97,8 @@ export class ViewReads {
     const ask = this.#asks.get(number);
     if (ask === undefined) return;
     for (const peer of this.#turn.connected) {
-      if (!ask.heard.has(peer)) this.#turn.send(peer, { kind: 'viewAsk', partition: partition.id, ask: number, key: ask.key });
+      if (!ask.heard.has(peer))
+        this.#turn.send(peer, { kind: 'viewAsk', partition: partition.id, ask: number, key: ask.key });
     }
   }
 }

@@ -1,6 +1,14 @@
 import { ByteReader, ByteWriter, fromHex, toHex } from '@skerry/base';
 import {
-  CausalContext, counterTotal, documentValue, flagValue, multiRegisterValues, setValues, visiblePart, type Part, type Value,
+  CausalContext,
+  counterTotal,
+  documentValue,
+  flagValue,
+  multiRegisterValues,
+  setValues,
+  visiblePart,
+  type Part,
+  type Value,
 } from '@skerry/crdt';
 import type { ValueView } from './requests.ts';
 
@@ -18,7 +26,13 @@ export function viewOfPart(part: Part): ValueView | null {
       return part.value === null ? null : { type: 'register', value: part.value };
     case 'multiRegister': {
       const view = multiRegisterValues(alone);
-      return view === null ? null : { type: 'multiRegister', values: view.siblings.map(({ value }) => value), context: contextToText(view.context) };
+      return view === null
+        ? null
+        : {
+            type: 'multiRegister',
+            values: view.siblings.map(({ value }) => value),
+            context: contextToText(view.context),
+          };
     }
     case 'counter': {
       const total = counterTotal(alone);
@@ -34,7 +48,9 @@ export function viewOfPart(part: Part): ValueView | null {
     }
     case 'document': {
       const view = documentValue(alone);
-      return view === null ? null : { type: 'document', chunks: view.chunks, operations: view.operations, context: contextToText(view.context) };
+      return view === null
+        ? null
+        : { type: 'document', chunks: view.chunks, operations: view.operations, context: contextToText(view.context) };
     }
   }
 }

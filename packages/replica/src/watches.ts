@@ -50,9 +50,15 @@ export class Watches {
   }
 
   /** False: the cursor is not one of this store. */
-  start(handle: RequestHandle, { key, prefix, cursor }: { key: string; prefix: boolean; cursor: string | null }): boolean {
+  start(
+    handle: RequestHandle,
+    { key, prefix, cursor }: { key: string; prefix: boolean; cursor: string | null },
+  ): boolean {
     const applied = this.#partitions.map((partition) => partition.state.applied);
-    const positions = cursor === null || cursor === '' ? [...applied] : parseCursor(cursor, this.#turn.options.region, this.#partitions.length);
+    const positions =
+      cursor === null || cursor === ''
+        ? [...applied]
+        : parseCursor(cursor, this.#turn.options.region, this.#partitions.length);
     if (positions === null) return false;
     const watcher: Watcher = { handle, key, prefix, positions, events: [], behind: true, reset: null };
     if (cursor === '') this.#beginReset(watcher);
@@ -125,7 +131,9 @@ export class Watches {
     watcher.events = [];
     if (reset === undefined && !watcher.behind) this.#passApplied(watcher);
     const answer: WatchAnswer = {
-      kind: 'watch', events, cursor: watcher.reset === null ? formatCursor(this.#turn.options.region, watcher.positions) : '',
+      kind: 'watch',
+      events,
+      cursor: watcher.reset === null ? formatCursor(this.#turn.options.region, watcher.positions) : '',
       ...(reset === undefined ? {} : { reset }),
       ...(watcher.behind && reset === undefined ? { more: true as const } : {}),
     };
@@ -139,7 +147,11 @@ export class Watches {
   #beginReset(watcher: Watcher): void {
     watcher.events = [];
     watcher.behind = false;
-    watcher.reset = { partition: 0, after: '', startedAt: this.#partitions.map((partition) => partition.state.applied) };
+    watcher.reset = {
+      partition: 0,
+      after: '',
+      startedAt: this.#partitions.map((partition) => partition.state.applied),
+    };
     this.#due.add(watcher);
   }
 
@@ -150,7 +162,11 @@ export class Watches {
     let bytes = 0;
     while (reset.partition < this.#partitions.length && events.length < pageCount && bytes < pageBytes) {
       const partition = this.#partitions[reset.partition] as Partition;
-      const page = readPage(partition, watcher, { after: reset.after, limit: pageCount - events.length, bytesMax: pageBytes - bytes });
+      const page = readPage(partition, watcher, {
+        after: reset.after,
+        limit: pageCount - events.length,
+        bytesMax: pageBytes - bytes,
+      });
       bytes += page.bytes;
       events.push(...page.events);
       if (page.isLast) {
@@ -218,7 +234,10 @@ export class Watches {
   }
 
   /** What the watcher is to hear of a partition after its position; null, and the watcher starts over, if that is gone. */
-  #feedAfter({ id, state }: Partition, watcher: Watcher): Iterable<{ readonly index: number; readonly changes: readonly Change[] }> | null {
+  #feedAfter(
+    { id, state }: Partition,
+    watcher: Watcher,
+  ): Iterable<{ readonly index: number; readonly changes: readonly Change[] }> | null {
     const from = (watcher.positions[id] as number) + 1;
     if (from < state.header.feedFirst) {
       this.#beginReset(watcher);
@@ -227,10 +246,16 @@ export class Watches {
     return this.#feed(state, from, watcher);
   }
 
-  *#feed({ keys, applied }: StateMachine, from: number, { key, prefix }: Watcher): Iterable<{ readonly index: number; readonly changes: readonly Change[] }> {
+  *#feed(
+    { keys, applied }: StateMachine,
+    from: number,
+    { key, prefix }: Watcher,
+  ): Iterable<{ readonly index: number; readonly changes: readonly Change[] }> {
     const range = { from: keys.feed(from), to: keys.feed(Math.max(from, applied + 1)) };
     for (const record of this.#turn.store.scan(range)) {
-      const changes = decodeChanges(record.value).filter((change) => (prefix ? change.key.startsWith(key) : change.key === key));
+      const changes = decodeChanges(record.value).filter((change) =>
+        prefix ? change.key.startsWith(key) : change.key === key,
+      );
       if (changes.length > 0) yield { index: Number.parseInt(record.key.slice(-12), 16), changes };
     }
   }
@@ -244,7 +269,11 @@ interface Page {
   readonly isLast: boolean;
 }
 
-function readPage(partition: Partition, { key, prefix }: Watcher, { after, limit, bytesMax }: { after: string; limit: number; bytesMax: number }): Page {
+function readPage(
+  partition: Partition,
+  { key, prefix }: Watcher,
+  { after, limit, bytesMax }: { after: string; limit: number; bytesMax: number },
+): Page {
   const { keys } = partition.state;
   const events: WatchEvent[] = [];
   if (!prefix) {
@@ -253,7 +282,11 @@ function readPage(partition: Partition, { key, prefix }: Watcher, { after, limit
     return { events, after: '', bytes: 0, isLast: true };
   }
   const end = prefixEnd(key);
-  const range = { from: after === '' ? keys.user(key) : `${keys.user(after)}\0`, to: end === null ? keys.userTo : keys.user(end), limit };
+  const range = {
+    from: after === '' ? keys.user(key) : `${keys.user(after)}\0`,
+    to: end === null ? keys.userTo : keys.user(end),
+    limit,
+  };
   let last = after;
   let count = 0;
   let bytes = 0;

@@ -53,17 +53,29 @@ export class Writes {
     }
     if (write === null) {
       write = {
-        id, command: commandBytes(command), askers: [asker], gated: true, sends: 0, retry: isRetry,
-        lastSentMs: 0, lastForward: 0, inFlight: false, fencing: false,
+        id,
+        command: commandBytes(command),
+        askers: [asker],
+        gated: true,
+        sends: 0,
+        retry: isRetry,
+        lastSentMs: 0,
+        lastForward: 0,
+        inFlight: false,
+        fencing: false,
       };
       this.#waiting.add(write);
       const held: Held[] = [];
       for (const key of keys) held.push(...this.#partition.pending.ofKey(key));
       const gated = write;
-      this.#partition.gates.wait(held, () => {
-        gated.gated = false;
-        this.#waiting.enqueue(gated);
-      }, () => gated.askers.some((asker) => asker.open));
+      this.#partition.gates.wait(
+        held,
+        () => {
+          gated.gated = false;
+          this.#waiting.enqueue(gated);
+        },
+        () => gated.askers.some((asker) => asker.open),
+      );
     } else {
       write.askers.push(asker);
       write.retry = isRetry;
@@ -92,7 +104,13 @@ export class Writes {
   }
 
   /** The receiver of a forward did not take these. */
-  refused({ number, ids }: { readonly number: number; readonly ids: readonly Pick<CommandId, 'client' | 'sequence'>[] }): void {
+  refused({
+    number,
+    ids,
+  }: {
+    readonly number: number;
+    readonly ids: readonly Pick<CommandId, 'client' | 'sequence'>[];
+  }): void {
     for (const id of ids) {
       const write = this.#waiting.find(id);
       // A refusal counts once, and not if the write was sent again since.
@@ -179,7 +197,11 @@ export class Writes {
     for (const asker of this.#waiting.end(write)) {
       if (!asker.open) continue;
       asker.open = false;
-      this.#partition.turn.answer(asker.handle, { kind: 'error', code: 'OVERLOADED', detail: 'too many bytes wait for the log' });
+      this.#partition.turn.answer(asker.handle, {
+        kind: 'error',
+        code: 'OVERLOADED',
+        detail: 'too many bytes wait for the log',
+      });
     }
   }
 

@@ -14,7 +14,11 @@ process.exitCode = main(process.argv.slice(2), {
   freshSeed: () => Math.floor(Math.random() * 2 ** 31),
   commit: () => {
     try {
-      return execFileSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+      return execFileSync('git', ['describe', '--always', '--dirty'], {
+        cwd: root,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim();
     } catch {
       return null;
     }

@@ -90,19 +90,29 @@ export class Faults {
         return this.#later(forMs, () => network.heal(machine.name, other.name));
       case 'lossyLinks':
         network.faults.lossy = true;
-        return this.#later(forMs, () => { network.faults.lossy = false; });
+        return this.#later(forMs, () => {
+          network.faults.lossy = false;
+        });
       case 'duplicates':
         network.faults.duplicates = true;
-        return this.#later(forMs, () => { network.faults.duplicates = false; });
+        return this.#later(forMs, () => {
+          network.faults.duplicates = false;
+        });
       case 'reordering':
         network.faults.reordering = true;
-        return this.#later(forMs, () => { network.faults.reordering = false; });
+        return this.#later(forMs, () => {
+          network.faults.reordering = false;
+        });
       case 'lostAnswers':
         this.#world.losesAnswers = true;
-        return this.#later(forMs, () => { this.#world.losesAnswers = false; });
+        return this.#later(forMs, () => {
+          this.#world.losesAnswers = false;
+        });
       case 'slowDisk':
         machine.disk.slowness = randomPick(this.#random, [5, 30, 200]);
-        return this.#later(forMs, () => { machine.disk.slowness = 1; });
+        return this.#later(forMs, () => {
+          machine.disk.slowness = 1;
+        });
       case 'diskHang':
         sometimes.saw('disk hung');
         machine.disk.hangs = true;
@@ -145,7 +155,8 @@ export class Faults {
     const bridge = randomChance(this.#random, 0.3) ? randomPick(this.#random, names) : null;
     const cuts: (readonly [(typeof names)[number], (typeof names)[number]])[] = [];
     for (const a of names) {
-      for (const b of names) if (a !== b && left.has(a) !== left.has(b) && a !== bridge && b !== bridge) cuts.push([a, b]);
+      for (const b of names)
+        if (a !== b && left.has(a) !== left.has(b) && a !== bridge && b !== bridge) cuts.push([a, b]);
     }
     for (const [a, b] of cuts) network.cut(a, b);
     this.#later(forMs, () => {
@@ -157,12 +168,16 @@ export class Faults {
     const { plan } = this.#world;
     const to = randomChance(this.#random, 0.5) ? null : randomPick(this.#random, [...this.#world.machines.keys()]);
     const partition = randomInt(this.#random, 0, plan.partitionCount - 1);
-    this.#world.request(machine.name, { operation: { kind: 'transferLeadership', partition, to }, timeoutMs: 1_000 }, {
-      onAnswer: (answer) => {
-        if (answer.kind === 'done') this.#world.sometimes.saw('leadership transferred');
+    this.#world.request(
+      machine.name,
+      { operation: { kind: 'transferLeadership', partition, to }, timeoutMs: 1_000 },
+      {
+        onAnswer: (answer) => {
+          if (answer.kind === 'done') this.#world.sometimes.saw('leadership transferred');
+        },
+        onLost: () => {},
       },
-      onLost: () => {},
-    });
+    );
   }
 
   #later(afterMs: number, run: () => void): void {

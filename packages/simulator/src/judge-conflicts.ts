@@ -18,7 +18,11 @@ export interface Conflict {
  * I7, I8: a promoted write is committed exactly once, at the version of its receipt; one that lost is not committed. Judged
  * in the region where it was written; what that sent before it was re-seeded comes back to it.
  */
-export function checkPromotedOnce(journal: Journal, { observer: { committed }, index }: World, { isReseeded }: { isReseeded: boolean }): RunViolation[] {
+export function checkPromotedOnce(
+  journal: Journal,
+  { observer: { committed }, index }: World,
+  { isReseeded }: { isReseeded: boolean },
+): RunViolation[] {
   const violations: RunViolation[] = [];
   const byValue = new Map<string, Committed[]>();
   for (const change of committed) {
@@ -31,14 +35,24 @@ export function checkPromotedOnce(journal: Journal, { observer: { committed }, i
     if (value === null) continue;
     const found = byValue.get(`${input.key}=${value}`) ?? [];
     if (found.length > 1 && !isReseeded) {
-      violations.push({ invariant: 'I7', message: `${input.key}=${value} was committed ${found.length} times, at ${found.map(({ index }) => index).join(', ')}` });
+      violations.push({
+        invariant: 'I7',
+        message: `${input.key}=${value} was committed ${found.length} times, at ${found.map(({ index }) => index).join(', ')}`,
+      });
     }
     const isApplied = end?.kind === 'ok' && end.output?.outcome === 'applied';
-    if (isApplied && found.length === 0) violations.push({ invariant: 'I8', message: `${input.key}=${value} was applied, as its client was told, but never committed` });
+    if (isApplied && found.length === 0)
+      violations.push({
+        invariant: 'I8',
+        message: `${input.key}=${value} was applied, as its client was told, but never committed`,
+      });
     // Of the second copy of a retried write the version is not known any more once the first one's result is forgotten.
     const version = receipt?.state === 'promoted' ? receipt.version : null;
     if (version !== null && found[0] !== undefined && found[0].version !== version) {
-      violations.push({ invariant: 'I7', message: `the receipt of ${input.key}=${value} says ${version}, the log says ${found[0].version}` });
+      violations.push({
+        invariant: 'I7',
+        message: `the receipt of ${input.key}=${value} says ${version}, the log says ${found[0].version}`,
+      });
     }
   }
   return violations;
@@ -51,13 +65,25 @@ export function checkPromotedOnce(journal: Journal, { observer: { committed }, i
  */
 export function checkDeleted({ writes, reads }: Facts): RunViolation[] {
   const writtenBy = new Map<string, number>();
-  for (const { key, value, consistent, acknowledgedAt } of writes) if (value !== null && consistent) writtenBy.set(`${key}=${value}`, acknowledgedAt);
-  const deletes = writes.filter(({ value, consistent, outcome }) => value === null && consistent && outcome === 'applied');
+  for (const { key, value, consistent, acknowledgedAt } of writes)
+    if (value !== null && consistent) writtenBy.set(`${key}=${value}`, acknowledgedAt);
+  const deletes = writes.filter(
+    ({ value, consistent, outcome }) => value === null && consistent && outcome === 'applied',
+  );
   return reads.flatMap((read) => {
     const overAt = read.consistent && read.value !== null ? writtenBy.get(`${read.key}=${read.value}`) : undefined;
     if (overAt === undefined) return [];
-    const gone = deletes.find(({ key, invokedAt, acknowledgedAt }) => key === read.key && invokedAt > overAt && acknowledgedAt < read.invokedAt);
-    return gone === undefined ? [] : [{ invariant: 'I11', message: `${read.key}=${read.value} was deleted by ${gone.process}, but ${read.process} read it later` }];
+    const gone = deletes.find(
+      ({ key, invokedAt, acknowledgedAt }) => key === read.key && invokedAt > overAt && acknowledgedAt < read.invokedAt,
+    );
+    return gone === undefined
+      ? []
+      : [
+          {
+            invariant: 'I11',
+            message: `${read.key}=${read.value} was deleted by ${gone.process}, but ${read.process} read it later`,
+          },
+        ];
   });
 }
 
@@ -68,7 +94,9 @@ export function checkLedger(journal: Journal, conflicts: readonly Conflict[]): R
     if (receipt === null || forsaken || receipt.state === 'promoted' || receipt.state === 'merged') return [];
     const value = input.op === 'set' ? input.value : null;
     if (losers.has(`${input.key}=${value}`)) return [];
-    return [{ invariant: 'I12', message: `${input.key}=${value} was ${receipt.state} and is not in the conflict ledger` }];
+    return [
+      { invariant: 'I12', message: `${input.key}=${value} was ${receipt.state} and is not in the conflict ledger` },
+    ];
   });
 }
 
@@ -76,7 +104,10 @@ export function checkLedger(journal: Journal, conflicts: readonly Conflict[]): R
  * I12 between regions: an acknowledged write of a register is visible in the end, or a write that was made where it was
  * visible came after it, or it is in the conflict ledger of some region.
  */
-export function checkDiscarded(journal: Journal, { worlds, conflicts, dumps }: { worlds: readonly World[]; conflicts: readonly Conflict[]; dumps: readonly Dump[] }): RunViolation[] {
+export function checkDiscarded(
+  journal: Journal,
+  { worlds, conflicts, dumps }: { worlds: readonly World[]; conflicts: readonly Conflict[]; dumps: readonly Dump[] },
+): RunViolation[] {
   const explained = new Set(conflicts.map(({ key, loser }) => `${key}=${loser}`));
   for (const { entries } of dumps) for (const [key, { value }] of entries) explained.add(`${key}=${value}`);
   for (const { observer, index } of worlds) {
@@ -92,6 +123,11 @@ export function checkDiscarded(journal: Journal, { worlds, conflicts, dumps }: {
     if (forsaken || end?.kind !== 'ok' || end.output?.outcome !== 'applied') return [];
     const value = input.op === 'set' ? input.value : input.op === 'swap' ? input.newValue : null;
     if (value === null || explained.has(`${input.key}=${value}`)) return [];
-    return [{ invariant: 'I12', message: `${input.key}=${value} of ${process} is gone, was overwritten by nobody who saw it, and is in no conflict ledger` }];
+    return [
+      {
+        invariant: 'I12',
+        message: `${input.key}=${value} of ${process} is gone, was overwritten by nobody who saw it, and is in no conflict ledger`,
+      },
+    ];
   });
 }

@@ -16,18 +16,31 @@ export function isTyped(key: string): boolean {
  */
 export function checkMerges(
   journal: Journal,
-  { lists, conflicts }: { lists: readonly { readonly node: string; readonly found: readonly ListEntry[] }[]; conflicts: readonly Conflict[] },
+  {
+    lists,
+    conflicts,
+  }: {
+    lists: readonly { readonly node: string; readonly found: readonly ListEntry[] }[];
+    conflicts: readonly Conflict[];
+  },
 ): RunViolation[] {
   const violations: RunViolation[] = [];
   const writes = new Map<string, PlainWrite[]>();
   for (const update of journal.updates) {
     if (update.outcome !== 'noEffect') writes.set(update.key, [...(writes.get(update.key) ?? []), plainOf(update)]);
   }
-  const shownBy = lists.map(({ node, found }) => ({ node, shown: new Map(found.filter(({ key }) => isTyped(key)).map((entry) => [entry.key, entry] as const)) }));
+  const shownBy = lists.map(({ node, found }) => ({
+    node,
+    shown: new Map(found.filter(({ key }) => isTyped(key)).map((entry) => [entry.key, entry] as const)),
+  }));
   const keys = new Set([...writes.keys(), ...shownBy.flatMap(({ shown }) => [...shown.keys()])]);
   for (const key of [...keys].sort()) {
     const views = new Map(shownBy.map(({ node, shown }) => [describe(shown.get(key)), node] as const));
-    if (views.size > 1) violations.push({ invariant: 'I9', message: `${key} is ${[...views].map(([view, node]) => `${view} on ${node}`).join(', ')}` });
+    if (views.size > 1)
+      violations.push({
+        invariant: 'I9',
+        message: `${key} is ${[...views].map(([view, node]) => `${view} on ${node}`).join(', ')}`,
+      });
     const mine = writes.get(key) ?? [];
     const type = mine[0]?.action.type;
     if (type === undefined) {
@@ -38,17 +51,39 @@ export function checkMerges(
     const isFull = conflicts.some((conflict) => conflict.key === key && conflict.reason === 'siblingLimit');
     // A region that was re-seeded could not offer all that it had written: the ledger has its value as it was.
     if (conflicts.some((conflict) => conflict.key === key && conflict.reason === 'overwrote')) continue;
-    for (const problem of judgeKey({ type, before: null, writes: mine, isolations: [] }, shownOf(shownBy[0]?.shown.get(key)?.view))) {
-      if (!isFull || !problem.includes('is gone')) violations.push({ invariant: type === 'counter' ? 'I7' : 'I9', message: `${key}: ${problem}` });
+    for (const problem of judgeKey(
+      { type, before: null, writes: mine, isolations: [] },
+      shownOf(shownBy[0]?.shown.get(key)?.view),
+    )) {
+      if (!isFull || !problem.includes('is gone'))
+        violations.push({ invariant: type === 'counter' ? 'I7' : 'I9', message: `${key}: ${problem}` });
     }
   }
   return violations;
 }
 
-function plainOf({ key, action, region, consistent, invokedAt, acknowledgedAt, outcome, forsaken, receipt }: Update): PlainWrite {
+function plainOf({
+  key,
+  action,
+  region,
+  consistent,
+  invokedAt,
+  acknowledgedAt,
+  outcome,
+  forsaken,
+  receipt,
+}: Update): PlainWrite {
   const isApplied = outcome === 'applied' && !forsaken && receipt?.state !== 'rejected';
   return {
-    key, action, region, session: region, pinned: false, consistent, fromMs: invokedAt, isApplied, version: null,
+    key,
+    action,
+    region,
+    session: region,
+    pinned: false,
+    consistent,
+    fromMs: invokedAt,
+    isApplied,
+    version: null,
     // A quorum-less one takes effect when it is promoted, which may be at any time later.
     toMs: isApplied && consistent && acknowledgedAt !== null ? acknowledgedAt : Number.POSITIVE_INFINITY,
   };

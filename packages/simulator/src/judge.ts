@@ -1,7 +1,18 @@
 import type { RegionId } from '@skerry/base';
 import {
-  checkAcknowledgedWrites, checkAppliedOnce, checkConvergence, checkLinearizable, checkOutcomes, checkOwnWrites, checkSessions,
-  factsOf, type Dump, type DumpEntry, type Facts, type History, type VersionRecord,
+  checkAcknowledgedWrites,
+  checkAppliedOnce,
+  checkConvergence,
+  checkLinearizable,
+  checkOutcomes,
+  checkOwnWrites,
+  checkSessions,
+  factsOf,
+  type Dump,
+  type DumpEntry,
+  type Facts,
+  type History,
+  type VersionRecord,
 } from '@skerry/checkers';
 import type { ListEntry } from '@skerry/replica';
 import { textOf } from './clients/caller.ts';
@@ -39,27 +50,60 @@ export function judge(system: System, journal: Journal): Verdict {
   const regions = new Map(worlds.map(({ region, index }) => [index, region] as const));
   const region = (entry: Entry): string => regions.get(entry.region) ?? '';
   const facts = settled(factsOf(journal.history(({ process }) => process, node, { region })), system);
-  const lists = worlds.flatMap((world) => [...world.machines.values()].flatMap((machine) => {
-    const found = world.members.has(machine.name) ? listOf(machine) : null;
-    return found === null ? [] : [{ node: machine.name, found }];
-  }));
+  const lists = worlds.flatMap((world) =>
+    [...world.machines.values()].flatMap((machine) => {
+      const found = world.members.has(machine.name) ? listOf(machine) : null;
+      return found === null ? [] : [{ node: machine.name, found }];
+    }),
+  );
   // Of a key on a lease nobody writes down the end, and an evicted region may have ended it in entries that it keeps no more.
   const isLeftOut = (key: string): boolean => isTyped(key) || (system.evicted.size > 0 && key.startsWith('lease-'));
   const dumps = lists.map(({ node, found }): Dump => ({
-    node, entries: new Map(found.flatMap(({ key, value, version }): [string, DumpEntry][] => (isLeftOut(key) ? [] : [[key, { value: textOf(value), version }]]))),
+    node,
+    entries: new Map(
+      found.flatMap(({ key, value, version }): [string, DumpEntry][] =>
+        isLeftOut(key) ? [] : [[key, { value: textOf(value), version }]],
+      ),
+    ),
   }));
   const committed = worlds.flatMap(({ observer }) => observer.committed).filter(({ key }) => !isTyped(key));
-  const sightings = committed.map((change) => ({ key: change.key, value: change.value, version: change.version, where: `the log at ${change.partition}/${change.index}` }));
-  violations.push(...checkAcknowledgedWrites(facts.writes, dumps), ...checkOutcomes(facts.writes, { sightings, dumps }), ...checkConvergence(facts.writes, dumps));
-  if (system.evicted.size === 0) violations.push(...checkAppliedOnce(committed.map((change): VersionRecord => ({ ...change, observer: `the log at ${change.index}` }))));
+  const sightings = committed.map((change) => ({
+    key: change.key,
+    value: change.value,
+    version: change.version,
+    where: `the log at ${change.partition}/${change.index}`,
+  }));
+  violations.push(
+    ...checkAcknowledgedWrites(facts.writes, dumps),
+    ...checkOutcomes(facts.writes, { sightings, dumps }),
+    ...checkConvergence(facts.writes, dumps),
+  );
+  if (system.evicted.size === 0)
+    violations.push(
+      ...checkAppliedOnce(
+        committed.map((change): VersionRecord => ({ ...change, observer: `the log at ${change.index}` })),
+      ),
+    );
 
   const isAlone = ({ copies }: Entry): boolean => copies === 1;
   const local = factsOf(journal.history((entry) => (isAlone(entry) ? entry.process : null), node, { region }));
   violations.push(...checkOwnWrites(withFinalVersions(settled(local, system), journal)));
-  const sessions = factsOf(journal.history((entry) => (isAlone(entry) ? `${entry.process}@${entry.label}` : null), () => undefined, { region }));
+  const sessions = factsOf(
+    journal.history(
+      (entry) => (isAlone(entry) ? `${entry.process}@${entry.label}` : null),
+      () => undefined,
+      { region },
+    ),
+  );
   violations.push(...checkSessions(withFinalVersions(settled(sessions, system), journal)));
   if (worlds.length > 1) {
-    const moving = factsOf(journal.history((entry) => (isAlone(entry) && asksForSeen(entry) ? entry.process : null), () => undefined, { region }));
+    const moving = factsOf(
+      journal.history(
+        (entry) => (isAlone(entry) && asksForSeen(entry) ? entry.process : null),
+        () => undefined,
+        { region },
+      ),
+    );
     violations.push(...checkSessions(withFinalVersions(settled(moving, system), journal)));
     violations.push(...checkDiscarded(journal, { worlds, conflicts, dumps }));
   }
@@ -77,15 +121,20 @@ function settled(facts: Facts, { evicted }: System): Facts {
   const isOut = (region: string | undefined): boolean => [...evicted].some((one) => one === region);
   return {
     reads: facts.reads.filter(({ region }) => !isOut(region)),
-    writes: facts.writes.map((write) => (isOut(write.region) && write.outcome !== 'noEffect'
-      ? { ...write, outcome: 'undecided', version: undefined, acknowledgedAt: Number.POSITIVE_INFINITY } : write)),
+    writes: facts.writes.map((write) =>
+      isOut(write.region) && write.outcome !== 'noEffect'
+        ? { ...write, outcome: 'undecided', version: undefined, acknowledgedAt: Number.POSITIVE_INFINITY }
+        : write,
+    ),
   };
 }
 
 function withoutVersions({ initial, events }: History): History {
   return {
     initial,
-    events: events.map((event) => (event.kind === 'ok' ? { ...event, output: { ...event.output, version: undefined } } : event)),
+    events: events.map((event) =>
+      event.kind === 'ok' ? { ...event, output: { ...event.output, version: undefined } } : event,
+    ),
   };
 }
 
@@ -95,7 +144,9 @@ function withoutVersions({ initial, events }: History): History {
  */
 export function historyIn(world: World, journal: Journal, evicted: ReadonlySet<RegionId>): History {
   const history = journal.history(
-    (entry) => (entry.region === world.index ? entry.process : null), ({ label }) => dataFolderOf(label), { arrivals: arrivalsIn(world, journal) },
+    (entry) => (entry.region === world.index ? entry.process : null),
+    ({ label }) => dataFolderOf(label),
+    { arrivals: arrivalsIn(world, journal) },
   );
   return evicted.has(world.region) ? withoutVersions(history) : history;
 }
@@ -122,14 +173,18 @@ function withFinalVersions(facts: Facts, journal: Journal): Facts {
   const finals = new Map<string, { final: string | undefined; accepted: string | null }>();
   for (const { input, receipt, accepted } of journal.entries) {
     if (accepted === null || input.op !== 'set') continue;
-    finals.set(`${input.key}=${input.value}`, { final: (receipt?.state === 'promoted' ? receipt.version : null) ?? undefined, accepted: accepted.version });
+    finals.set(`${input.key}=${input.value}`, {
+      final: (receipt?.state === 'promoted' ? receipt.version : null) ?? undefined,
+      accepted: accepted.version,
+    });
   }
   const reads = facts.reads.flatMap((read) => {
     const found = finals.get(`${read.key}=${read.value}`);
     if (found === undefined) return [read];
     // Shown with a stamp that was clamped later on, or as a copy of a retried write that turned out to be one: by that
     // stamp the node was right to take it for the latest.
-    const isProvisional = read.version !== found.final && !(found.final === undefined && read.version === found.accepted);
+    const isProvisional =
+      read.version !== found.final && !(found.final === undefined && read.version === found.accepted);
     return isProvisional ? [] : [{ ...read, version: found.final }];
   });
   return { ...facts, reads };
@@ -137,10 +192,18 @@ function withFinalVersions(facts: Facts, journal: Journal): Facts {
 
 /** A promotion while a consistent write of the same key was under way: the run got there. */
 function noteRaces({ sometimes }: System, journal: Journal): void {
-  const consistent = journal.entries.filter((entry) => entry.consistent && entry.input.op !== 'get' && entry.end !== null);
+  const consistent = journal.entries.filter(
+    (entry) => entry.consistent && entry.input.op !== 'get' && entry.end !== null,
+  );
   for (const { consistent: isConsistent, input, accepted, end, region } of journal.entries) {
     if (isConsistent || accepted === null || end === null) continue;
-    const races = consistent.some((other) => other.region === region && other.input.key === input.key && other.invokedAt < end.at && (other.end?.at ?? 0) > accepted.at);
+    const races = consistent.some(
+      (other) =>
+        other.region === region &&
+        other.input.key === input.key &&
+        other.invokedAt < end.at &&
+        (other.end?.at ?? 0) > accepted.at,
+    );
     if (races) sometimes.saw('promotion racing a consistent write');
   }
 }
@@ -160,7 +223,14 @@ function listOf(machine: Machine): readonly ListEntry[] | null {
   const { replica, now } = machine;
   if (replica === null) return null;
   const handle = -1;
-  replica.request(handle, { operation: { kind: 'list', prefix: '', after: '', limit: 1_000, consistent: false, keysOnly: false }, timeoutMs: null }, now);
+  replica.request(
+    handle,
+    {
+      operation: { kind: 'list', prefix: '', after: '', limit: 1_000, consistent: false, keysOnly: false },
+      timeoutMs: null,
+    },
+    now,
+  );
   const answer = replica.flush(now)?.answers.find((one) => one.handle === handle)?.answer;
   return answer?.kind === 'list' ? answer.entries : null;
 }
@@ -169,11 +239,16 @@ function conflictsOf({ machines, members, region }: World): Conflict[] {
   const machine = [...machines.values()].find(({ isUp, name }) => isUp && members.has(name));
   if (machine === undefined || machine.replica === null) return [];
   const found: Conflict[] = [];
-  for (let before: { before?: string } | null = {}; before !== null; ) {
-    machine.replica.request(-2, { operation: { kind: 'conflicts', prefix: '', limit: 100_000, ...before }, timeoutMs: null }, machine.now);
+  for (let before: { before?: string } | null = {}; before !== null;) {
+    machine.replica.request(
+      -2,
+      { operation: { kind: 'conflicts', prefix: '', limit: 100_000, ...before }, timeoutMs: null },
+      machine.now,
+    );
     const answer = machine.replica.flush(machine.now)?.answers.find(({ handle }) => handle === -2)?.answer;
     if (answer?.kind !== 'conflicts') return [];
-    for (const { key, loser, reason } of answer.entries) found.push({ region, key, loser: textOf(loser?.type === 'register' ? loser.value : null), reason });
+    for (const { key, loser, reason } of answer.entries)
+      found.push({ region, key, loser: textOf(loser?.type === 'register' ? loser.value : null), reason });
     before = answer.next === null ? null : { before: answer.next };
   }
   return found;

@@ -16,7 +16,11 @@ export class LinkFaults {
   #evicting = false;
   #stopped = false;
 
-  constructor(system: System, links: Links, { random, crash }: { random: SeededRandom; crash: (world: World) => void }) {
+  constructor(
+    system: System,
+    links: Links,
+    { random, crash }: { random: SeededRandom; crash: (world: World) => void },
+  ) {
     this.#system = system;
     this.#links = links;
     this.#random = random;
@@ -48,13 +52,19 @@ export class LinkFaults {
     switch (kind) {
       case 'linkLoss':
         faults.loss = true;
-        return this.#later(forMs, () => { faults.loss = false; });
+        return this.#later(forMs, () => {
+          faults.loss = false;
+        });
       case 'linkDuplicates':
         faults.duplicates = true;
-        return this.#later(forMs, () => { faults.duplicates = false; });
+        return this.#later(forMs, () => {
+          faults.duplicates = false;
+        });
       case 'linkReordering':
         faults.reordering = true;
-        return this.#later(forMs, () => { faults.reordering = false; });
+        return this.#later(forMs, () => {
+          faults.reordering = false;
+        });
       case 'linkReplay':
         return this.#links.replay(from, to);
       case 'linkStall':
@@ -62,12 +72,21 @@ export class LinkFaults {
         this.#links.stall(from, to);
         return this.#later(forMs, () => this.#links.goOn(from, to));
       case 'linkCut':
-        return this.#cut([[from, to], [to, from]], forMs);
+        return this.#cut(
+          [
+            [from, to],
+            [to, from],
+          ],
+          forMs,
+        );
       case 'linkOneWayCut':
         return this.#cut([[from, to]], forMs);
       case 'regionCutOff':
         this.#saw('region cut off');
-        return this.#cut(this.#links.pairs.filter((pair) => pair.includes(from)), forMs);
+        return this.#cut(
+          this.#links.pairs.filter((pair) => pair.includes(from)),
+          forMs,
+        );
       case 'regionCrash':
         this.#saw('region crashed');
         return this.#crash(this.#system.world(from));
@@ -75,7 +94,9 @@ export class LinkFaults {
         return this.#evict(from, to);
       case 'logStall':
         logs.stalls = true;
-        return this.#later(forMs, () => { logs.stalls = false; });
+        return this.#later(forMs, () => {
+          logs.stalls = false;
+        });
       case 'logReplay':
         this.#saw('log of the link replayed');
         return logs.replay();
@@ -84,7 +105,9 @@ export class LinkFaults {
         return logs.purge();
       case 'logLies':
         logs.lies = true;
-        return this.#later(forMs, () => { logs.lies = false; });
+        return this.#later(forMs, () => {
+          logs.lies = false;
+        });
     }
   }
 
@@ -103,7 +126,9 @@ export class LinkFaults {
     this.#evicting = true;
     evicted.add(region);
     ask({
-      world: this.#system.world(by), random: this.#random, request: { operation: { kind: 'evictRegion', region }, timeoutMs: 3_000 },
+      world: this.#system.world(by),
+      random: this.#random,
+      request: { operation: { kind: 'evictRegion', region }, timeoutMs: 3_000 },
       pickNode: ({ members }) => randomPick(this.#random, [...members]),
       onAnswer: (answer) => {
         if (answer.kind !== 'done') return false;
@@ -126,9 +151,15 @@ export class LinkFaults {
 
   /** No node takes any region for evicted, and none is being re-seeded. */
   #isAtPeace(): boolean {
-    return this.#system.machines.every(({ replica }) => replica !== null
-      && replica.regions().every(({ state }) => state !== 'evicted')
-      && replica.partitionsForTests.every(({ state: { header, regions } }) => header.reseeding === null && regions.active().length === header.regions.size));
+    return this.#system.machines.every(
+      ({ replica }) =>
+        replica !== null &&
+        replica.regions().every(({ state }) => state !== 'evicted') &&
+        replica.partitionsForTests.every(
+          ({ state: { header, regions } }) =>
+            header.reseeding === null && regions.active().length === header.regions.size,
+        ),
+    );
   }
 
   #saw(name: Parameters<System['sometimes']['saw']>[0]): void {

@@ -40,7 +40,11 @@ export class LinkLogs {
   }
 
   publish(machine: Machine, batch: LogBatch): void {
-    const { shared: { queue }, random, plan } = this.#options;
+    const {
+      shared: { queue },
+      random,
+      plan,
+    } = this.#options;
     const own = { ...batch, bytes: batch.bytes.slice() };
     const { life } = machine;
     queue.after(draw(random, plan.link.delayMs), () => {
@@ -55,14 +59,27 @@ export class LinkLogs {
     });
   }
 
-  subscribe({ region, machine }: { region: RegionId; machine: Machine }, { partition, origin, from }: LinkEffects['subscriptions'][number]): void {
+  subscribe(
+    { region, machine }: { region: RegionId; machine: Machine },
+    { partition, origin, from }: LinkEffects['subscriptions'][number],
+  ): void {
     const log = nameOf(partition, origin.origin);
     const name = `${machine.name}/${log}`;
     const known = this.#subscriptions.get(name);
     if (known !== undefined) known.over = true;
     this.#subscriptions.delete(name);
     if (from === null) return;
-    const subscription = { region, machine, life: machine.life, partition, log, from, at: 0, pumping: false, over: false };
+    const subscription = {
+      region,
+      machine,
+      life: machine.life,
+      partition,
+      log,
+      from,
+      at: 0,
+      pumping: false,
+      over: false,
+    };
     this.#subscriptions.set(name, subscription);
     this.#pump(subscription);
   }
@@ -98,7 +115,11 @@ export class LinkLogs {
   #pump(subscription: Subscription): void {
     if (subscription.pumping) return;
     subscription.pumping = true;
-    const { shared: { queue, trace }, random, plan } = this.#options;
+    const {
+      shared: { queue, trace },
+      random,
+      plan,
+    } = this.#options;
     queue.after(draw(random, plan.link.delayMs), () => {
       subscription.pumping = false;
       const { machine, life, log, region, from } = subscription;
@@ -112,7 +133,10 @@ export class LinkLogs {
       subscription.at++;
       this.#pump(subscription);
       if (batch.last < from && random.uint32() % 4 > 0) return;
-      trace.bytes(() => `log >> ${machine.name} p${batch.partition} ${batch.origin} ${batch.first}-${batch.last}`, batch.bytes);
+      trace.bytes(
+        () => `log >> ${machine.name} p${batch.partition} ${batch.origin} ${batch.first}-${batch.last}`,
+        batch.bytes,
+      );
       machine.input(life, () => machine.replica?.receiveEntries(batch, machine.now));
     });
   }

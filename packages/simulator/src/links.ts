@@ -50,7 +50,17 @@ export class Links {
     this.#options = options;
     for (const { region: from } of options.worlds) {
       for (const { region: to } of options.worlds) {
-        if (from !== to) this.#directions.set(`${from}|${to}`, { from, to, cut: false, stalled: false, held: [], first: [], last: [], lastArrivalMs: new Map() });
+        if (from !== to)
+          this.#directions.set(`${from}|${to}`, {
+            from,
+            to,
+            cut: false,
+            stalled: false,
+            held: [],
+            first: [],
+            last: [],
+            lastArrivalMs: new Map(),
+          });
       }
     }
     this.logs = new LinkLogs({ ...options, isCut: (from, to) => this.#direction(from, to).cut });
@@ -144,7 +154,11 @@ export class Links {
   }
 
   #carry(direction: Direction, machine: Machine, frame: Uint8Array): void {
-    const { random, plan, shared: { queue } } = this.#options;
+    const {
+      random,
+      plan,
+      shared: { queue },
+    } = this.#options;
     let atMs = queue.nowMs + draw(random, plan.link.delayMs);
     if (this.faults.reordering && randomChance(random, plan.link.frameFaultChance)) atMs += random.uint32() % 800;
     else {
@@ -182,27 +196,37 @@ export class Links {
   }
 
   #tellBoth({ from, to }: Direction, up: boolean): void {
-    for (const [region, other] of [[from, to], [to, from]] as const) {
+    for (const [region, other] of [
+      [from, to],
+      [to, from],
+    ] as const) {
       for (const machine of this.#world(region).machines.values()) this.#tell(machine, { region: other, up });
     }
   }
 
   #tell(machine: Machine, { region, up }: { region: RegionId; up: boolean }): void {
-    const { random, plan, shared: { queue } } = this.#options;
+    const {
+      random,
+      plan,
+      shared: { queue },
+    } = this.#options;
     const { life } = machine;
-    queue.after(up ? 2 * draw(random, plan.link.delayMs) + (random.uint32() % 100) : 200 + (random.uint32() % 2_500), () => {
-      if (machine.life !== life || !machine.isUp) return;
-      const own = this.#options.worlds.find(({ machines }) => machines.has(machine.name)) as World;
-      const isOpen = !this.#direction(own.region, region).cut && !this.#direction(region, own.region).cut;
-      const name = `${machine.label}|${region}`;
-      if (isOpen !== up || this.#up.has(name) === up) return;
-      if (up) this.#up.add(name);
-      else this.#up.delete(name);
-      machine.input(life, () => {
-        if (up) machine.replica?.regionUp(region, machine.now);
-        else machine.replica?.regionDown(region, machine.now);
-      });
-    });
+    queue.after(
+      up ? 2 * draw(random, plan.link.delayMs) + (random.uint32() % 100) : 200 + (random.uint32() % 2_500),
+      () => {
+        if (machine.life !== life || !machine.isUp) return;
+        const own = this.#options.worlds.find(({ machines }) => machines.has(machine.name)) as World;
+        const isOpen = !this.#direction(own.region, region).cut && !this.#direction(region, own.region).cut;
+        const name = `${machine.label}|${region}`;
+        if (isOpen !== up || this.#up.has(name) === up) return;
+        if (up) this.#up.add(name);
+        else this.#up.delete(name);
+        machine.input(life, () => {
+          if (up) machine.replica?.regionUp(region, machine.now);
+          else machine.replica?.regionDown(region, machine.now);
+        });
+      },
+    );
   }
 
   /** Whether the replay brings what the other side has already, and must drop. */
@@ -211,12 +235,21 @@ export class Links {
     if (message.kind !== 'entries') return;
     const last = message.first + message.entries.length - 1;
     const isKnown = [...this.#world(to).machines.values()].some(({ replica }) =>
-      replica?.seen().partitions.some(({ positions }) => positions.some(({ origin, sequence }) => origin === message.origin && sequence >= last)));
+      replica
+        ?.seen()
+        .partitions.some(({ positions }) =>
+          positions.some(({ origin, sequence }) => origin === message.origin && sequence >= last),
+        ),
+    );
     if (isKnown) this.#options.shared.sometimes.saw('replayed entries dropped');
   }
 
   #world(region: RegionId): World {
-    return assertPresent(this.#options.worlds.find((world) => world.region === region), 'a region', { region });
+    return assertPresent(
+      this.#options.worlds.find((world) => world.region === region),
+      'a region',
+      { region },
+    );
   }
 
   #direction(from: RegionId, to: RegionId): Direction {

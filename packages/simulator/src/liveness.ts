@@ -54,8 +54,10 @@ function unsettledIn({ plan, machines, members }: World): string | null {
     });
     const leader = states.find(({ role }) => role === 'leader');
     if (leader === undefined) return `partition ${partition} has no leader`;
-    if (leader.voters.length !== members.size || leader.learners.length > 0) return `partition ${partition} has not the members it should have`;
-    if (states.some(({ applied }) => applied !== leader.lastIndex)) return `partition ${partition} is not applied everywhere`;
+    if (leader.voters.length !== members.size || leader.learners.length > 0)
+      return `partition ${partition} has not the members it should have`;
+    if (states.some(({ applied }) => applied !== leader.lastIndex))
+      return `partition ${partition} is not applied everywhere`;
     if (states.some(({ pending }) => pending > 0)) return `partition ${partition} has pending writes`;
   }
   return null;
@@ -71,9 +73,13 @@ function apart({ worlds, plan }: System): string | null {
       const wrong = others.find(({ state }) => state !== 'up');
       if (wrong !== undefined) return `${wrong.region} is ${wrong.state} for ${name} of ${region}`;
       for (const other of others) {
-        const known = other.nodes.map(({ node }) => node).sort().join(' ');
+        const known = other.nodes
+          .map(({ node }) => node)
+          .sort()
+          .join(' ');
         const real = [...(worlds.find((world) => world.region === other.region)?.members ?? [])].sort().join(' ');
-        if (known !== real) return `${name} of ${region} takes ${known} for the nodes of ${other.region}, which are ${real}`;
+        if (known !== real)
+          return `${name} of ${region} takes ${known} for the nodes of ${other.region}, which are ${real}`;
       }
     }
   }
@@ -85,14 +91,23 @@ function apart({ worlds, plan }: System): string | null {
         if (state === undefined) return `${name} is down`;
         const positions = [...state.regions.positions()].filter(([, applied]) => applied > 0).sort(([a], [b]) => a - b);
         const { high, low } = state.values.digests.root;
-        found.set(`${positions.map(([origin, applied]) => `${origin}:${applied}`).join(' ')} with digest ${high}:${low}`, name);
+        found.set(
+          `${positions.map(([origin, applied]) => `${origin}:${applied}`).join(' ')} with digest ${high}:${low}`,
+          name,
+        );
       }
     }
-    if (found.size > 1) return `partition ${partition} differs: ${[...found].map(([state, name]) => `${name} has ${state}`).join('; ')}`;
+    if (found.size > 1)
+      return `partition ${partition} differs: ${[...found].map(([state, name]) => `${name} has ${state}`).join('; ')}`;
   }
   return null;
 }
 
 function describeNodes({ machines }: System): string {
-  return machines.map((machine) => `${machine.label} ${JSON.stringify(machine.replica?.status().partitions)} ${JSON.stringify(machine.replica?.metrics())}`).join('\n');
+  return machines
+    .map(
+      (machine) =>
+        `${machine.label} ${JSON.stringify(machine.replica?.status().partitions)} ${JSON.stringify(machine.replica?.metrics())}`,
+    )
+    .join('\n');
 }

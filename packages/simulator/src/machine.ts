@@ -1,6 +1,14 @@
 import { nodeId, replicaId, type NodeId, type RegionId, type SeededRandom } from '@skerry/base';
 import {
-  defaultLimits, defaultTiming, MemoryStorage, Replica, type Effects, type LinkEffects, type Now, type PeerMessage, type ReplicaOptions,
+  defaultLimits,
+  defaultTiming,
+  MemoryStorage,
+  Replica,
+  type Effects,
+  type LinkEffects,
+  type Now,
+  type PeerMessage,
+  type ReplicaOptions,
 } from '@skerry/replica';
 import { Disk } from './disk.ts';
 import type { EventQueue } from './event-queue.ts';
@@ -60,7 +68,13 @@ export class Machine {
     this.name = options.name;
     this.bootstrap = options.bootstrap;
     this.clock = new WallClock(options.queue);
-    this.disk = new Disk({ machine: this, queue: options.queue, random: options.random.fork(), syncMs: options.plan.syncMs, onDurable: (...batch) => options.events.onBatchDurable(...batch) });
+    this.disk = new Disk({
+      machine: this,
+      queue: options.queue,
+      random: options.random.fork(),
+      syncMs: options.plan.syncMs,
+      onDurable: (...batch) => options.events.onBatchDurable(...batch),
+    });
   }
 
   get isUp(): boolean {
@@ -88,11 +102,21 @@ export class Machine {
     // A monotonic clock starts anywhere.
     this.#monoOriginMs = queue.nowMs - [0, 3_600_000, 12.5][random.uint32() % 3]!;
     const options: ReplicaOptions = {
-      node: this.name, region, replica: replicaId(this.replicaNumber), partitionCount: plan.partitionCount,
-      bootstrap: this.bootstrap, regions: regions.map((other) => ({ region: other, urls: [`ws://${other}`] })),
+      node: this.name,
+      region,
+      replica: replicaId(this.replicaNumber),
+      partitionCount: plan.partitionCount,
+      bootstrap: this.bootstrap,
+      regions: regions.map((other) => ({ region: other, urls: [`ws://${other}`] })),
       linkHasLog: regions.length > 0 && plan.link.hasLog,
-      urls: { peerUrl: `ws://${this.name}/peer`, clientUrl: `ws://${this.name}/client`, adminUrl: `http://${this.name}/admin` },
-      random: random.fork(), timing: { ...defaultTiming, ...plan.timing }, limits: { ...defaultLimits, ...plan.limits },
+      urls: {
+        peerUrl: `ws://${this.name}/peer`,
+        clientUrl: `ws://${this.name}/client`,
+        adminUrl: `http://${this.name}/admin`,
+      },
+      random: random.fork(),
+      timing: { ...defaultTiming, ...plan.timing },
+      limits: { ...defaultLimits, ...plan.limits },
     };
     this.replica = new Replica(options, this.storage, this.now);
     if (this.disk.isFull) this.replica.setStorageFull(true, this.now);

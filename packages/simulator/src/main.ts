@@ -65,12 +65,22 @@ export function main(argv: readonly string[], host: Host): number {
   const startMs = host.elapsedMs();
   const first = settings.seed ?? settings.first ?? host.freshSeed();
   const summary: SimSummary = {
-    seeds: 0, violations: 0, unknown: 0, operations: 0, simulatedSeconds: 0, seconds: 0,
+    seeds: 0,
+    violations: 0,
+    unknown: 0,
+    operations: 0,
+    simulatedSeconds: 0,
+    seconds: 0,
     sometimes: Object.fromEntries(sometimesNames.map((name) => [name, 0])),
   };
   const isOver = (): boolean =>
-    settings.timeMs > 0 ? host.elapsedMs() - startMs >= settings.timeMs : summary.seeds >= (settings.seed === null ? settings.seeds : 1);
-  const runOptions = { ...(settings.trace ? { sink: host.print } : {}), ...(settings.evictions ? { adjust: withEvictions } : {}) };
+    settings.timeMs > 0
+      ? host.elapsedMs() - startMs >= settings.timeMs
+      : summary.seeds >= (settings.seed === null ? settings.seeds : 1);
+  const runOptions = {
+    ...(settings.trace ? { sink: host.print } : {}),
+    ...(settings.evictions ? { adjust: withEvictions } : {}),
+  };
   for (let seed = first; !isOver(); seed++) add(summary, runSeed(seed, runOptions), settings, host);
   summary.seconds = (host.elapsedMs() - startMs) / 1_000;
   if (settings.json) host.print(JSON.stringify(summary));
@@ -105,7 +115,9 @@ function shrinkOne(seed: number, { timeMs }: Settings, host: Host): number {
 function drawHistory(regression: Regression, name: string, host: Host): void {
   replay(regression, {
     inspect: ({ worlds, evicted }, journal) => {
-      const verdict = worlds.map((world) => judgeHistory(historyIn(world, journal, evicted))).find((one) => one.verdict === 'violated');
+      const verdict = worlds
+        .map((world) => judgeHistory(historyIn(world, journal, evicted)))
+        .find((one) => one.verdict === 'violated');
       if (verdict?.verdict !== 'violated') return;
       host.print(verdict.counterexample.text);
       host.writeFile(`${name}.txt`, `${verdict.counterexample.explanation}\n\n${verdict.counterexample.text}`);
@@ -130,7 +142,8 @@ function add(summary: SimSummary, result: RunResult, { json, evictions }: Settin
   summary.seeds++;
   summary.operations += result.operations;
   summary.simulatedSeconds += result.simulatedMs / 1_000;
-  for (const [name, count] of Object.entries(result.sometimes)) summary.sometimes[name] = (summary.sometimes[name] ?? 0) + count;
+  for (const [name, count] of Object.entries(result.sometimes))
+    summary.sometimes[name] = (summary.sometimes[name] ?? 0) + count;
   const { seed, violations, unknown } = result;
   if (violations.length > 0) summary.violations++;
   if (unknown.length > 0) summary.unknown++;
@@ -140,17 +153,31 @@ function add(summary: SimSummary, result: RunResult, { json, evictions }: Settin
   for (const what of unknown) print(`seed ${seed}: ${what} could not be decided`);
   const rerun = `npm run sim -- --seed ${seed}${evictions ? ' --evictions' : ''}`;
   const at = host.commit();
-  print(`${rerun}${at === null ? '' : `   # at commit ${at}`}${violations.length > 0 ? `   # smaller: ${rerun} --shrink` : ''}`);
+  print(
+    `${rerun}${at === null ? '' : `   # at commit ${at}`}${violations.length > 0 ? `   # smaller: ${rerun} --shrink` : ''}`,
+  );
 }
 
 function printSummary(summary: SimSummary, first: number, { print }: Host): void {
   const { seeds, violations, unknown, operations, simulatedSeconds, seconds } = summary;
   for (const [name, count] of Object.entries(summary.sometimes)) print(`${String(count).padStart(9)}  ${name}`);
-  print(`${seeds} seeds from ${first}: ${violations} with violations, ${unknown} undecided; ${operations} operations in ${Math.round(simulatedSeconds)} simulated and ${seconds.toFixed(1)} real seconds`);
+  print(
+    `${seeds} seeds from ${first}: ${violations} with violations, ${unknown} undecided; ${operations} operations in ${Math.round(simulatedSeconds)} simulated and ${seconds.toFixed(1)} real seconds`,
+  );
 }
 
 function parse(argv: readonly string[]): Settings | null {
-  let settings: Settings = { seed: null, first: null, seeds: 20, timeMs: 0, json: false, trace: false, evictions: false, shrink: false, replay: null };
+  let settings: Settings = {
+    seed: null,
+    first: null,
+    seeds: 20,
+    timeMs: 0,
+    json: false,
+    trace: false,
+    evictions: false,
+    shrink: false,
+    replay: null,
+  };
   for (let i = 0; i < argv.length; i++) {
     const name = argv[i];
     if (name === '--trace' || name === '--shrink' || name === '--evictions') {
@@ -168,7 +195,10 @@ function parse(argv: readonly string[]): Settings | null {
     else if (name === '--time') {
       const match = /^([0-9]+)(s|m|h)$/.exec(value);
       if (match === null) return null;
-      settings = { ...settings, timeMs: Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 's' | 'm' | 'h'] };
+      settings = {
+        ...settings,
+        timeMs: Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 's' | 'm' | 'h'],
+      };
     } else if (!Number.isSafeInteger(number) || number < 0) return null;
     else if (name === '--seed') settings = { ...settings, seed: number };
     else if (name === '--first') settings = { ...settings, first: number };

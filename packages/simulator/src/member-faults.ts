@@ -72,7 +72,8 @@ export class MemberFaults {
     for (let partition = 0; partition < plan.partitionCount; partition++) {
       const here = states.map((state) => state?.partitions[partition]);
       const leader = here.find((state) => state?.role === 'leader');
-      if (leader === undefined || here.some((state) => state === undefined || state.applied < leader.commit)) return false;
+      if (leader === undefined || here.some((state) => state === undefined || state.applied < leader.commit))
+        return false;
       if (leader.voters.length !== members.size) return false;
     }
     return true;
@@ -86,7 +87,9 @@ export class MemberFaults {
     const { machines, members, queue, trace } = this.#world;
     const knownBy = [...members].filter((name) => machines.get(name)?.incarnations.lists(machine.name) !== false);
     const isGone = knownBy.length === 0;
-    trace.line(`${machine.name} is to be switched off, ${isGone ? 'has left' : `still known by ${knownBy.join(', ')}`}`);
+    trace.line(
+      `${machine.name} is to be switched off, ${isGone ? 'has left' : `still known by ${knownBy.join(', ')}`}`,
+    );
     if (!isGone || goneForMs < retireAfterMs) {
       queue.after(100, () => this.#retire(machine, isGone ? goneForMs + 100 : 0));
       return;
@@ -99,11 +102,14 @@ export class MemberFaults {
 
   #change(operation: ChangeMembers, onDone: () => void): void {
     ask({
-      world: this.#world, random: this.#random,
+      world: this.#world,
+      random: this.#random,
       request: { operation, timeoutMs: 3_000 },
       pickNode: (): NodeId => randomPick(this.#random, [...this.#world.members]),
       onAnswer: (answer) => {
-        const isDone = answer.kind === 'done' || (answer.kind === 'error' && (answer.code === 'MEMBER_EXISTS' || answer.code === 'MEMBER_UNKNOWN'));
+        const isDone =
+          answer.kind === 'done' ||
+          (answer.kind === 'error' && (answer.code === 'MEMBER_EXISTS' || answer.code === 'MEMBER_UNKNOWN'));
         if (!isDone) return false;
         onDone();
         return true;
@@ -115,7 +121,11 @@ export class MemberFaults {
 function specOf(machine: Machine): MemberSpec {
   const { name, replicaNumber } = machine;
   return {
-    node: name, peerUrl: `ws://${name}/peer`, clientUrl: `ws://${name}/client`, adminUrl: `http://${name}/admin`, learner: false,
+    node: name,
+    peerUrl: `ws://${name}/peer`,
+    clientUrl: `ws://${name}/client`,
+    adminUrl: `http://${name}/admin`,
+    learner: false,
     replica: replicaId(replicaNumber),
   };
 }

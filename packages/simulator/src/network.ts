@@ -57,7 +57,10 @@ export class Network {
     for (const [i, a] of names.entries()) {
       for (const b of names.slice(i + 1)) {
         this.#pairs.set(pairName(a, b), { nodes: [a, b], connection: null, dialling: false });
-        for (const [from, to] of [[a, b], [b, a]] as const) {
+        for (const [from, to] of [
+          [a, b],
+          [b, a],
+        ] as const) {
           this.#directions.set(`${from}|${to}`, { from, to, cut: false, stalled: [], lastArrivalMs: 0 });
         }
       }
@@ -66,7 +69,8 @@ export class Network {
 
   send(from: Machine, to: NodeId, messages: readonly PeerMessage[]): void {
     const pair = this.#pairs.get(pairName(from.name, to));
-    if (pair === undefined || pair.connection === null || this.#believed.get(`${from.name}|${to}`) !== pair.connection) return;
+    if (pair === undefined || pair.connection === null || this.#believed.get(`${from.name}|${to}`) !== pair.connection)
+      return;
     const direction = this.#direction(from.name, to);
     const { random, plan } = this.#options;
     const kept = this.faults.lossy ? messages.filter(() => !randomChance(random, plan.messageFaultChance)) : messages;
@@ -96,7 +100,11 @@ export class Network {
       if (connection === null) continue;
       pair.connection = null;
       this.#forget(pair);
-      this.#tellDown(other, node, { connection, reset, afterMs: reset ? 0.5 + draw(random, this.#options.plan.delayMs) : 500 + (random.uint32() % 2_000) });
+      this.#tellDown(other, node, {
+        connection,
+        reset,
+        afterMs: reset ? 0.5 + draw(random, this.#options.plan.delayMs) : 500 + (random.uint32() % 2_000),
+      });
     }
   }
 
@@ -152,7 +160,10 @@ export class Network {
         direction.stalled.push(frame);
         return;
       }
-      trace.bytes(() => `${direction.from} > ${direction.to} ${decodePeerFrame(frame).map(describe).join(', ')}`, frame);
+      trace.bytes(
+        () => `${direction.from} > ${direction.to} ${decodePeerFrame(frame).map(describe).join(', ')}`,
+        frame,
+      );
       receiver.input(life, () => {
         for (const message of decodePeerFrame(frame)) receiver.replica?.receive(direction.from, message, receiver.now);
       });
@@ -165,7 +176,10 @@ export class Network {
     pair.connection = null;
     this.#forget(pair);
     const [a, b] = pair.nodes;
-    for (const [node, peer] of [[a, b], [b, a]] as const) {
+    for (const [node, peer] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       this.#tellDown(node, peer, { connection, reset: false, afterMs: this.#options.random.uint32() % 200 });
     }
   }
@@ -176,7 +190,11 @@ export class Network {
     this.#direction(b, a).stalled = [];
   }
 
-  #tellDown(node: NodeId, peer: NodeId, { connection, reset, afterMs }: { connection: number; reset: boolean; afterMs: number }): void {
+  #tellDown(
+    node: NodeId,
+    peer: NodeId,
+    { connection, reset, afterMs }: { connection: number; reset: boolean; afterMs: number },
+  ): void {
     const machine = assertPresent(this.#options.machines.get(node), 'a node');
     const { life } = machine;
     this.#options.queue.after(afterMs, () => {
@@ -209,7 +227,10 @@ export class Network {
     if (admitted.includes(false)) return this.#dial(pair);
     const connection = this.#nextConnection++;
     pair.connection = connection;
-    for (const [node, peer] of [[a, b], [b, a]] as const) {
+    for (const [node, peer] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       const machine = assertPresent(machines.get(node), 'a node');
       const { life } = machine;
       const atMs = queue.nowMs + draw(random, plan.delayMs);
@@ -232,7 +253,9 @@ export class Network {
    */
   #admits(machine: Machine, peer: Machine): boolean {
     if (machine.incarnations.admit(peer.name, peer.replicaNumber)) return true;
-    const isVouchedFor = [...this.#options.machines.values()].some(({ name, isUp, incarnations }) => isUp && name !== peer.name && incarnations.names(peer.name, peer.replicaNumber));
+    const isVouchedFor = [...this.#options.machines.values()].some(
+      ({ name, isUp, incarnations }) => isUp && name !== peer.name && incarnations.names(peer.name, peer.replicaNumber),
+    );
     if (isVouchedFor) machine.incarnations.replaced(peer.name, peer.replicaNumber);
     return isVouchedFor;
   }
@@ -257,10 +280,14 @@ function otherOf({ nodes: [a, b] }: Pair, node: NodeId): NodeId {
 function describe(message: PeerMessage): string {
   if (message.kind === 'raft') {
     const { kind, term } = message.message;
-    const more = message.message.kind === 'append' ? ` ${message.message.prevIndex}+${message.message.entries.length} c${message.message.commit}` : '';
+    const more =
+      message.message.kind === 'append'
+        ? ` ${message.message.prevIndex}+${message.message.entries.length} c${message.message.commit}`
+        : '';
     return `p${message.partition} ${kind} t${term}${more}`;
   }
-  if (message.kind === 'chunk') return `p${message.partition} chunk ${message.transfer}.${message.number}${message.last ? ' last' : ''} @${message.meta.index}`;
+  if (message.kind === 'chunk')
+    return `p${message.partition} chunk ${message.transfer}.${message.number}${message.last ? ' last' : ''} @${message.meta.index}`;
   if (message.kind === 'chunked') return `p${message.partition} chunked ${message.transfer}.${message.number}`;
   return message.kind;
 }

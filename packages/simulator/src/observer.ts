@@ -53,7 +53,10 @@ export class Observer {
   readonly #leaders: Map<string, NodeId> = new Map();
   readonly #lastTerms: Map<number, number> = new Map();
   readonly #feeds: Map<string, { readonly hash: number; readonly node: string }> = new Map();
-  readonly #states: Map<string, { readonly sum: number; readonly node: string; readonly records: ReadonlyMap<string, number> | null }> = new Map();
+  readonly #states: Map<
+    string,
+    { readonly sum: number; readonly node: string; readonly records: ReadonlyMap<string, number> | null }
+  > = new Map();
   readonly #hashes: Map<string, StateHash> = new Map();
   readonly #entries: Map<string, { readonly hash: number; readonly node: string }> = new Map();
   /** By partition and index: the limit for stamps. */
@@ -99,7 +102,12 @@ export class Observer {
       if (key.startsWith('s/')) {
         const [, partition, , letter, index] = key.split('/');
         if (letter === 'o' && value !== null) this.#sometimes.saw('conflict recorded');
-        if (letter === 'f' && value !== null) this.#feed(machine, { partition: Number.parseInt(partition ?? '', 16), index: Number.parseInt(index ?? '', 16), value });
+        if (letter === 'f' && value !== null)
+          this.#feed(machine, {
+            partition: Number.parseInt(partition ?? '', 16),
+            index: Number.parseInt(index ?? '', 16),
+            value,
+          });
       } else if (key.startsWith('r/') && key.endsWith('/gen')) this.#sometimes.saw('snapshot installed');
       else if (key.startsWith('r/') && key.endsWith('/log')) this.#sometimes.saw('log compacted');
       else if (key.startsWith('w/') && value !== null) this.#pending(key, value);
@@ -130,10 +138,14 @@ export class Observer {
 
   /** The disk is another one now. */
   wiped(machine: Machine): void {
-    for (let partition = 0; partition < this.#plan.partitionCount; partition++) this.#hashes.delete(`${machine.name}/${partition}`);
+    for (let partition = 0; partition < this.#plan.partitionCount; partition++)
+      this.#hashes.delete(`${machine.name}/${partition}`);
   }
 
-  #put(state: StateHash, { generation, rest, value }: { generation: 0 | 1; rest: string; value: Uint8Array | null }): void {
+  #put(
+    state: StateHash,
+    { generation, rest, value }: { generation: 0 | 1; rest: string; value: Uint8Array | null },
+  ): void {
     const hashes = state.generations[generation];
     const old = hashes.get(rest) ?? 0;
     const hash = value === null ? 0 : crc32(rest === 'h' ? headerFacts(value).common : value, hashText(rest));
@@ -157,7 +169,10 @@ export class Observer {
       this.#states.set(name, { sum, node: machine.label, records: this.#explains ? new Map(hashes) : null });
     } else if (other.sum !== sum) {
       const which = other.records === null ? '' : `: ${differing(hashes, other.records).join(', ')}`;
-      this.#violate('state', `${machine.label} and ${other.node} applied partition ${partition} up to ${applied} and hold different records${which}`);
+      this.#violate(
+        'state',
+        `${machine.label} and ${other.node} applied partition ${partition} up to ${applied} and hold different records${which}`,
+      );
     }
   }
 
@@ -186,7 +201,8 @@ export class Observer {
     this.#noteClamp(place, reader);
     const other = this.#entries.get(name);
     if (other === undefined) this.#entries.set(name, { hash, node: machine.label });
-    else if (other.hash !== hash) this.#violate('I2', `${machine.label} and ${other.node} have different entries at partition/index/term ${name}`);
+    else if (other.hash !== hash)
+      this.#violate('I2', `${machine.label} and ${other.node} have different entries at partition/index/term ${name}`);
   }
 
   /** A write that is held pending; a retry may have been accepted by a second node. */
@@ -205,7 +221,8 @@ export class Observer {
   #noteClamp(name: string, entry: ByteReader): void {
     const kind = entry.u8();
     const data = entry.bytes();
-    if (kind === 1 && decodeConfigState(new ByteReader(data)).votersOutgoing.length > 0) this.#sometimes.saw('joint configuration');
+    if (kind === 1 && decodeConfigState(new ByteReader(data)).votersOutgoing.length > 0)
+      this.#sometimes.saw('joint configuration');
     if (kind !== 0) return;
     const batch = new ByteReader(data);
     if (batch.remaining === 0) return;
@@ -219,7 +236,8 @@ export class Observer {
     const hash = crc32(value);
     const other = this.#feeds.get(name);
     if (other !== undefined) {
-      if (other.hash !== hash) this.#violate('I2', `${machine.label} and ${other.node} applied different changes at ${name}`);
+      if (other.hash !== hash)
+        this.#violate('I2', `${machine.label} and ${other.node} applied different changes at ${name}`);
       return;
     }
     this.#feeds.set(name, { hash, node: machine.label });
@@ -231,13 +249,24 @@ export class Observer {
       // A stamp that counted on from the highest may have carried into the next millisecond.
       const home = homeOf(stamp.replica);
       // Stamps of other regions may lie ahead, and raise those of this one, also where they change nothing.
-      if (this.#plan.others.length === 0 && stamp.wallMs > highest + 1) this.#violate('clamp', `${key} got the stamp ${stampToText(stamp)} at ${name}, ${stamp.wallMs - highest} ms beyond the leader's limit`);
+      if (this.#plan.others.length === 0 && stamp.wallMs > highest + 1)
+        this.#violate(
+          'clamp',
+          `${key} got the stamp ${stampToText(stamp)} at ${name}, ${stamp.wallMs - highest} ms beyond the leader's limit`,
+        );
       this.#highestWallMs.set(partition, Math.max(this.#highestWallMs.get(partition) ?? 0, stamp.wallMs));
       const typed = reader.bool();
       const bytes = reader.bool() ? reader.bytes() : null;
       this.committed.push({
-        partition, index, key, value: bytes === null ? null : utf8Decode(bytes), version: stampToText(stamp), home, typed,
-        afterAt: this.#writtenAt.get(name) ?? 0, beforeAt: this.#position(),
+        partition,
+        index,
+        key,
+        value: bytes === null ? null : utf8Decode(bytes),
+        version: stampToText(stamp),
+        home,
+        typed,
+        afterAt: this.#writtenAt.get(name) ?? 0,
+        beforeAt: this.#position(),
       });
     }
   }
@@ -247,7 +276,9 @@ export class Observer {
   }
 }
 
-
 function differing(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): string[] {
-  return [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key)).sort().map((key) => `${key} ${a.has(key) ? (b.has(key) ? 'in both' : 'only here') : 'only there'}`);
+  return [...new Set([...a.keys(), ...b.keys()])]
+    .filter((key) => a.get(key) !== b.get(key))
+    .sort()
+    .map((key) => `${key} ${a.has(key) ? (b.has(key) ? 'in both' : 'only here') : 'only there'}`);
 }

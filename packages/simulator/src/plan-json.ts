@@ -7,22 +7,41 @@ export interface JsonObject {
 
 /** A plan that can be written to a file: a set stands there as `{ "set": […] }`. */
 export function planToJson(plan: Plan): JsonObject {
-  return JSON.parse(JSON.stringify(plan, (_, value: unknown) => (value instanceof Set ? { set: [...(value as Set<Json>)] } : value))) as JsonObject;
+  return JSON.parse(
+    JSON.stringify(plan, (_, value: unknown) => (value instanceof Set ? { set: [...(value as Set<Json>)] } : value)),
+  ) as JsonObject;
 }
 
 /** What {@link planToJson} gave; what the plan has since then is as `drawn` has it. */
 export function planFromJson(json: JsonObject, drawn: Plan): Plan {
-  const stored = JSON.parse(JSON.stringify(json), (_, value: unknown) => (isSet(value) ? new Set(value.set) : value)) as Partial<Plan>;
+  const stored = JSON.parse(JSON.stringify(json), (_, value: unknown) =>
+    isSet(value) ? new Set(value.set) : value,
+  ) as Partial<Plan>;
   return { ...drawn, ...stored };
 }
 
 function isSet(value: unknown): value is { readonly set: readonly Json[] } {
-  return typeof value === 'object' && value !== null && 'set' in value && Array.isArray(value.set) && Object.keys(value).length === 1;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'set' in value &&
+    Array.isArray(value.set) &&
+    Object.keys(value).length === 1
+  );
 }
 
 /** Numbers that make a world smaller, and the smallest there is sense in. */
 const smallest: Readonly<Record<string, number>> = {
-  callsMax: 1, safetyMs: 50, others: 0, clientCount: 1, nodeCount: 1, spareCount: 0, partitionCount: 1, keyCount: 1, pipelineMax: 1, moveChance: 0,
+  callsMax: 1,
+  safetyMs: 50,
+  others: 0,
+  clientCount: 1,
+  nodeCount: 1,
+  spareCount: 0,
+  partitionCount: 1,
+  keyCount: 1,
+  pipelineMax: 1,
+  moveChance: 0,
 };
 /** Lists from which anything may go. */
 const droppable: ReadonlySet<string> = new Set(['set', 'others', 'types', 'operations']);
@@ -42,10 +61,12 @@ export function* simpler(json: Json, name = ''): Generator<Json, void, undefined
   }
   if (typeof json !== 'object' || json === null) return;
   if (optional.has(name)) {
-    for (const kept of shorter(Object.keys(json), 0)) yield Object.fromEntries((kept as string[]).map((key) => [key, json[key] as Json]));
+    for (const kept of shorter(Object.keys(json), 0))
+      yield Object.fromEntries((kept as string[]).map((key) => [key, json[key] as Json]));
     return;
   }
-  for (const key of inOrder(Object.keys(json))) for (const one of simpler(json[key] as Json, key)) yield { ...json, [key]: one };
+  for (const key of inOrder(Object.keys(json)))
+    for (const one of simpler(json[key] as Json, key)) yield { ...json, [key]: one };
 }
 
 function* smaller(value: number, least: number | undefined): Generator<number, void, undefined> {

@@ -3,8 +3,20 @@ import type { ReplicaLimits, ReplicaTiming, ValueType } from '@skerry/replica';
 import type { Range } from './range.ts';
 
 export const linkFaultKinds = [
-  'linkLoss', 'linkDuplicates', 'linkReordering', 'linkReplay', 'linkStall', 'linkCut', 'linkOneWayCut', 'regionCutOff', 'regionCrash',
-  'logStall', 'logReplay', 'logPurge', 'logLies', 'regionEvict',
+  'linkLoss',
+  'linkDuplicates',
+  'linkReordering',
+  'linkReplay',
+  'linkStall',
+  'linkCut',
+  'linkOneWayCut',
+  'regionCutOff',
+  'regionCrash',
+  'logStall',
+  'logReplay',
+  'logPurge',
+  'logLies',
+  'regionEvict',
 ] as const;
 export type LinkFaultKind = (typeof linkFaultKinds)[number];
 
@@ -61,7 +73,10 @@ const nodesMax = 11;
  * Half of the worlds have one region with registers only, as the first worlds did. All chance comes from a stream of its
  * own.
  */
-export function drawRegions(seed: number, first: FirstRegion): RegionsPlan & Pick<FirstRegion, 'timing' | 'limits' | 'clientCount'> {
+export function drawRegions(
+  seed: number,
+  first: FirstRegion,
+): RegionsPlan & Pick<FirstRegion, 'timing' | 'limits' | 'clientCount'> {
   const random = new SeededRandom(seed + salt);
   const count = randomPick(random, [1, 1, 1, 1, 1, 2, 2, 3, 3, 3]);
   const hasTypes = count > 1 || randomChance(random, 0.15);
@@ -77,7 +92,11 @@ export function drawRegions(seed: number, first: FirstRegion): RegionsPlan & Pic
   const link: LinkPlan = {
     delayMs: isFar ? { min: 40, max: randomPick(random, [80, 200]) } : { min: 0.5, max: randomPick(random, [3, 20]) },
     hasLog: randomChance(random, 0.3),
-    faults: new Set(randomChance(random, 0.1) ? [] : linkFaultKinds.filter((kind) => randomChance(random, 0.35) && !notDrawn.has(kind))),
+    faults: new Set(
+      randomChance(random, 0.1)
+        ? []
+        : linkFaultKinds.filter((kind) => randomChance(random, 0.35) && !notDrawn.has(kind)),
+    ),
     faultEveryMs: randomPick(random, [300, 800, 2_000]),
     frameFaultChance: randomPick(random, [0.02, 0.1, 0.4]),
   };
@@ -89,7 +108,9 @@ export function drawRegions(seed: number, first: FirstRegion): RegionsPlan & Pic
     clientCount: Math.min(clientCount, 4),
     moveChance: randomPick(random, [0, 0.01, 0.05]),
     timing: {
-      ...timing, linkHeartbeatMs: randomPick(random, [50, 250]), linkRetryMs: randomPick(random, [200, 1_000]),
+      ...timing,
+      linkHeartbeatMs: randomPick(random, [50, 250]),
+      linkRetryMs: randomPick(random, [200, 1_000]),
       tombstoneKeepMs: randomPick(random, [100, 1_000, 3_600_000]),
     },
     limits: { ...limits, regionLogBytesMax: randomPick(random, [400, 4_000, 256 * 1_024 * 1_024]) },
@@ -98,5 +119,7 @@ export function drawRegions(seed: number, first: FirstRegion): RegionsPlan & Pic
 
 /** The same world with a region that is evicted and comes back, now and then. */
 export function withEvictions<P extends RegionsPlan>(plan: P): P {
-  return plan.others.length === 0 ? plan : { ...plan, link: { ...plan.link, faults: new Set([...plan.link.faults, 'regionEvict']) } };
+  return plan.others.length === 0
+    ? plan
+    : { ...plan, link: { ...plan.link, faults: new Set([...plan.link.faults, 'regionEvict']) } };
 }

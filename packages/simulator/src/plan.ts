@@ -4,13 +4,42 @@ import { drawRegions, type RegionsPlan } from './plan-regions.ts';
 import type { Range } from './range.ts';
 
 export const faultKinds = [
-  'crash', 'powerCut', 'pause', 'cut', 'oneWayCut', 'lossyLinks', 'duplicates', 'reordering', 'slowDisk', 'diskHang', 'diskFull',
-  'clockJump', 'clockDrift', 'clockFreeze', 'lostAnswers', 'transfer', 'wipe', 'members', 'crashInTurn', 'crashAll',
+  'crash',
+  'powerCut',
+  'pause',
+  'cut',
+  'oneWayCut',
+  'lossyLinks',
+  'duplicates',
+  'reordering',
+  'slowDisk',
+  'diskHang',
+  'diskFull',
+  'clockJump',
+  'clockDrift',
+  'clockFreeze',
+  'lostAnswers',
+  'transfer',
+  'wipe',
+  'members',
+  'crashInTurn',
+  'crashAll',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 export const operationKinds = [
-  'get', 'set', 'delete', 'swap', 'txn', 'twins', 'list', 'localGet', 'localSet', 'localDelete', 'localList', 'lease',
+  'get',
+  'set',
+  'delete',
+  'swap',
+  'txn',
+  'twins',
+  'list',
+  'localGet',
+  'localSet',
+  'localDelete',
+  'localList',
+  'lease',
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 

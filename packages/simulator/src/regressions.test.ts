@@ -10,8 +10,12 @@ describe('regressions/', () => {
     expect(files.length).toBeGreaterThan(0);
   });
 
-  it.each(files)('%s breaks nothing any more', (file) => {
-    const { violations, unknown } = replay(parseRegression(readFileSync(new URL(file, folder), 'utf8')));
-    expect({ violations, unknown }).toEqual({ violations: [], unknown: [] });
-  }, 20_000);
+  it.each(files)(
+    '%s breaks nothing any more',
+    (file) => {
+      const { violations, unknown } = replay(parseRegression(readFileSync(new URL(file, folder), 'utf8')));
+      expect({ violations, unknown }).toEqual({ violations: [], unknown: [] });
+    },
+    20_000,
+  );
 });

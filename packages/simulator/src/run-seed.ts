@@ -44,7 +44,10 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
   const violations: RunViolation[] = [];
   const counts: Counts = { open: 0, nextValue: 1, stopped: false };
   const loads = system.worlds.map((world): Load => ({
-    world, journal, twins: findTwins(plan.partitionCount), counts,
+    world,
+    journal,
+    twins: findTwins(plan.partitionCount),
+    counts,
     keys: Array.from({ length: plan.keyCount }, (_, i) => `k${i + 1}`),
     onAnomaly: (invariant, message) => violations.push({ invariant, message }),
   }));
@@ -54,7 +57,8 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
       world.onWiped = (machine) => forsake(journal, `${machine.name}#${machine.incarnation - 1}.`);
       const own = region === 0 ? random : regionRandom(seed, 10 + region);
       const made = new Faults(world, own.fork());
-      for (let i = 0; i < world.plan.clientCount; i++) new Client(region === 0 ? `c${i + 1}` : `r${region + 1}-c${i + 1}`, { loads, region }, own.fork());
+      for (let i = 0; i < world.plan.clientCount; i++)
+        new Client(region === 0 ? `c${i + 1}` : `r${region + 1}-c${i + 1}`, { loads, region }, own.fork());
       return made;
     });
     const { links } = system;
@@ -70,16 +74,27 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
     else violations.push(...watchers.check());
     noteRepairs(system);
   } catch (error) {
-    violations.push({ invariant: 'crash', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    violations.push({
+      invariant: 'crash',
+      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
   }
   for (const { observer } of system.worlds) violations.push(...observer.violations);
-  const verdict = violations.some(({ invariant }) => invariant === 'crash') ? { violations: [], unknown: [] } : judge(system, journal);
+  const verdict = violations.some(({ invariant }) => invariant === 'crash')
+    ? { violations: [], unknown: [] }
+    : judge(system, journal);
   violations.push(...verdict.violations);
   options.inspect?.(system, journal);
   for (const { invariant, message } of violations) system.trace.line(`violation ${invariant} ${message}`);
   return {
-    seed, plan, violations, unknown: verdict.unknown, traceHash: system.trace.hash, operations: journal.callCount,
-    simulatedMs: queue.nowMs, sometimes: system.sometimes.counts,
+    seed,
+    plan,
+    violations,
+    unknown: verdict.unknown,
+    traceHash: system.trace.hash,
+    operations: journal.callCount,
+    simulatedMs: queue.nowMs,
+    sometimes: system.sometimes.counts,
   };
 }
 
@@ -87,17 +102,25 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
 function noteRepairs({ machines, sometimes }: System): void {
   for (const { replica } of machines) {
     if ((replica?.metrics()['region_exchanges_total'] ?? 0) > 0) sometimes.saw('state exchanged');
-    if (replica?.partitionsForTests.some(({ state }) => state.header.collected.wallMs > 0) === true) sometimes.saw('tombstone collected');
+    if (replica?.partitionsForTests.some(({ state }) => state.header.collected.wallMs > 0) === true)
+      sometimes.saw('tombstone collected');
   }
 }
 
 /** What a lost data folder alone was known to hold may be lost. */
 function forsake(journal: Journal, folder: string): void {
   for (const update of journal.updates) {
-    if (!update.consistent && update.acknowledgedAt !== null && update.receipt === null && update.label?.startsWith(folder) === true) update.forsaken = true;
+    if (
+      !update.consistent &&
+      update.acknowledgedAt !== null &&
+      update.receipt === null &&
+      update.label?.startsWith(folder) === true
+    )
+      update.forsaken = true;
   }
   for (const entry of journal.entries) {
-    if (entry.accepted !== null && entry.receipt === null && entry.label?.startsWith(folder) === true) entry.forsaken = true;
+    if (entry.accepted !== null && entry.receipt === null && entry.label?.startsWith(folder) === true)
+      entry.forsaken = true;
   }
 }
 

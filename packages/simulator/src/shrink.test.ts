@@ -22,16 +22,33 @@ const never = { isOver: () => false };
 
 describe('shrinking', () => {
   it('leaves nothing that the violation does not need', () => {
-    const { run } = runOf(({ faults, nodeCount, callsMax, operations, limits }) =>
-      faults.has('crash') && nodeCount >= 3 && callsMax >= 17 && operations.includes('swap') && limits.logKeepEntries === 4);
+    const { run } = runOf(
+      ({ faults, nodeCount, callsMax, operations, limits }) =>
+        faults.has('crash') &&
+        nodeCount >= 3 &&
+        callsMax >= 17 &&
+        operations.includes('swap') &&
+        limits.logKeepEntries === 4,
+    );
     let seed = 1;
     while (run(seed).violations.length === 0) seed++;
     const found = shrinkSeed(seed, { ...never, run });
     expect(found).toMatchObject({
-      invariant: 'I4', message: 'lost with 3 nodes',
+      invariant: 'I4',
+      message: 'lost with 3 nodes',
       plan: {
-        faults: { set: ['crash'] }, operations: ['swap'], nodeCount: 3, callsMax: 17, clientCount: 1, keyCount: 1, partitionCount: 1, safetyMs: 50,
-        limits: { logKeepEntries: 4 }, timing: {}, others: [], types: [],
+        faults: { set: ['crash'] },
+        operations: ['swap'],
+        nodeCount: 3,
+        callsMax: 17,
+        clientCount: 1,
+        keyCount: 1,
+        partitionCount: 1,
+        safetyMs: 50,
+        limits: { logKeepEntries: 4 },
+        timing: {},
+        others: [],
+        types: [],
       },
     });
   });
@@ -40,7 +57,9 @@ describe('shrinking', () => {
     const { run } = runOf(() => true);
     const other: typeof runSeed = (seed, options) => {
       const result = run(seed, options);
-      return result.plan.nodeCount < 3 ? { ...result, violations: [{ invariant: 'I9', message: 'something else' }] } : result;
+      return result.plan.nodeCount < 3
+        ? { ...result, violations: [{ invariant: 'I9', message: 'something else' }] }
+        : result;
     };
     let seed = 1;
     while (other(seed).plan.nodeCount < 3) seed++;

@@ -48,18 +48,30 @@ export function shrinkSeed(seed: number, options: ShrinkOptions): Regression | n
 }
 
 /** Runs the world of a regression; `invariant` is in the violations if it is still broken. */
-export function replay(regression: Pick<Regression, 'seed' | 'plan'>, options: Parameters<typeof runSeed>[1] = {}, run: typeof runSeed = runSeed): RunResult {
-  return run(regression.seed, { ...options, adjust: (drawn) => ({ ...planFromJson(regression.plan, drawn), seed: regression.seed }) });
+export function replay(
+  regression: Pick<Regression, 'seed' | 'plan'>,
+  options: Parameters<typeof runSeed>[1] = {},
+  run: typeof runSeed = runSeed,
+): RunResult {
+  return run(regression.seed, {
+    ...options,
+    adjust: (drawn) => ({ ...planFromJson(regression.plan, drawn), seed: regression.seed }),
+  });
 }
 
 /** Throws if `text` is none. */
 export function parseRegression(text: string): Regression {
   const found = JSON.parse(text) as Partial<Regression>;
-  if (typeof found.seed !== 'number' || typeof found.invariant !== 'string' || typeof found.plan !== 'object') throw new Error('not a regression: want seed, invariant and plan');
+  if (typeof found.seed !== 'number' || typeof found.invariant !== 'string' || typeof found.plan !== 'object')
+    throw new Error('not a regression: want seed, invariant and plan');
   return found as Regression;
 }
 
-function nextStep(current: Regression, skip: number, { isOver, run = runSeed }: ShrinkOptions): { regression: Regression; at: number } | 'over' | null {
+function nextStep(
+  current: Regression,
+  skip: number,
+  { isOver, run = runSeed }: ShrinkOptions,
+): { regression: Regression; at: number } | 'over' | null {
   let at = 0;
   for (const plan of simpler(current.plan) as Iterable<JsonObject>) {
     if (at++ < skip) continue;
@@ -80,6 +92,8 @@ function regressionOf({ seed, plan, violations }: RunResult, invariant: string):
 }
 
 function describe({ plan }: Regression): string {
-  const shown = ['nodeCount', 'clientCount', 'partitionCount', 'keyCount', 'safetyMs', 'callsMax'].map((name) => `${name} ${JSON.stringify(plan[name])}`);
+  const shown = ['nodeCount', 'clientCount', 'partitionCount', 'keyCount', 'safetyMs', 'callsMax'].map(
+    (name) => `${name} ${JSON.stringify(plan[name])}`,
+  );
   return `${shown.join(', ')}, faults ${JSON.stringify(plan['faults'])}, operations ${JSON.stringify(plan['operations'])}`;
 }

@@ -31,19 +31,39 @@ export class System {
   /** Regions that were evicted at some time. */
   readonly evicted: Set<RegionId> = new Set();
 
-  constructor(plan: Plan, random: SeededRandom, { sink, position }: { sink: ((line: string) => void) | null; position: () => number }) {
+  constructor(
+    plan: Plan,
+    random: SeededRandom,
+    { sink, position }: { sink: ((line: string) => void) | null; position: () => number },
+  ) {
     this.plan = plan;
     this.trace = new Trace(() => this.queue.nowMs, sink);
-    const shared: Shared = { queue: this.queue, trace: this.trace, sometimes: this.sometimes, explains: sink !== null, position };
+    const shared: Shared = {
+      queue: this.queue,
+      trace: this.trace,
+      sometimes: this.sometimes,
+      explains: sink !== null,
+      position,
+    };
     const names = [...Array(plan.others.length + 1).keys()].map((index) => regionId(`r${index + 1}`));
-    this.worlds = names.map((region, index) => new World({
-      plan: planOf(plan, index), shared, region, index, regions: names.filter((name) => name !== region),
-      // The first region draws as if it were alone.
-      random: index === 0 ? random : regionRandom(plan.seed, index),
-      onLink: (machine, effects) => this.#carry(region, machine, effects),
-      onStarted: (machine) => this.links?.started(region, machine),
-    }));
-    this.links = names.length === 1 ? null : new Links({ shared, plan, random: regionRandom(plan.seed, names.length), worlds: this.worlds });
+    this.worlds = names.map(
+      (region, index) =>
+        new World({
+          plan: planOf(plan, index),
+          shared,
+          region,
+          index,
+          regions: names.filter((name) => name !== region),
+          // The first region draws as if it were alone.
+          random: index === 0 ? random : regionRandom(plan.seed, index),
+          onLink: (machine, effects) => this.#carry(region, machine, effects),
+          onStarted: (machine) => this.links?.started(region, machine),
+        }),
+    );
+    this.links =
+      names.length === 1
+        ? null
+        : new Links({ shared, plan, random: regionRandom(plan.seed, names.length), worlds: this.worlds });
   }
 
   world(region: RegionId): World {

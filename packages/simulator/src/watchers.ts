@@ -41,7 +41,16 @@ function heldIn(world: World): Map<string, string> {
   const machine = [...world.machines.values()].find(({ isUp, name }) => isUp && world.members.has(name));
   const { replica } = machine ?? {};
   if (machine === undefined || replica === null || replica === undefined) return new Map();
-  replica.request(-3, { operation: { kind: 'list', prefix: 'k', after: '', limit: 1_000, consistent: false, keysOnly: false }, timeoutMs: null }, machine.now);
+  replica.request(
+    -3,
+    {
+      operation: { kind: 'list', prefix: 'k', after: '', limit: 1_000, consistent: false, keysOnly: false },
+      timeoutMs: null,
+    },
+    machine.now,
+  );
   const answer = replica.flush(machine.now)?.answers.find(({ handle }) => handle === -3)?.answer;
-  return new Map(answer?.kind === 'list' ? answer.entries.map(({ key, value }) => [key, textOf(value) ?? ''] as const) : []);
+  return new Map(
+    answer?.kind === 'list' ? answer.entries.map(({ key, value }) => [key, textOf(value) ?? ''] as const) : [],
+  );
 }

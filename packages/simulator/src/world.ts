@@ -84,11 +84,28 @@ export class World {
     for (let number = 1; number <= plan.nodeCount + plan.spareCount; number++) {
       const name = nodeName(index, number);
       const bootstrap = number <= plan.nodeCount ? members : null;
-      this.machines.set(name, new Machine({
-        name, number: firstReplicaOf(index) + number, region, regions, bootstrap, plan, queue: this.queue, random: random.fork(), events: this.#events(),
-      }));
+      this.machines.set(
+        name,
+        new Machine({
+          name,
+          number: firstReplicaOf(index) + number,
+          region,
+          regions,
+          bootstrap,
+          plan,
+          queue: this.queue,
+          random: random.fork(),
+          events: this.#events(),
+        }),
+      );
     }
-    this.network = new Network({ queue: this.queue, random: random.fork(), plan, trace: this.trace, machines: this.machines });
+    this.network = new Network({
+      queue: this.queue,
+      random: random.fork(),
+      plan,
+      trace: this.trace,
+      machines: this.machines,
+    });
   }
 
   machine(name: NodeId): Machine {
@@ -171,7 +188,9 @@ export class World {
     const { label } = machine;
     const seen = this.plan.others.length > 0 ? (machine.replica?.seen() ?? null) : null;
     // Of a watch several come, and a connection keeps their order.
-    this.queue.after(answer.kind === 'watch' ? 1 : this.#clientDelayMs(), () => open.asker.onAnswer(answer, label, seen));
+    this.queue.after(answer.kind === 'watch' ? 1 : this.#clientDelayMs(), () =>
+      open.asker.onAnswer(answer, label, seen),
+    );
   }
 
   #clientDelayMs(): number {
@@ -195,11 +214,19 @@ export class World {
 
 function describeRequest({ operation, id, timeoutMs, after }: ClientRequest): string {
   const key = 'key' in operation ? ` ${operation.key}` : '';
-  const value = 'value' in operation ? `=${text(operation.value)}` : 'newValue' in operation ? ` ${text(operation.oldValue)}>${text(operation.newValue)}` : '';
+  const value =
+    'value' in operation
+      ? `=${text(operation.value)}`
+      : 'newValue' in operation
+        ? ` ${text(operation.oldValue)}>${text(operation.newValue)}`
+        : '';
   const consistent = 'consistent' in operation && !operation.consistent ? ' local' : '';
   const name = 'receipt' in operation ? ` ${operation.receipt}` : 'ticket' in operation ? ` ${operation.ticket}` : '';
   const write = id === undefined ? '' : ` ${id.client.slice(-4)}:${id.sequence}${id.retry ? ' retry' : ''}`;
-  const causality = after === undefined ? '' : ` after ${[...after.positions, ...after.dots.map(({ replica, sequence }) => ({ origin: replica, sequence }))].map(({ origin, sequence }) => `${origin}:${sequence}`).join(' ')}`;
+  const causality =
+    after === undefined
+      ? ''
+      : ` after ${[...after.positions, ...after.dots.map(({ replica, sequence }) => ({ origin: replica, sequence }))].map(({ origin, sequence }) => `${origin}:${sequence}`).join(' ')}`;
   return `${operation.kind}${key}${value}${consistent}${name}${write}${causality}${timeoutMs === null ? '' : ` ${timeoutMs} ms`}`;
 }
 

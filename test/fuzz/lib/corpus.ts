@@ -63,10 +63,19 @@ export function harvest(): Corpus {
 }
 
 const bytes = (text: string): Uint8Array => utf8Encode(text);
-const update = (key: string, change: ValueChange, consistent = true): Operation => ({ kind: 'update', key, change, consistent });
+const update = (key: string, change: ValueChange, consistent = true): Operation => ({
+  kind: 'update',
+  key,
+  change,
+  consistent,
+});
 
 function runRegions(linkHasLog: boolean): Map<string, Uint8Array> {
-  const world = new RegionsWorld({ nodes: [3, 1], linkHasLog, limits: { logKeepEntries: 5, snapshotChunkBytes: 200, regionLogBytesMax: 3_000 } });
+  const world = new RegionsWorld({
+    nodes: [3, 1],
+    linkHasLog,
+    limits: { logKeepEntries: 5, snapshotChunkBytes: 200, regionLogBytesMax: 3_000 },
+  });
   world.awaitLeaders();
   const ask = (operation: Operation, region = 'r1'): unknown => world.ask(region, operation);
   ask(set('a', '1'));
@@ -82,7 +91,15 @@ function runRegions(linkHasLog: boolean): Map<string, Uint8Array> {
   ask(update('d', { type: 'document', action: 'change', bytes: bytes('chunk'), operations: 2 }));
   ask({ kind: 'leaseGrant', lease: 'l1', ttlMs: 60_000, key: 'b' });
   ask({ kind: 'set', key: 'b', value: bytes('leased'), consistent: true, lease: 'l1' });
-  ask({ kind: 'txn', compares: [{ kind: 'value', key: 'a', equals: bytes('3') }], then: [{ kind: 'set', key: 'a', value: bytes('4') }, { kind: 'get', key: 'a' }], otherwise: [] });
+  ask({
+    kind: 'txn',
+    compares: [{ kind: 'value', key: 'a', equals: bytes('3') }],
+    then: [
+      { kind: 'set', key: 'a', value: bytes('4') },
+      { kind: 'get', key: 'a' },
+    ],
+    otherwise: [],
+  });
   world.until(() => world.isConverged());
   world.cut('r1', 'r2');
   for (const region of ['r1', 'r2']) {
@@ -103,7 +120,8 @@ function runRegions(linkHasLog: boolean): Map<string, Uint8Array> {
     for (const name of world.world(region).names) {
       const [partition] = world.world(region).replica(name).partitionsForTests;
       partition?.turn.saveState();
-      for (const { key, value } of partition?.turn.store.scan({ from: '', to: '~' }) ?? []) records.set(key, value.slice());
+      for (const { key, value } of partition?.turn.store.scan({ from: '', to: '~' }) ?? [])
+        records.set(key, value.slice());
     }
   }
   return records;

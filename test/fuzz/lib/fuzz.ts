@@ -27,7 +27,8 @@ export function fuzz(target: Target, seed: number, goesOn: (cases: number) => bo
   let refused = 0;
   const findings: Finding[] = [];
   let input = '';
-  const found = (what: string): void => void findings.push({ target: target.name, seed: seed + cases - 1, input, what });
+  const found = (what: string): void =>
+    void findings.push({ target: target.name, seed: seed + cases - 1, input, what });
   const batch = (): void => {
     for (let left = batchSize; left > 0 && goesOn(cases) && findings.length < findingsMax; left--) {
       const { run, shown } = target.draw(new SeededRandom(seed + cases++));

@@ -4,7 +4,10 @@ const timeMsMax = 5_000;
 /** Far above what an input of a few kilobytes needs, far below what a claimed length of gigabytes would take. */
 const memoryBytesMax = 48 * 1_024 * 1_024;
 
-export type Outcome = { readonly kind: 'fine' } | { readonly kind: 'refused' } | { readonly kind: 'finding'; readonly what: string };
+export type Outcome =
+  | { readonly kind: 'fine' }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'finding'; readonly what: string };
 
 const slot: { run: () => void } = { run: () => {} };
 Object.assign(globalThis, { fuzzSlot: slot });
@@ -31,7 +34,8 @@ export function guarded(run: () => void, isTyped: (error: unknown) => boolean): 
     outcome = isTyped(error) ? { kind: 'refused' } : { kind: 'finding', what: describe(error) };
   }
   const taken = memory() - before;
-  if (outcome.kind !== 'finding' && taken > memoryBytesMax) return { kind: 'finding', what: `it took ${Math.round(taken / 1_048_576)} MiB` };
+  if (outcome.kind !== 'finding' && taken > memoryBytesMax)
+    return { kind: 'finding', what: `it took ${Math.round(taken / 1_048_576)} MiB` };
   return outcome;
 }
 

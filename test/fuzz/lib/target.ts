@@ -15,11 +15,17 @@ export function isDecodeError(error: unknown): boolean {
 }
 
 /** A decoder of bytes, fed with samples that are broken. */
-export function ofBytes(name: string, samples: readonly Uint8Array[], decode: (bytes: Uint8Array) => unknown, isTyped: Target['isTyped'] = isDecodeError): Target {
+export function ofBytes(
+  name: string,
+  samples: readonly Uint8Array[],
+  decode: (bytes: Uint8Array) => unknown,
+  isTyped: Target['isTyped'] = isDecodeError,
+): Target {
   if (samples.length === 0) throw new Error(`no samples of ${name}`);
   for (const sample of samples) decode(sample);
   return {
-    name, isTyped,
+    name,
+    isTyped,
     draw: (random) => {
       const bytes = mutateBytes(random, samples[random.uint32() % samples.length] as Uint8Array, samples);
       return { run: () => void decode(bytes), shown: Buffer.from(bytes.subarray(0, 4_000)).toString('hex') };
@@ -28,10 +34,16 @@ export function ofBytes(name: string, samples: readonly Uint8Array[], decode: (b
 }
 
 /** The same for text. */
-export function ofText(name: string, samples: readonly string[], decode: (text: string) => unknown, isTyped: Target['isTyped']): Target {
+export function ofText(
+  name: string,
+  samples: readonly string[],
+  decode: (text: string) => unknown,
+  isTyped: Target['isTyped'],
+): Target {
   for (const sample of samples) decode(sample);
   return {
-    name, isTyped,
+    name,
+    isTyped,
     draw: (random) => {
       const text = mutateText(random, samples[random.uint32() % samples.length] as string, samples);
       return { run: () => void decode(text), shown: JSON.stringify(text.slice(0, 2_000)) };

@@ -61,8 +61,14 @@ describe('two regions that were apart', { timeout: 180_000 }, () => {
 
     const apart = await dev.skerry('check', 'convergence', '--timeout', '500', '-o', 'json');
     expect(apart.code).toBe(1);
-    const { differing, differingKeys } = JSON.parse(apart.out) as { differing: number; differingKeys: { key: string }[] };
-    expect([differing, differingKeys.map(({ key }) => key)]).toEqual([7, ['beta', 'hosts', 'mode', 'note', 'owner', 'visits', 'weak']]);
+    const { differing, differingKeys } = JSON.parse(apart.out) as {
+      differing: number;
+      differingKeys: { key: string }[];
+    };
+    expect([differing, differingKeys.map(({ key }) => key)]).toEqual([
+      7,
+      ['beta', 'hosts', 'mode', 'note', 'owner', 'visits', 'weak'],
+    ]);
 
     await skerry('chaos heal');
     expect(await skerry('check convergence')).toBe('equal: 7 keys on 2 nodes of 2 regions\n');
@@ -73,17 +79,28 @@ describe('two regions that were apart', { timeout: 180_000 }, () => {
     expect(await inBoth('flag get beta')).toEqual(['enabled\n', 'enabled\n']);
     expect(await inBoth('multi get owner')).toEqual(['ben\ncleo\n', 'ben\ncleo\n']);
     for (const where of [[], second]) {
-      expect(JSON.parse(await skerry('doc get note', ...where))).toEqual({ title: 'Shopping', text: 'rye breads', lines: ['bread', 'milk'], n: 1 });
+      expect(JSON.parse(await skerry('doc get note', ...where))).toEqual({
+        title: 'Shopping',
+        text: 'rye breads',
+        lines: ['bread', 'milk'],
+        n: 1,
+      });
     }
 
     for (const where of [[], second]) {
-      const ledger = (await json('conflicts ls', ...where)) as { key: string; loserRegion: string; winnerRegion: string }[];
+      const ledger = (await json('conflicts ls', ...where)) as {
+        key: string;
+        loserRegion: string;
+        winnerRegion: string;
+      }[];
       expect(ledger.map(({ key, loserRegion, winnerRegion }) => [key, loserRegion, winnerRegion]).toSorted()).toEqual([
         ['mode', 'region-1', 'region-2'],
         ['weak', 'region-1', 'region-2'],
       ]);
       const story = await skerry('conflicts explain mode', ...where);
-      expect(story).toMatch(/lost: the value "one", written \S+Z in region-1 .*\n {2}to: {3}the value "two", written \S+Z in region-2/);
+      expect(story).toMatch(
+        /lost: the value "one", written \S+Z in region-1 .*\n {2}to: {3}the value "two", written \S+Z in region-2/,
+      );
       expect(story).toMatch(/\nNow: two\n$/);
     }
   });
@@ -103,7 +120,10 @@ describe('two regions that were apart', { timeout: 180_000 }, () => {
 
     await restore('a');
     expect(await skerry('kv get a')).toBe('one\n');
-    expect(await restore('list')).toMatchObject({ code: 2, err: expect.stringContaining('builds on changes that went with') as string });
+    expect(await restore('list')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('builds on changes that went with') as string,
+    });
     expect(await restore('typed')).toMatchObject({ code: 2, err: expect.stringContaining('--as OTHERKEY') as string });
     expect(await restore('typed', '--as', 'typed/text')).toMatchObject({ code: 0 });
     expect(await skerry('kv get typed/text')).toBe('text\n');

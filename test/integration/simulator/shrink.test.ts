@@ -9,8 +9,14 @@ const root = new URL('../../..', import.meta.url).pathname;
 const bug = plantedBugs.find(({ name }) => name === 'swap-ignores-the-old-value');
 
 /** What `npm run sim -- ARGS` runs once all is built. */
-async function sim(folder: string, args: readonly string[]): Promise<{ readonly code: number | null; readonly lines: string[] }> {
-  const { code, output } = await runChild([join(folder, 'packages/simulator/bin/sim.mjs'), ...args], { cwd: folder, silenceMsMax: 60_000 });
+async function sim(
+  folder: string,
+  args: readonly string[],
+): Promise<{ readonly code: number | null; readonly lines: string[] }> {
+  const { code, output } = await runChild([join(folder, 'packages/simulator/bin/sim.mjs'), ...args], {
+    cwd: folder,
+    silenceMsMax: 60_000,
+  });
   return { code, lines: output.trimEnd().split('\n') };
 }
 

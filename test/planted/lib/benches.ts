@@ -41,27 +41,43 @@ async function seekBySeeds({ root, copy, seedsScript }: Places, seedsMax: number
   const found = await runWorlds(seedsScript, copy.folder, { first: 1, count: seedsMax });
   if (found.caught === null) return found;
   const control = await runWorlds(seedsScript, root, { first: found.caught.seed ?? 0, count: 1 });
-  if (control.caught !== null) throw new Error(`seed ${found.caught.seed} fails without the bug too: ${control.caught.said}`);
+  if (control.caught !== null)
+    throw new Error(`seed ${found.caught.seed} fails without the bug too: ${control.caught.said}`);
   return found;
 }
 
-async function runWorlds(seedsScript: string, folder: string, { first, count }: { first: number; count: number }): Promise<Found> {
+async function runWorlds(
+  seedsScript: string,
+  folder: string,
+  { first, count }: { first: number; count: number },
+): Promise<Found> {
   const index = join(folder, 'packages', 'simulator', 'dist', 'index.js');
   let last: World = { seed: first - 1, violations: [] };
   const { code, output } = await runChild([seedsScript, index, `${first}`, `${count}`], {
-    cwd: folder, silenceMsMax,
+    cwd: folder,
+    silenceMsMax,
     onLine: (line) => {
       if (line.startsWith('{')) last = JSON.parse(line) as World;
     },
   });
   const worlds = last.seed - first + 1;
   if (code === null) {
-    return { seeds: worlds + 1, caught: { by: 'hang', said: `the world of seed ${last.seed + 1} does not end`, seed: last.seed + 1 } };
+    return {
+      seeds: worlds + 1,
+      caught: { by: 'hang', said: `the world of seed ${last.seed + 1} does not end`, seed: last.seed + 1 },
+    };
   }
   if (code !== 0) throw new Error(`the simulator ended with code ${code}:\n${output.slice(-2_000)}`);
   const [violation] = last.violations;
   if (violation === undefined) return { seeds: worlds, caught: null };
-  return { seeds: worlds, caught: { by: [...new Set(last.violations.map(({ invariant }) => invariant))].join(', '), said: firstLine(violation.message), seed: last.seed } };
+  return {
+    seeds: worlds,
+    caught: {
+      by: [...new Set(last.violations.map(({ invariant }) => invariant))].join(', '),
+      said: firstLine(violation.message),
+      seed: last.seed,
+    },
+  };
 }
 
 const networkTest = 'packages/raft/src/random-network.test.ts';
@@ -90,11 +106,19 @@ interface Report {
     readonly name: string;
     readonly message: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly title: string; readonly status: string; readonly failureMessages?: readonly string[] }[];
+    readonly assertionResults: readonly {
+      readonly title: string;
+      readonly status: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
-async function failuresOf(files: readonly string[], folder: string, env: Readonly<Record<string, string>>): Promise<Caught[]> {
+async function failuresOf(
+  files: readonly string[],
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Caught[]> {
   const report = join(tmpdir(), `skerry-planted-${process.pid}.json`);
   const vitest = join(folder, 'node_modules', 'vitest', 'vitest.mjs');
   const args = [vitest, 'run', '--project', 'unit', '--reporter=json', `--outputFile.json=${report}`, ...files];
@@ -107,11 +131,18 @@ async function failuresOf(files: readonly string[], folder: string, env: Readonl
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
   rmSync(report);
   const failures = testResults.flatMap(({ name, status, message, assertionResults }) => {
-    const failed = assertionResults.filter((test) => test.status === 'failed').map(({ title, failureMessages }): Caught => ({ by: title, said: firstLine(failureMessages?.[0] ?? ''), seed: null }));
+    const failed = assertionResults
+      .filter((test) => test.status === 'failed')
+      .map(({ title, failureMessages }): Caught => ({
+        by: title,
+        said: firstLine(failureMessages?.[0] ?? ''),
+        seed: null,
+      }));
     if (status === 'failed' && failed.length === 0) throw new Error(`${name} could not be run: ${message}`);
     return failed;
   });
-  if (failures.length === 0) throw new Error(`the tests ended with code ${code} and none failed:\n${output.slice(-2_000)}`);
+  if (failures.length === 0)
+    throw new Error(`the tests ended with code ${code} and none failed:\n${output.slice(-2_000)}`);
   return failures;
 }
 

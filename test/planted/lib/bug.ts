@@ -38,7 +38,9 @@ export class PatchError extends Error {
 export function plant(text: string, { file, find, replace }: Edit): string {
   const parts = text.split(find);
   if (parts.length !== 2) {
-    throw new PatchError(`${file} has ${parts.length - 1} places like this one, not one; the planted bug must follow the code:\n${find}`);
+    throw new PatchError(
+      `${file} has ${parts.length - 1} places like this one, not one; the planted bug must follow the code:\n${find}`,
+    );
   }
   return parts.join(replace);
 }

@@ -15,9 +15,16 @@ export interface ChildOptions {
 }
 
 /** Runs Node with `args` until it ends, or hangs. */
-export function runChild(args: readonly string[], { cwd, silenceMsMax, env = {}, onLine }: ChildOptions): Promise<ChildEnd> {
+export function runChild(
+  args: readonly string[],
+  { cwd, silenceMsMax, env = {}, onLine }: ChildOptions,
+): Promise<ChildEnd> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     let rest = '';
     let hung = false;

@@ -17,7 +17,10 @@ when it was not tried in its present form.
 export function renderReport(bugs: readonly PlantedBug[], results: Results): string {
   const rows = bugs.map((bug) => row(bug, results[bug.name]));
   const survivors = bugs.filter(({ name }) => results[name]?.caught === null).map(({ name }) => `\`${name}\``);
-  const tail = survivors.length === 0 ? `All ${bugs.length} are caught.` : `Nothing catches ${survivors.join(', ')}: a check is missing there.`;
+  const tail =
+    survivors.length === 0
+      ? `All ${bugs.length} are caught.`
+      : `Nothing catches ${survivors.join(', ')}: a check is missing there.`;
   return `${head}${rows.join('\n')}\n\n${tail}\n`;
 }
 
@@ -31,7 +34,11 @@ function found(result: Result | undefined): string[] {
   const { caught, seeds, seconds } = result;
   const time = seconds.toFixed(0);
   if (caught === null) return [`${seeds}`, time, '**nothing**'];
-  return [caught.seed === null ? '–' : `${seeds}`, time, caught.seed === null ? `“${caught.by}”` : `${caught.by}: ${shortened(caught.said)}`];
+  return [
+    caught.seed === null ? '–' : `${seeds}`,
+    time,
+    caught.seed === null ? `“${caught.by}”` : `${caught.by}: ${shortened(caught.said)}`,
+  ];
 }
 
 function benchName(bench: Bench): string {

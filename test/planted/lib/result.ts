@@ -23,5 +23,8 @@ export interface Caught {
 export type Results = Readonly<Record<string, Result>>;
 
 export function patchDigest({ edits, bench }: PlantedBug): string {
-  return createHash('sha256').update(JSON.stringify([edits, bench])).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify([edits, bench]))
+    .digest('hex')
+    .slice(0, 16);
 }

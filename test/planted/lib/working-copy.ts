@@ -5,7 +5,15 @@ import { plant, type PlantedBug } from './bug.ts';
 import { runChild } from './child.ts';
 
 /** What a run of simulator and unit tests needs of the repository. */
-const copied = ['packages', 'test/setup', 'package.json', 'tsconfig.base.json', 'tsconfig.pure.json', 'tsconfig.node.json', 'vitest.config.ts'];
+const copied = [
+  'packages',
+  'test/setup',
+  'package.json',
+  'tsconfig.base.json',
+  'tsconfig.pure.json',
+  'tsconfig.node.json',
+  'vitest.config.ts',
+];
 
 /** A copy of the sources to plant bugs into: the repository itself is never touched. */
 export class WorkingCopy {
@@ -17,7 +25,9 @@ export class WorkingCopy {
     this.folder = mkdtempSync(join(tmpdir(), 'skerry-planted-'));
     for (const path of copied) {
       cpSync(join(root, path), join(this.folder, path), {
-        recursive: true, verbatimSymlinks: true, preserveTimestamps: true,
+        recursive: true,
+        verbatimSymlinks: true,
+        preserveTimestamps: true,
         filter: (source) => basename(source) !== '.skerry',
       });
     }
@@ -42,7 +52,10 @@ export class WorkingCopy {
   /** Compiles what the simulator needs. Throws if the planted code has no valid types: then it tests nothing. */
   async build(): Promise<void> {
     const tsc = join(this.folder, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { code, output } = await runChild([tsc, '-b', 'packages/simulator'], { cwd: this.folder, silenceMsMax: 120_000 });
+    const { code, output } = await runChild([tsc, '-b', 'packages/simulator'], {
+      cwd: this.folder,
+      silenceMsMax: 120_000,
+    });
     if (code !== 0) throw new Error(`the planted code does not compile:\n${output}`);
   }
 

@@ -1,6 +1,15 @@
 import {
-  decodeClientFrame, encodeFrame, frameBytesMaxDefault, protocolVersion,
-  type Answer, type ClientMessage, type HelloMessage, type RegionClients, type RequestMessage, type ServerMessage, type WelcomeMessage,
+  decodeClientFrame,
+  encodeFrame,
+  frameBytesMaxDefault,
+  protocolVersion,
+  type Answer,
+  type ClientMessage,
+  type HelloMessage,
+  type RegionClients,
+  type RequestMessage,
+  type ServerMessage,
+  type WelcomeMessage,
 } from '@skerry/protocol';
 import { connectWith, type ConnectOptions } from '../connect.ts';
 import type { Client } from '../client.ts';
@@ -40,7 +49,9 @@ export class FakeCluster {
   constructor(layout: Readonly<Record<string, readonly string[]>> = {}) {
     this.host = new FakeHost();
     this.layout = layout;
-    this.host.onDial = (socket) => { this.#accept(socket); };
+    this.host.onDial = (socket) => {
+      this.#accept(socket);
+    };
   }
 
   /** region-1, unless the layout says otherwise. */
@@ -54,7 +65,10 @@ export class FakeCluster {
   }
 
   get regionClients(): RegionClients[] {
-    return Object.entries(this.layout).map(([region, nodes]) => ({ region: region as never, clientUrls: nodes.map((node) => `ws://${node}`) }));
+    return Object.entries(this.layout).map(([region, nodes]) => ({
+      region: region as never,
+      clientUrls: nodes.map((node) => `ws://${node}`),
+    }));
   }
 
   /** A region goes down as killed processes do: connections end, and no new ones are taken. */
@@ -80,9 +94,25 @@ export class FakeCluster {
   welcomeOf(node: string, change: Partial<WelcomeMessage> = {}): WelcomeMessage {
     const leader = this.leaderless.has(node) ? null : ('l' as never);
     return {
-      kind: 'welcome', protocolVersion, cluster: 'test', region: this.regionOf(node) as never, node: node as never, partitionCount: 4, nowMs: 1_700_000_000_000,
-      limits: { keyBytesMax: 1_024, valueBytesMax: 524_288, txnOperationsMax: 512, frameBytesMax: frameBytesMaxDefault, requestsOpenMax: 20_000, listLimitMax: 1_000 },
-      members: [], leaders: [leader, leader, leader, leader], regions: this.regionClients, ...change,
+      kind: 'welcome',
+      protocolVersion,
+      cluster: 'test',
+      region: this.regionOf(node) as never,
+      node: node as never,
+      partitionCount: 4,
+      nowMs: 1_700_000_000_000,
+      limits: {
+        keyBytesMax: 1_024,
+        valueBytesMax: 524_288,
+        txnOperationsMax: 512,
+        frameBytesMax: frameBytesMaxDefault,
+        requestsOpenMax: 20_000,
+        listLimitMax: 1_000,
+      },
+      members: [],
+      leaders: [leader, leader, leader, leader],
+      regions: this.regionClients,
+      ...change,
     };
   }
 
@@ -129,7 +159,9 @@ export class FakeCluster {
     }
     const sockets = this.#sockets.get(node) ?? new Set();
     this.#sockets.set(node, sockets.add(socket));
-    socket.onClose = () => { sockets.delete(socket); };
+    socket.onClose = () => {
+      sockets.delete(socket);
+    };
     socket.onFrame = (bytes) => {
       if (this.silent.has(node)) return;
       const messages = decodeClientFrame(bytes) as ClientMessage[];
@@ -144,7 +176,10 @@ export class FakeCluster {
       const delayMs = this.delaysMs.get(node) ?? 0;
       const frame = encodeFrame([answer]).slice();
       if (delayMs === 0) socket.send(frame);
-      else this.host.setTimer(delayMs, () => { socket.send(frame); });
+      else
+        this.host.setTimer(delayMs, () => {
+          socket.send(frame);
+        });
     };
     switch (message.kind) {
       case 'hello':
@@ -157,7 +192,13 @@ export class FakeCluster {
         this.cancelled.push(message.requestId);
         return;
       case 'request': {
-        const arrived: Arrived = { node, request: message, answer: (answer) => { send({ kind: 'answer', requestId: message.requestId, answer }); } };
+        const arrived: Arrived = {
+          node,
+          request: message,
+          answer: (answer) => {
+            send({ kind: 'answer', requestId: message.requestId, answer });
+          },
+        };
         this.requests.push(arrived);
         const answer = this.onRequest(arrived);
         if (answer !== undefined) arrived.answer(answer);
@@ -166,7 +207,14 @@ export class FakeCluster {
   }
 }
 
-export const applied: Answer = { kind: 'key', valid: true, timeout: false, value: null, version: '0'.repeat(27) + '1', outcome: 'applied' };
+export const applied: Answer = {
+  kind: 'key',
+  valid: true,
+  timeout: false,
+  value: null,
+  version: '0'.repeat(27) + '1',
+  outcome: 'applied',
+};
 
 export function keyAnswer(change: Partial<Extract<Answer, { kind: 'key' }>>): Answer {
   return { kind: 'key', valid: true, timeout: false, value: null, version: null, ...change };
@@ -179,6 +227,9 @@ export function errorAnswer(code: Extract<Answer, { kind: 'error' }>['code'], ti
 /** What a promise came to, without waiting for it. */
 export function track<T>(promise: Promise<T>): { value?: T; error?: unknown; done: boolean } {
   const state: { value?: T; error?: unknown; done: boolean } = { done: false };
-  promise.then((value) => Object.assign(state, { value, done: true }), (error: unknown) => Object.assign(state, { error, done: true }));
+  promise.then(
+    (value) => Object.assign(state, { value, done: true }),
+    (error: unknown) => Object.assign(state, { error, done: true }),
+  );
   return state;
 }

@@ -37,30 +37,55 @@ export class FakeHost implements Host {
   readonly setTimer = (delayMs: number, run: () => void): (() => void) => {
     const timer = { dueMs: this.#nowMs + delayMs, order: this.#order++, run };
     this.#timers.push(timer);
-    return () => { this.#timers = this.#timers.filter((each) => each !== timer); };
+    return () => {
+      this.#timers = this.#timers.filter((each) => each !== timer);
+    };
   };
 
-  readonly endOfTurn = (run: () => void): void => { this.#turn.push(run); };
+  readonly endOfTurn = (run: () => void): void => {
+    this.#turn.push(run);
+  };
 
   readonly openSocket = (url: string, listener: SocketListener): Socket => {
     let ended = false;
-    const later = (run: () => void): void => { this.endOfTurn(run); };
+    const later = (run: () => void): void => {
+      this.endOfTurn(run);
+    };
     const end = (detail: string): void => {
       if (ended) return;
       ended = true;
-      later(() => { listener.onClose(detail); });
+      later(() => {
+        listener.onClose(detail);
+      });
     };
     const server: ServerSocket = {
       url,
-      open: () => { later(() => { if (!ended) listener.onOpen(); }); },
-      send: (bytes) => { later(() => { if (!ended) listener.onFrame(bytes); }); },
-      cut: (detail = 'cut') => { end(detail); },
+      open: () => {
+        later(() => {
+          if (!ended) listener.onOpen();
+        });
+      },
+      send: (bytes) => {
+        later(() => {
+          if (!ended) listener.onFrame(bytes);
+        });
+      },
+      cut: (detail = 'cut') => {
+        end(detail);
+      },
       onFrame: () => {},
       onClose: () => {},
     };
-    later(() => { this.onDial(server); });
+    later(() => {
+      this.onDial(server);
+    });
     return {
-      send: (bytes) => { if (!ended) later(() => { server.onFrame(bytes); }); },
+      send: (bytes) => {
+        if (!ended)
+          later(() => {
+            server.onFrame(bytes);
+          });
+      },
       bufferedBytes: () => 0,
       close: () => {
         if (ended) return;
@@ -75,7 +100,9 @@ export class FakeHost implements Host {
     let rounds = 0;
     for (let idle = 0; idle < 2;) {
       // All promises that are settled run on before this one.
-      await new Promise<void>((resolve) => { setImmediate(resolve); });
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
       const turn = this.#turn;
       this.#turn = [];
       for (const run of turn) run();
@@ -106,7 +133,9 @@ export class FakeHost implements Host {
 
   /** Whether any was due. */
   #fireDue(): boolean {
-    const due = this.#timers.filter(({ dueMs }) => dueMs <= this.#nowMs).sort((a, b) => a.dueMs - b.dueMs || a.order - b.order);
+    const due = this.#timers
+      .filter(({ dueMs }) => dueMs <= this.#nowMs)
+      .sort((a, b) => a.dueMs - b.dueMs || a.order - b.order);
     for (const timer of due) {
       if (!this.#timers.includes(timer)) continue;
       this.#timers = this.#timers.filter((each) => each !== timer);

@@ -12,7 +12,9 @@ function withDelete(requests: fc.Arbitrary<PlannedRequest>): fc.Arbitrary<Planne
   return fc.oneof({ arbitrary: requests, weight: 6 }, { arbitrary: remove, weight: 1 });
 }
 
-export const registerRequests: fc.Arbitrary<PlannedRequest> = withDelete(fc.record({ type: fc.constant('register'), value: letter }));
+export const registerRequests: fc.Arbitrary<PlannedRequest> = withDelete(
+  fc.record({ type: fc.constant('register'), value: letter }),
+);
 
 export const multiRegisterRequests: fc.Arbitrary<PlannedRequest> = withDelete(
   fc.record({ type: fc.constant('multiRegister'), value: letter, context: fc.constantFrom('read', null) }),
@@ -20,7 +22,14 @@ export const multiRegisterRequests: fc.Arbitrary<PlannedRequest> = withDelete(
 
 export const counterRequests: fc.Arbitrary<PlannedRequest> = withDelete(
   fc.oneof(
-    { arbitrary: fc.record({ type: fc.constant('counter'), action: fc.constant('add'), amount: fc.integer({ min: -9, max: 99 }) }), weight: 5 },
+    {
+      arbitrary: fc.record({
+        type: fc.constant('counter'),
+        action: fc.constant('add'),
+        amount: fc.integer({ min: -9, max: 99 }),
+      }),
+      weight: 5,
+    },
     { arbitrary: fc.constant<PlannedRequest>({ type: 'counter', action: 'reset' }), weight: 1 },
   ),
 );
@@ -36,7 +45,15 @@ export const flagRequests: fc.Arbitrary<PlannedRequest> = withDelete(
 /** Chunks that only a `DocumentEngine` would look into; here they are letters. */
 export const documentRequests: fc.Arbitrary<PlannedRequest> = withDelete(
   fc.oneof(
-    { arbitrary: fc.record({ type: fc.constant('document'), action: fc.constant('change'), bytes: letter, operations: fc.constant(1) }), weight: 5 },
+    {
+      arbitrary: fc.record({
+        type: fc.constant('document'),
+        action: fc.constant('change'),
+        bytes: letter,
+        operations: fc.constant(1),
+      }),
+      weight: 5,
+    },
     {
       // Compacts the first half of what the first replica wrote, if it is there.
       arbitrary: letter.map((bytes): PlannedRequest => {
@@ -50,7 +67,12 @@ export const documentRequests: fc.Arbitrary<PlannedRequest> = withDelete(
 );
 
 export const anyRequests: fc.Arbitrary<PlannedRequest> = fc.oneof(
-  registerRequests, multiRegisterRequests, counterRequests, setRequests, flagRequests, documentRequests,
+  registerRequests,
+  multiRegisterRequests,
+  counterRequests,
+  setRequests,
+  flagRequests,
+  documentRequests,
 );
 
 export interface StepOptions {
@@ -58,17 +80,25 @@ export interface StepOptions {
 }
 
 /** A run: writes, causal deliveries in any order, state merges, and (if asked for) compactions. */
-export function steps(requests: fc.Arbitrary<PlannedRequest>, { compacts = false }: StepOptions = {}): fc.Arbitrary<Step[]> {
+export function steps(
+  requests: fc.Arbitrary<PlannedRequest>,
+  { compacts = false }: StepOptions = {},
+): fc.Arbitrary<Step[]> {
   const at = fc.nat({ max: replicaCount - 1 });
   const write = fc.record({
-    do: fc.constant('write'), at, request: requests,
-    skipDots: fc.constantFrom(0, 0, 1, 4), skewMs: fc.constantFrom(0, 0, 0, 50, -50),
+    do: fc.constant('write'),
+    at,
+    request: requests,
+    skipDots: fc.constantFrom(0, 0, 1, 4),
+    skewMs: fc.constantFrom(0, 0, 0, 50, -50),
   });
   const deliver = fc.record({ do: fc.constant('deliver'), at, pick: fc.nat({ max: 9 }), twice: fc.boolean() });
   const merge = fc.record({ do: fc.constant('merge'), at, from: at });
   const compact = fc.record({ do: fc.constant('compact'), at });
   const step = fc.oneof(
-    { arbitrary: write, weight: 4 }, { arbitrary: deliver, weight: 6 }, { arbitrary: merge, weight: 1 },
+    { arbitrary: write, weight: 4 },
+    { arbitrary: deliver, weight: 6 },
+    { arbitrary: merge, weight: 1 },
     { arbitrary: compact, weight: compacts ? 2 : 0 },
   );
   return fc.array(step as fc.Arbitrary<Step>, { minLength: 2, maxLength: 40, size: 'max' });

@@ -1,8 +1,21 @@
 import { ByteReader, ByteWriter, replicaId, toHex, type ReplicaId } from '@skerry/base';
 import {
-  applyOperation, CausalContext, compactValue, decodeOperation, decodeValue, encodeOperation, encodeValue, HybridClock,
-  mergeValues, multiRegisterValues, prepareOperation, WrongTypeError,
-  type Discarded, type Operation, type Value, type WriteRequest,
+  applyOperation,
+  CausalContext,
+  compactValue,
+  decodeOperation,
+  decodeValue,
+  encodeOperation,
+  encodeValue,
+  HybridClock,
+  mergeValues,
+  multiRegisterValues,
+  prepareOperation,
+  WrongTypeError,
+  type Discarded,
+  type Operation,
+  type Value,
+  type WriteRequest,
 } from '../index.ts';
 
 /** One write of a run with what its writer had seen: the full history that the naive models judge by. */
@@ -16,10 +29,18 @@ export interface HistoryEntry {
 }
 
 /** A multi-value write that answers what its writer reads at that moment. */
-export type PlannedRequest = WriteRequest | { readonly type: 'multiRegister'; readonly value: Uint8Array; readonly context: 'read' };
+export type PlannedRequest =
+  | WriteRequest
+  | { readonly type: 'multiRegister'; readonly value: Uint8Array; readonly context: 'read' };
 
 export type Step =
-  | { readonly do: 'write'; readonly at: number; readonly request: PlannedRequest; readonly skipDots: number; readonly skewMs: number }
+  | {
+      readonly do: 'write';
+      readonly at: number;
+      readonly request: PlannedRequest;
+      readonly skipDots: number;
+      readonly skewMs: number;
+    }
   /** Hands over the next operations that are causally ready, `pick` choosing among them, some of them twice. */
   | { readonly do: 'deliver'; readonly at: number; readonly pick: number; readonly twice: boolean }
   | { readonly do: 'merge'; readonly at: number; readonly from: number }
@@ -83,9 +104,10 @@ export class Cluster {
 
   write(at: number, planned: PlannedRequest, { skipDots = 0, skewMs = 0 } = {}): Operation | null {
     const member = this.member(at);
-    const request: WriteRequest = planned.type === 'multiRegister' && planned.context === 'read'
-      ? { ...planned, context: multiRegisterValues(member.state)?.context ?? null }
-      : (planned as WriteRequest);
+    const request: WriteRequest =
+      planned.type === 'multiRegister' && planned.context === 'read'
+        ? { ...planned, context: multiRegisterValues(member.state)?.context ?? null }
+        : (planned as WriteRequest);
     for (const index of member.seen) member.clock.observe(this.history[index]!.operation.stamp);
     const sequence = member.sequence + 1 + skipDots;
     let operation: Operation | null;

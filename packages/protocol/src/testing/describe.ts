@@ -1,8 +1,15 @@
 import { errorEntry, errorCodes } from '../errors.ts';
 import type { UnionField } from '../layout.ts';
 import {
-  answerLayout, clientControlLayout, compareLayout, operationLayout, recordLayouts, serverControlLayout, txnOperationLayout,
-  valueChangeLayout, valueViewLayout,
+  answerLayout,
+  clientControlLayout,
+  compareLayout,
+  operationLayout,
+  recordLayouts,
+  serverControlLayout,
+  txnOperationLayout,
+  valueChangeLayout,
+  valueViewLayout,
 } from '../layouts.ts';
 
 /** The text of `docs/errors.md`. */

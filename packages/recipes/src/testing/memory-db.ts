@@ -21,7 +21,12 @@ export class MemoryDb {
     return this.#answer(key, options.as ?? 'text', { valid: true });
   }
 
-  async swap(key: string, newValue: Value, oldValue: Value, { lease = null }: { lease?: string | null } = {}): Promise<object> {
+  async swap(
+    key: string,
+    newValue: Value,
+    oldValue: Value,
+    { lease = null }: { lease?: string | null } = {},
+  ): Promise<object> {
     await Promise.resolve();
     const form = newValue instanceof Uint8Array || oldValue instanceof Uint8Array ? 'bytes' : 'text';
     if (lease !== null && !this.#leases.has(lease)) throw new SkerryError({ code: 'LEASE_NOT_FOUND' });
@@ -38,13 +43,24 @@ export class MemoryDb {
     for (let first = true; ; first = false) {
       const entry = this.#entries.get(key);
       const version = entry?.version ?? 0;
-      const events = entry === undefined && first ? [] : [{ key, value: entry === undefined ? null : utf8Decode(entry.value), version: text(entry?.version ?? this.#version) }];
+      const events =
+        entry === undefined && first
+          ? []
+          : [
+              {
+                key,
+                value: entry === undefined ? null : utf8Decode(entry.value),
+                version: text(entry?.version ?? this.#version),
+              },
+            ];
       if (version !== seen) yield { events, cursor: text(this.#version), ...(first ? { reset: 'last' } : {}) };
       seen = version;
       if ((this.#entries.get(key)?.version ?? 0) !== seen) continue;
       await new Promise<void>((resolve, reject) => {
         this.#watchers.add(resolve);
-        signal?.addEventListener('abort', () => { reject(new SkerryError({ code: 'ABORTED' })); });
+        signal?.addEventListener('abort', () => {
+          reject(new SkerryError({ code: 'ABORTED' }));
+        });
       });
     }
   }
@@ -55,7 +71,11 @@ export class MemoryDb {
     const lost = new AbortController();
     this.#leases.set(id, lost);
     return {
-      id, key, ttlMs, lost: lost.signal, stop: () => {},
+      id,
+      key,
+      ttlMs,
+      lost: lost.signal,
+      stop: () => {},
       revoke: async () => {
         await Promise.resolve();
         this.expire(id);

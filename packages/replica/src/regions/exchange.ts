@@ -1,5 +1,13 @@
 import { compareText, ByteWriter, type RegionId } from '@skerry/base';
-import { compareStamps, encodeValue, isTombstone, valueDigest, valueStamp, type Digest, type Stamp } from '@skerry/crdt';
+import {
+  compareStamps,
+  encodeValue,
+  isTombstone,
+  valueDigest,
+  valueStamp,
+  type Digest,
+  type Stamp,
+} from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { bucketOf } from '../state/digests.ts';
 import { commandBytes } from '../state/command.ts';
@@ -78,12 +86,26 @@ export class Exchange {
 
   /** Nothing happens if one is under way, or what the last one merged may not have been applied yet. */
   begin(region: RegionId, mode: ExchangeMode = 'merge'): void {
-    const { now: { monoMs }, options } = this.#partition.turn;
+    const {
+      now: { monoMs },
+      options,
+    } = this.#partition.turn;
     if (this.#running !== null || monoMs - this.#finishedMs < options.timing.linkRetryMs) return;
     // Answers to an exchange of an earlier leader, or of this one before a restart, must not be taken for this one's.
     const number = this.#partition.currentTerm * 1_000 + (++this.#count % 1_000);
     this.#running = {
-      number, with: region, mode, digests: null, buckets: [], after: '', next: '', wanted: [], queued: [], askedMs: monoMs, progressMs: monoMs, merged: 0,
+      number,
+      with: region,
+      mode,
+      digests: null,
+      buckets: [],
+      after: '',
+      next: '',
+      wanted: [],
+      queued: [],
+      askedMs: monoMs,
+      progressMs: monoMs,
+      merged: 0,
     };
     this.#ask();
   }
@@ -124,8 +146,19 @@ export class Exchange {
     const { exchange } = message;
     switch (message.kind) {
       case 'digestsAsk': {
-        const positions = Array.from(state.header.origins, ([origin, { region, applied }]) => ({ origin, region, applied }));
-        this.#send(from, { kind: 'digests', exchange, sums: state.values.digests.encode(), positions, context: state.header.context.clone(), collected: state.header.collected });
+        const positions = Array.from(state.header.origins, ([origin, { region, applied }]) => ({
+          origin,
+          region,
+          applied,
+        }));
+        this.#send(from, {
+          kind: 'digests',
+          exchange,
+          sums: state.values.digests.encode(),
+          positions,
+          context: state.header.context.clone(),
+          collected: state.header.collected,
+        });
         return;
       }
       case 'keysAsk': {
@@ -183,9 +216,18 @@ export class Exchange {
     if (running.mode !== 'merge') {
       const { collected } = running.digests;
       const theirs = new Set(keys.map(({ key }) => key));
-      const lacking = ownKeys(this.#partition, { after, until: next, buckets: new Set(running.buckets) }).filter((key) => !theirs.has(key));
+      const lacking = ownKeys(this.#partition, { after, until: next, buckets: new Set(running.buckets) }).filter(
+        (key) => !theirs.has(key),
+      );
       const drops = running.mode === 'replace' ? lacking : lacking.filter((key) => this.#isUpTo(key, collected));
-      if (drops.length > 0) running.queued.push(commandBytes({ kind: 'replaceValues', positions: new Map(), values: drops.map((key) => ({ key, value: null })) }));
+      if (drops.length > 0)
+        running.queued.push(
+          commandBytes({
+            kind: 'replaceValues',
+            positions: new Map(),
+            values: drops.map((key) => ({ key, value: null })),
+          }),
+        );
     }
     this.#moved(running);
     this.#drain(running);
@@ -193,14 +235,17 @@ export class Exchange {
 
   #onValues(running: Running, { values }: Extract<LinkMessage, { kind: 'values' }>): void {
     const { digests } = running;
-    if (digests === null || values.length === 0 || values.some(({ key }, index) => key !== running.wanted[index])) return;
+    if (digests === null || values.length === 0 || values.some(({ key }, index) => key !== running.wanted[index]))
+      return;
     running.wanted = running.wanted.slice(values.length);
     const positions = new Map(digests.positions.map(({ origin, applied }) => [origin, applied] as const));
     let part: { key: string; value: Uint8Array }[] = [];
     let bytes = 0;
     const queue = (): void => {
-      if (part.length > 0 && running.mode === 'replace') running.queued.push(commandBytes({ kind: 'replaceValues', positions, values: part }));
-      else if (part.length > 0) running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
+      if (part.length > 0 && running.mode === 'replace')
+        running.queued.push(commandBytes({ kind: 'replaceValues', positions, values: part }));
+      else if (part.length > 0)
+        running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
       part = [];
       bytes = 0;
     };
@@ -236,7 +281,11 @@ export class Exchange {
     if (digests === null) return;
     // Behind the merges in the same log: whoever applies this has applied them.
     const adopt = commandBytes({
-      kind: 'adopt', origins: digests.positions, context: digests.context, collected: digests.collected, replaces: running.mode !== 'merge',
+      kind: 'adopt',
+      origins: digests.positions,
+      context: digests.context,
+      collected: digests.collected,
+      replaces: running.mode !== 'merge',
     });
     if (!this.#partition.proposals.add(adopt, null)) return;
     this.#done++;
@@ -265,14 +314,26 @@ export class Exchange {
 }
 
 /** Keys of these buckets above `after`, up to `until`; null: to the end. */
-function ownKeys(partition: Partition, { after, until, buckets }: { after: string; until: string | null; buckets: ReadonlySet<number> }): string[] {
+function ownKeys(
+  partition: Partition,
+  { after, until, buckets }: { after: string; until: string | null; buckets: ReadonlySet<number> },
+): string[] {
   const { keys } = partition.state;
-  const range = { from: after === '' ? keys.userFrom : `${keys.user(after)}\0`, to: until === null ? keys.userTo : `${keys.user(until)}\0` };
-  return Array.from(partition.turn.store.scan(range), ({ key }) => key.slice(keys.userFrom.length)).filter((key) => buckets.has(bucketOf(key)));
+  const range = {
+    from: after === '' ? keys.userFrom : `${keys.user(after)}\0`,
+    to: until === null ? keys.userTo : `${keys.user(until)}\0`,
+  };
+  return Array.from(partition.turn.store.scan(range), ({ key }) => key.slice(keys.userFrom.length)).filter((key) =>
+    buckets.has(bucketOf(key)),
+  );
 }
 
 /** A page of the keys above `after`: those of these buckets, and tombstones. */
-function readKeys(partition: Partition, after: string, buckets: ReadonlySet<number>): Pick<Extract<LinkMessage, { kind: 'keys' }>, 'keys' | 'next'> {
+function readKeys(
+  partition: Partition,
+  after: string,
+  buckets: ReadonlySet<number>,
+): Pick<Extract<LinkMessage, { kind: 'keys' }>, 'keys' | 'next'> {
   const { keys } = partition.state;
   const found: { key: string; digest: Digest }[] = [];
   let scanned = 0;
@@ -280,7 +341,8 @@ function readKeys(partition: Partition, after: string, buckets: ReadonlySet<numb
   for (const { key: storageKey, value } of partition.turn.store.scan({ from, to: keys.userTo })) {
     const key = storageKey.slice(keys.userFrom.length);
     const record = decodeKeyRecord(value);
-    if (buckets.has(bucketOf(key)) || isTombstone(record.value)) found.push({ key, digest: valueDigest(key, record.value) });
+    if (buckets.has(bucketOf(key)) || isTombstone(record.value))
+      found.push({ key, digest: valueDigest(key, record.value) });
     if (++scanned >= scanCountMax || found.length >= keyCountMax) return { keys: found, next: key };
   }
   return { keys: found, next: null };

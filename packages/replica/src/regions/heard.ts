@@ -28,7 +28,9 @@ export class Heard {
     const offset = heartbeat.wallMs - now.wallMs;
     const isKnown = known !== undefined && now.monoMs - known.atMs < freshMs;
     this.#byRegion.set(from, {
-      heartbeat, positions: new Map(heartbeat.positions.map(({ origin, applied }) => [origin, applied] as const)), atMs: now.monoMs,
+      heartbeat,
+      positions: new Map(heartbeat.positions.map(({ origin, applied }) => [origin, applied] as const)),
+      atMs: now.monoMs,
       clockOffsetMs: isKnown ? Math.max(offset, known.clockOffsetMs - 1) : offset,
     });
     for (const { origin, applied } of heartbeat.positions) {
@@ -63,7 +65,8 @@ export class Heard {
   /** Every origin that any region told of. */
   origins(): { origin: ReplicaId; region: RegionId }[] {
     const found: Map<ReplicaId, RegionId> = new Map();
-    for (const { heartbeat } of this.#byRegion.values()) for (const { origin, region } of heartbeat.positions) found.set(origin, region);
+    for (const { heartbeat } of this.#byRegion.values())
+      for (const { origin, region } of heartbeat.positions) found.set(origin, region);
     return Array.from(found, ([origin, region]) => ({ origin, region }));
   }
 
@@ -76,8 +79,12 @@ export class Heard {
 
   /** Regions heard of lately that have applied entry `sequence`, those that are furthest first. */
   regionsWith(origin: ReplicaId, sequence: number): RegionId[] {
-    const able = [...this.#byRegion].filter(([region, { positions }]) => this.isFresh(region) && (positions.get(origin) ?? 0) >= sequence);
-    return able.sort(([, a], [, b]) => (b.positions.get(origin) ?? 0) - (a.positions.get(origin) ?? 0)).map(([region]) => region);
+    const able = [...this.#byRegion].filter(
+      ([region, { positions }]) => this.isFresh(region) && (positions.get(origin) ?? 0) >= sequence,
+    );
+    return able
+      .sort(([, a], [, b]) => (b.positions.get(origin) ?? 0) - (a.positions.get(origin) ?? 0))
+      .map(([region]) => region);
   }
 
   /** For how long something of that log has been known here that is not applied, milliseconds. */

@@ -66,14 +66,18 @@ export class Intake {
   clear(): void {
     const { turn, id } = this.#partition;
     if (turn.options.linkHasLog) {
-      for (const { origin, region } of this.#sources.values()) turn.link.subscribe({ partition: id, origin: { origin, region }, from: null });
+      for (const { origin, region } of this.#sources.values())
+        turn.link.subscribe({ partition: id, origin: { origin, region }, from: null });
     }
     this.#sources.clear();
   }
 
   /** Another region told how far it is: of logs that are longer there, more can be had. */
   heard(): void {
-    const { turn, state: { header } } = this.#partition;
+    const {
+      turn,
+      state: { header },
+    } = this.#partition;
     for (const { origin, region } of this.#heard.origins()) {
       const record = header.regions.get(region);
       if (origin === header.origin) continue;
@@ -82,7 +86,14 @@ export class Intake {
     }
   }
 
-  entries(from: RegionId | null, { origin, first, entries }: { readonly origin: ReplicaId; readonly first: number; readonly entries: readonly Uint8Array[] }): void {
+  entries(
+    from: RegionId | null,
+    {
+      origin,
+      first,
+      entries,
+    }: { readonly origin: ReplicaId; readonly first: number; readonly entries: readonly Uint8Array[] },
+  ): void {
     const source = this.#sources.get(origin);
     if (source === undefined) return;
     const known = source.received - first + 1;
@@ -123,7 +134,10 @@ export class Intake {
     if (source === undefined || first <= this.#partition.state.regions.applied(origin) + 1) return false;
     const other = this.#heard.regionsWith(origin, source.received + 1).find((region) => region !== from);
     source.progressMs = this.#partition.turn.now.monoMs;
-    return other === undefined || this.#partition.turn.now.monoMs - this.#heard.lastMs(from) < this.#partition.turn.options.timing.linkRetryMs;
+    return (
+      other === undefined ||
+      this.#partition.turn.now.monoMs - this.#heard.lastMs(from) < this.#partition.turn.options.timing.linkRetryMs
+    );
   }
 
   /** A region's connection is new, or gone: what was under way on it is lost. */
@@ -175,12 +189,24 @@ export class Intake {
     const applied = state.regions.applied(origin);
     const { monoMs } = turn.now;
     this.#sources.set(origin, {
-      origin, region, from: null, received: applied, proposed: applied, waiting: [], waitingBytes: 0, inFlight: [], inFlightBytes: 0,
-      progressMs: monoMs, appliedMs: monoMs, pulledMs: Number.NEGATIVE_INFINITY, pullDue: false,
+      origin,
+      region,
+      from: null,
+      received: applied,
+      proposed: applied,
+      waiting: [],
+      waitingBytes: 0,
+      inFlight: [],
+      inFlightBytes: 0,
+      progressMs: monoMs,
+      appliedMs: monoMs,
+      pulledMs: Number.NEGATIVE_INFINITY,
+      pullDue: false,
     });
     // Of an ended log, what some region took before its end can be had there; what the link has beyond is taken by nobody.
     const isCurrent = this.#heard.of(region)?.heartbeat.origin === origin && !state.regions.isOut(region);
-    if (turn.options.linkHasLog && isCurrent) turn.link.subscribe({ partition: id, origin: { origin, region }, from: applied + 1 });
+    if (turn.options.linkHasLog && isCurrent)
+      turn.link.subscribe({ partition: id, origin: { origin, region }, from: applied + 1 });
   }
 
   #restartAt(source: Source, applied: number): void {
@@ -194,7 +220,10 @@ export class Intake {
     const able = this.#heard.regionsWith(source.origin, source.received + 1);
     if (able.length === 0) return;
     const at = source.from === null ? -1 : able.indexOf(source.from);
-    const next = able.includes(source.region) && source.from !== source.region ? source.region : (able[(at + 1) % able.length] as RegionId);
+    const next =
+      able.includes(source.region) && source.from !== source.region
+        ? source.region
+        : (able[(at + 1) % able.length] as RegionId);
     source.from = next;
     source.progressMs = this.#partition.turn.now.monoMs;
     this.#pull(source, true);
@@ -219,7 +248,11 @@ export class Intake {
       source.appliedMs = turn.now.monoMs;
     }
     let at = 0;
-    while (at < source.waiting.length && source.proposed - applied + commandCountMax <= proposedCountMax && source.inFlightBytes < proposedBytesMax) {
+    while (
+      at < source.waiting.length &&
+      source.proposed - applied + commandCountMax <= proposedCountMax &&
+      source.inFlightBytes < proposedBytesMax
+    ) {
       const entries: Uint8Array[] = [];
       let bytes = 0;
       while (at + entries.length < source.waiting.length && entries.length < commandCountMax) {
@@ -228,7 +261,13 @@ export class Intake {
         entries.push(entry);
         bytes += entry.length;
       }
-      const command = commandBytes({ kind: 'remote', region: source.region, origin: source.origin, first: source.proposed + 1, entries });
+      const command = commandBytes({
+        kind: 'remote',
+        region: source.region,
+        origin: source.origin,
+        first: source.proposed + 1,
+        entries,
+      });
       if (!proposals.add(command, null)) break;
       at += entries.length;
       source.proposed += entries.length;

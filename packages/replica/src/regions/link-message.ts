@@ -1,4 +1,13 @@
-import { ByteReader, ByteWriter, DecodeError, partitionId, replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
+import {
+  ByteReader,
+  ByteWriter,
+  DecodeError,
+  partitionId,
+  replicaId,
+  type PartitionId,
+  type RegionId,
+  type ReplicaId,
+} from '@skerry/base';
 import { CausalContext, decodeStamp, encodeStamp, type Digest, type Stamp } from '@skerry/crdt';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import { readList, readRegion } from '../state/fields.ts';
@@ -41,13 +50,24 @@ export type LinkMessage =
     }
   /** All before `from` is there: send what follows, and what will follow. `again`: from there, whatever was sent since. */
   | { readonly kind: 'pull'; readonly origin: ReplicaId; readonly from: number; readonly again: boolean }
-  | { readonly kind: 'entries'; readonly origin: ReplicaId; readonly region: RegionId; readonly first: number; readonly entries: readonly Uint8Array[] }
+  | {
+      readonly kind: 'entries';
+      readonly origin: ReplicaId;
+      readonly region: RegionId;
+      readonly first: number;
+      readonly entries: readonly Uint8Array[];
+    }
   /** What was pulled is not kept any more; the log begins at `first`. */
   | { readonly kind: 'trimmed'; readonly origin: ReplicaId; readonly first: number }
   /** The receiver's region was evicted: nothing of this log is taken any more after `applied`, unless it is offered. */
   | { readonly kind: 'evicted'; readonly origin: ReplicaId; readonly applied: number; readonly outSince: Stamp }
   /** Entries of the sender's own log, which the receiver ended, that it has not. */
-  | { readonly kind: 'offer'; readonly origin: ReplicaId; readonly first: number; readonly entries: readonly Uint8Array[] }
+  | {
+      readonly kind: 'offer';
+      readonly origin: ReplicaId;
+      readonly first: number;
+      readonly entries: readonly Uint8Array[];
+    }
   | { readonly kind: 'digestsAsk'; readonly exchange: number }
   | {
       readonly kind: 'digests';
@@ -70,11 +90,25 @@ export type LinkMessage =
     }
   | { readonly kind: 'valuesAsk'; readonly exchange: number; readonly keys: readonly string[] }
   /** The values of the first keys asked for, as many as fit; null: no such key. */
-  | { readonly kind: 'values'; readonly exchange: number; readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[] };
+  | {
+      readonly kind: 'values';
+      readonly exchange: number;
+      readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
+    };
 
 const version = 1;
 const kinds = [
-  'heartbeat', 'pull', 'entries', 'trimmed', 'evicted', 'digestsAsk', 'digests', 'keysAsk', 'keys', 'valuesAsk', 'values',
+  'heartbeat',
+  'pull',
+  'entries',
+  'trimmed',
+  'evicted',
+  'digestsAsk',
+  'digests',
+  'keysAsk',
+  'keys',
+  'valuesAsk',
+  'values',
   'offer',
 ] as const satisfies readonly LinkMessage['kind'][];
 
@@ -174,17 +208,28 @@ function decodeMessage(reader: ByteReader): LinkMessage {
   switch (kind) {
     case 'heartbeat':
       return {
-        kind, origin: replicaId(reader.u48()), positions: decodePositionList(reader), digest: decodeDigest(reader),
-        wallMs: reader.u48(), reseededFor: decodeStamp(reader), nodes: decodeRegionNodes(reader),
+        kind,
+        origin: replicaId(reader.u48()),
+        positions: decodePositionList(reader),
+        digest: decodeDigest(reader),
+        wallMs: reader.u48(),
+        reseededFor: decodeStamp(reader),
+        nodes: decodeRegionNodes(reader),
         regions: readList(reader, (r) => ({
-          region: readRegion(r), urls: readList(r, (one) => one.text()), evicted: r.bool(), changedAt: decodeStamp(r),
+          region: readRegion(r),
+          urls: readList(r, (one) => one.text()),
+          evicted: r.bool(),
+          changedAt: decodeStamp(r),
         })),
       };
     case 'pull':
       return { kind, origin: replicaId(reader.u48()), from: reader.varint(), again: reader.bool() };
     case 'entries':
       return {
-        kind, origin: replicaId(reader.u48()), region: readRegion(reader), first: reader.varint(),
+        kind,
+        origin: replicaId(reader.u48()),
+        region: readRegion(reader),
+        first: reader.varint(),
         entries: readList(reader, (r) => r.bytes()),
       };
     case 'trimmed':
@@ -195,22 +240,38 @@ function decodeMessage(reader: ByteReader): LinkMessage {
       return { kind, exchange: reader.varint() };
     case 'digests':
       return {
-        kind, exchange: reader.varint(), sums: reader.bytes(), positions: decodePositionList(reader),
-        context: CausalContext.decode(reader), collected: decodeStamp(reader),
+        kind,
+        exchange: reader.varint(),
+        sums: reader.bytes(),
+        positions: decodePositionList(reader),
+        context: CausalContext.decode(reader),
+        collected: decodeStamp(reader),
       };
     case 'offer':
-      return { kind, origin: replicaId(reader.u48()), first: reader.varint(), entries: readList(reader, (r) => r.bytes()) };
+      return {
+        kind,
+        origin: replicaId(reader.u48()),
+        first: reader.varint(),
+        entries: readList(reader, (r) => r.bytes()),
+      };
     case 'keysAsk':
       return { kind, exchange: reader.varint(), after: reader.text(), buckets: readList(reader, (r) => r.varint()) };
     case 'keys':
       return {
-        kind, exchange: reader.varint(), after: reader.text(),
-        keys: readList(reader, (r) => ({ key: r.text(), digest: decodeDigest(r) })), next: reader.bool() ? reader.text() : null,
+        kind,
+        exchange: reader.varint(),
+        after: reader.text(),
+        keys: readList(reader, (r) => ({ key: r.text(), digest: decodeDigest(r) })),
+        next: reader.bool() ? reader.text() : null,
       };
     case 'valuesAsk':
       return { kind, exchange: reader.varint(), keys: readList(reader, (r) => r.text()) };
     case 'values':
-      return { kind, exchange: reader.varint(), values: readList(reader, (r) => ({ key: r.text(), value: r.bool() ? r.bytes() : null })) };
+      return {
+        kind,
+        exchange: reader.varint(),
+        values: readList(reader, (r) => ({ key: r.text(), value: r.bool() ? r.bytes() : null })),
+      };
     default:
       throw new DecodeError('unknown kind of link message');
   }

@@ -44,7 +44,9 @@ export class RegionDirectory {
 
   /** The members of this region, which the other regions are told of. */
   setMembers(members: readonly DirectoryEntry[]): void {
-    this.#nodes = members.filter(({ peerUrl }) => peerUrl !== '').map(({ node, peerUrl, clientUrl, adminUrl }) => ({ node, peerUrl, clientUrl, adminUrl }));
+    this.#nodes = members
+      .filter(({ peerUrl }) => peerUrl !== '')
+      .map(({ node, peerUrl, clientUrl, adminUrl }) => ({ node, peerUrl, clientUrl, adminUrl }));
     for (const { links } of this.#partitions) links.setNodes(this.#nodes);
     this.#isDue = true;
   }
@@ -58,7 +60,13 @@ export class RegionDirectory {
     const configured = this.#turn.options.regions.filter(({ region }) => !known.has(region) && region !== own.region);
     return [
       own,
-      ...Array.from(known.values(), ({ region, evicted, nodes, urls }) => ({ region, self: false, evicted, nodes, urls })),
+      ...Array.from(known.values(), ({ region, evicted, nodes, urls }) => ({
+        region,
+        self: false,
+        evicted,
+        nodes,
+        urls,
+      })),
       ...configured.map(({ region, urls }) => ({ region, self: false, evicted: false, nodes: [], urls })),
     ];
   }
@@ -83,7 +91,8 @@ export class RegionDirectory {
       return;
     }
     if (partition.isLeader) partition.links.receive(from, frame);
-    else if (partition.leader !== null) this.#turn.send(partition.leader, { kind: 'relay', partition: partition.id, region: from, frame, note: false });
+    else if (partition.leader !== null)
+      this.#turn.send(partition.leader, { kind: 'relay', partition: partition.id, region: from, frame, note: false });
   }
 
   receiveEntries(batch: LogBatch): void {
@@ -108,13 +117,36 @@ export class RegionDirectory {
         asking.answer({ kind: 'regions', regions: this.status() });
         return null;
       case 'addRegion':
-        if (operation.region === this.#turn.options.region) return { code: 'BAD_REQUEST', detail: 'a region does not add itself' };
-        this.#propose({ kind: 'regionSet', region: operation.region, urls: operation.urls, nodes: null, evicted: false, changedAt: null }, timeoutMs, asking);
+        if (operation.region === this.#turn.options.region)
+          return { code: 'BAD_REQUEST', detail: 'a region does not add itself' };
+        this.#propose(
+          {
+            kind: 'regionSet',
+            region: operation.region,
+            urls: operation.urls,
+            nodes: null,
+            evicted: false,
+            changedAt: null,
+          },
+          timeoutMs,
+          asking,
+        );
         return null;
       case 'evictRegion': {
         const known = this.#records().get(operation.region);
         if (known === undefined) return { code: 'REGION_UNKNOWN', detail: `${operation.region} is not known` };
-        this.#propose({ kind: 'regionSet', region: operation.region, urls: known.urls, nodes: null, evicted: true, changedAt: null }, timeoutMs, asking);
+        this.#propose(
+          {
+            kind: 'regionSet',
+            region: operation.region,
+            urls: known.urls,
+            nodes: null,
+            evicted: true,
+            changedAt: null,
+          },
+          timeoutMs,
+          asking,
+        );
         return null;
       }
     }
@@ -122,7 +154,10 @@ export class RegionDirectory {
 
   status(): RegionStatus[] {
     const own: RegionStatus = {
-      region: this.#turn.options.region, state: 'self', nodes: this.#nodes, clockOffsetMs: 0,
+      region: this.#turn.options.region,
+      state: 'self',
+      nodes: this.#nodes,
+      clockOffsetMs: 0,
       partitions: this.#partitions.map(({ id, state }) => {
         const applied = state.regions.applied(state.header.origin);
         return { partition: id, head: applied, applied, lagMs: 0, unacknowledged: 0 };
@@ -136,7 +171,10 @@ export class RegionDirectory {
     const isUp = this.#partitions.every(({ links }) => links.heard.isFresh(region));
     const told = this.#partitions[0]?.links.heard.of(region) ?? null;
     return {
-      region, state: evicted ? 'evicted' : isUp ? 'up' : 'down', nodes, clockOffsetMs: told === null ? null : Math.round(told.clockOffsetMs),
+      region,
+      state: evicted ? 'evicted' : isUp ? 'up' : 'down',
+      nodes,
+      clockOffsetMs: told === null ? null : Math.round(told.clockOffsetMs),
       partitions: this.#partitions.map(({ state, links }) => links.status(state.header.regions.get(region) ?? record)),
     };
   }
@@ -147,17 +185,26 @@ export class RegionDirectory {
     const before = this.#records().get(command.region)?.changedAt;
     const isDone = (): boolean => {
       const record = this.#records().get(command.region);
-      return record !== undefined && record.evicted === command.evicted && (record.changedAt !== before || command.evicted);
+      return (
+        record !== undefined && record.evicted === command.evicted && (record.changedAt !== before || command.evicted)
+      );
     };
     const step = (): void => {
       if (!asking.isOpen()) return;
       if (isDone()) return asking.answer({ kind: 'done' });
       const { monoMs } = this.#turn.now;
-      if (timeoutMs !== null && monoMs - startMs >= timeoutMs) return asking.answer({ kind: 'error', code: 'NO_LEADER', detail: 'not done in time; it may still happen' });
+      if (timeoutMs !== null && monoMs - startMs >= timeoutMs)
+        return asking.answer({ kind: 'error', code: 'NO_LEADER', detail: 'not done in time; it may still happen' });
       const partition = this.#partitions[0];
       if (partition?.canPropose === true) {
         if (partition.isLeader) partition.proposals.proposeOwn(command);
-        else this.#turn.send(partition.leader as NodeId, { kind: 'forward', partition: partition.id, number: 0, commands: [commandBytes(command)] });
+        else
+          this.#turn.send(partition.leader as NodeId, {
+            kind: 'forward',
+            partition: partition.id,
+            number: 0,
+            commands: [commandBytes(command)],
+          });
       }
       this.#turn.at(monoMs + retryEveryMs, step);
     };

@@ -106,7 +106,8 @@ export class RegionLinks {
 
   regionUp(region: RegionId): void {
     this.intake.regionChanged(region);
-    if (this.#partition.isLeader && this.#partition.state.header.regions.get(region)?.outSince === null) this.#heartbeat(region);
+    if (this.#partition.isLeader && this.#partition.state.header.regions.get(region)?.outSince === null)
+      this.#heartbeat(region);
   }
 
   regionDown(region: RegionId): void {
@@ -138,7 +139,8 @@ export class RegionLinks {
       case 'entries':
         return this.intake.entries(from, message);
       case 'trimmed':
-        if (state.header.reseeding === null && this.intake.trimmed(from, message.origin, message.first)) this.exchange.begin(from);
+        if (state.header.reseeding === null && this.intake.trimmed(from, message.origin, message.first))
+          this.exchange.begin(from);
         return;
       case 'evicted':
         return this.#onEvicted(from, message);
@@ -215,7 +217,9 @@ export class RegionLinks {
     const applied = origin === null ? 0 : state.regions.applied(origin);
     const theirs = Math.max(told?.positions.get(own) ?? 0, record.report?.positions.get(own) ?? 0);
     return {
-      partition: id, applied, head: Math.max(applied, origin === null ? 0 : this.heard.head(origin)),
+      partition: id,
+      applied,
+      head: Math.max(applied, origin === null ? 0 : this.heard.head(origin)),
       lagMs: origin === null ? 0 : Math.round(this.heard.lagMs(origin, applied)),
       unacknowledged: Math.max(0, state.regions.applied(own) - theirs),
     };
@@ -275,10 +279,22 @@ export class RegionLinks {
     // Until it is re-seeded, the log that was ended is what the others know it by.
     const { reseeding } = header;
     this.#send(to, {
-      kind: 'heartbeat', origin: reseeding?.ended ?? header.origin,
+      kind: 'heartbeat',
+      origin: reseeding?.ended ?? header.origin,
       positions: Array.from(header.origins, ([origin, { region, applied }]) => ({ origin, region, applied })),
-      digest: state.values.digests.root, reseededFor: header.reseededFor, wallMs: Math.max(0, Math.floor(turn.clocks.wallMs())), nodes: id === 0 ? this.#nodes : [],
-      regions: id === 0 ? Array.from(header.regions.values(), ({ region, urls, evicted, changedAt }) => ({ region, urls, evicted, changedAt })) : [],
+      digest: state.values.digests.root,
+      reseededFor: header.reseededFor,
+      wallMs: Math.max(0, Math.floor(turn.clocks.wallMs())),
+      nodes: id === 0 ? this.#nodes : [],
+      regions:
+        id === 0
+          ? Array.from(header.regions.values(), ({ region, urls, evicted, changedAt }) => ({
+              region,
+              urls,
+              evicted,
+              changedAt,
+            }))
+          : [],
     });
   }
 
@@ -288,12 +304,14 @@ export class RegionLinks {
     else this.heard.heartbeat(from, message, turn.now);
     if (!isLeader) return;
     // The followers answer questions about regions too, and one of them may lead soon.
-    for (const peer of turn.connected) turn.send(peer, { kind: 'relay', partition: id, region: from, frame, note: true });
+    for (const peer of turn.connected)
+      turn.send(peer, { kind: 'relay', partition: id, region: from, frame, note: true });
     const record = state.header.regions.get(from);
     if (record === undefined) return;
     if (record.outSince !== null) {
       const isReseeded = compareStamps(message.reseededFor, record.outSince) >= 0;
-      if (isReseeded) this.#partition.proposals.proposeOwn({ kind: 'reseeded', region: from, outSince: message.reseededFor });
+      if (isReseeded)
+        this.#partition.proposals.proposeOwn({ kind: 'reseeded', region: from, outSince: message.reseededFor });
       else this.#tellEvicted(from, message.origin);
       return;
     }
@@ -317,7 +335,8 @@ export class RegionLinks {
       // An eviction is later than the last one that it was re-seeded for.
       if (compareStamps(reseeding.outSince, reseededFor) > 0) return;
       if (reseeding.from === from) this.exchange.begin(from, 'restore');
-      else if (!this.heard.isFresh(reseeding.from)) proposals.proposeOwn({ kind: 'reseed', from, ended: reseeding.ended, outSince: reseededFor });
+      else if (!this.heard.isFresh(reseeding.from))
+        proposals.proposeOwn({ kind: 'reseed', from, ended: reseeding.ended, outSince: reseededFor });
       return;
     }
     const told = positions.find((one) => one.origin === origin)?.applied ?? 0;
@@ -330,17 +349,23 @@ export class RegionLinks {
   #learn(record: RegionRecord, { nodes, regions }: Extract<LinkMessage, { kind: 'heartbeat' }>): void {
     const { state, proposals, turn } = this.#partition;
     const { region, urls, evicted, changedAt } = record;
-    if (JSON.stringify(nodes) !== JSON.stringify(record.nodes)) proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes, evicted, changedAt });
+    if (JSON.stringify(nodes) !== JSON.stringify(record.nodes))
+      proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes, evicted, changedAt });
     for (const news of regions) {
       const known = state.header.regions.get(news.region);
-      if (news.region === turn.options.region || (known !== undefined && compareStamps(news.changedAt, known.changedAt) <= 0)) continue;
+      if (
+        news.region === turn.options.region ||
+        (known !== undefined && compareStamps(news.changedAt, known.changedAt) <= 0)
+      )
+        continue;
       proposals.proposeOwn({ kind: 'regionSet', ...news, nodes: null });
     }
   }
 
   #report(from: RegionId, { origin, positions }: Extract<LinkMessage, { kind: 'heartbeat' }>): void {
     const report: RegionReport = {
-      origin, head: positions.find((one) => one.origin === origin)?.applied ?? 0,
+      origin,
+      head: positions.find((one) => one.origin === origin)?.applied ?? 0,
       positions: new Map(positions.map((one) => [one.origin, one.applied] as const)),
     };
     const waiting = this.#reports.get(from) ?? [];
@@ -352,8 +377,12 @@ export class RegionLinks {
   #compare(from: RegionId, { positions, digest }: Extract<LinkMessage, { kind: 'heartbeat' }>): void {
     const { state } = this.#partition;
     const own = state.regions.positions();
-    const isLevel = positions.every(({ origin, applied }) => (own.get(origin) ?? 0) === applied)
-      && Array.from(own).every(([origin, applied]) => applied === 0 || positions.some((one) => one.origin === origin && one.applied === applied));
+    const isLevel =
+      positions.every(({ origin, applied }) => (own.get(origin) ?? 0) === applied) &&
+      Array.from(own).every(
+        ([origin, applied]) =>
+          applied === 0 || positions.some((one) => one.origin === origin && one.applied === applied),
+      );
     const { root } = state.values.digests;
     if (!isLevel || state.header.reseeding !== null || (root.high === digest.high && root.low === digest.low)) {
       this.#differing.delete(from);
@@ -373,13 +402,22 @@ export class RegionLinks {
     const { regions } = state.header;
     if (id === 0) {
       for (const { region, urls } of turn.options.regions) {
-        if (region !== turn.options.region && !regions.has(region)) proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: false, changedAt: configuredAt });
+        if (region !== turn.options.region && !regions.has(region))
+          proposals.proposeOwn({
+            kind: 'regionSet',
+            region,
+            urls,
+            nodes: null,
+            evicted: false,
+            changedAt: configuredAt,
+          });
       }
       return;
     }
     for (const { region, urls, evicted, changedAt } of this.#directory().values()) {
       const known = regions.get(region);
-      if (known === undefined || compareStamps(changedAt, known.changedAt) > 0) proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted, changedAt });
+      if (known === undefined || compareStamps(changedAt, known.changedAt) > 0)
+        proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted, changedAt });
     }
   }
 
@@ -396,8 +434,12 @@ export class RegionLinks {
     }
     const { regionLogBytesMax } = turn.options.limits;
     const cuts = Array.from(state.header.origins).flatMap(([origin, { bytes, first, applied }]) =>
-      bytes > regionLogBytesMax ? [{ origin, until: first + Math.ceil((applied + 1 - first) * (1 - (0.8 * regionLogBytesMax) / bytes)) }] : []);
-    if (reports.length > 0 || cuts.length > 0 || state.regions.canTrim()) proposals.proposeOwn({ kind: 'retain', reports, cuts });
+      bytes > regionLogBytesMax
+        ? [{ origin, until: first + Math.ceil((applied + 1 - first) * (1 - (0.8 * regionLogBytesMax) / bytes)) }]
+        : [],
+    );
+    if (reports.length > 0 || cuts.length > 0 || state.regions.canTrim())
+      proposals.proposeOwn({ kind: 'retain', reports, cuts });
   }
 
   #publish(): void {
@@ -412,7 +454,14 @@ export class RegionLinks {
       const entries = state.values.log.read(header.origin, first, publishBytes);
       if (entries.length === 0) return;
       this.#offered += entries.length;
-      turn.link.publish({ partition: id, region: turn.options.region, origin: header.origin, first, last: this.#offered, bytes: encodeEntryList(entries) });
+      turn.link.publish({
+        partition: id,
+        region: turn.options.region,
+        origin: header.origin,
+        first,
+        last: this.#offered,
+        bytes: encodeEntryList(entries),
+      });
     }
   }
 
@@ -420,7 +469,10 @@ export class RegionLinks {
     const { header, regions } = this.#partition.state;
     const own = header.origins.get(header.origin);
     if (own === undefined) return 0;
-    return Math.min(own.applied, ...regions.active().map(({ report }) => report?.positions.get(header.origin) ?? own.first - 1));
+    return Math.min(
+      own.applied,
+      ...regions.active().map(({ report }) => report?.positions.get(header.origin) ?? own.first - 1),
+    );
   }
 }
 

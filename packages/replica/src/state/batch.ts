@@ -43,7 +43,13 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   const reader = new ByteReader(bytes);
   const found = reader.u8();
   if (found !== version) throw new DecodeError(`batch of version ${found}`);
-  const header = { wallMs: reader.u48(), clampMs: reader.u48(), clusterMs: reader.u48(), replica: replicaId(reader.u48()), valueBytesMax: reader.varint() };
+  const header = {
+    wallMs: reader.u48(),
+    clampMs: reader.u48(),
+    clusterMs: reader.u48(),
+    replica: replicaId(reader.u48()),
+    valueBytesMax: reader.varint(),
+  };
   const commands = Array.from({ length: reader.count() }, () => decodeCommand(reader));
   reader.end();
   return { ...header, commands };

@@ -10,17 +10,27 @@ import {
   type RegionId,
   type ReplicaId,
 } from '@skerry/base';
+import { CausalContext, decodeDot, decodeStamp, encodeStamp, type Dot, type Stamp } from '@skerry/crdt';
 import {
-  CausalContext, decodeDot, decodeStamp, encodeStamp,
-  type Dot, type Stamp,
-} from '@skerry/crdt';
-import {
-  readClient, readList, readNode, readOptionalBytes, readOptionalText, readRegion, writeOptionalBytes, writeOptionalText,
+  readClient,
+  readList,
+  readNode,
+  readOptionalBytes,
+  readOptionalText,
+  readRegion,
+  writeOptionalBytes,
+  writeOptionalText,
 } from './fields.ts';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { Compare, TxnOperation } from '../requests.ts';
 import {
-  decodePositions, decodeRegionNodes, decodeReport, encodePositions, encodeRegionNodes, encodeReport, type RegionReport,
+  decodePositions,
+  decodeRegionNodes,
+  decodeReport,
+  encodePositions,
+  encodeRegionNodes,
+  encodeReport,
+  type RegionReport,
 } from './region-record.ts';
 import { decodeMember, encodeMember, type MemberRecord } from './member-record.ts';
 import { decodePromotion, encodePromotion, type Promotion } from './promotion.ts';
@@ -37,7 +47,13 @@ export interface CommandId {
 
 /** What the log carries: deterministic input of the state machine. */
 export type Command =
-  | { readonly kind: 'set'; readonly id: CommandId; readonly key: string; readonly value: Uint8Array; readonly lease: string | null }
+  | {
+      readonly kind: 'set';
+      readonly id: CommandId;
+      readonly key: string;
+      readonly value: Uint8Array;
+      readonly lease: string | null;
+    }
   | { readonly kind: 'delete'; readonly id: CommandId; readonly key: string }
   | {
       readonly kind: 'swap';
@@ -108,9 +124,19 @@ export type Command =
   /** A region that was evicted at `outSince` has been re-seeded. */
   | { readonly kind: 'reseeded'; readonly region: RegionId; readonly outSince: Stamp }
   /** Entries of an ended log that its region had not sent: merged as late writes of this region. */
-  | { readonly kind: 'offer'; readonly region: RegionId; readonly origin: ReplicaId; readonly first: number; readonly entries: readonly Uint8Array[] }
+  | {
+      readonly kind: 'offer';
+      readonly region: RegionId;
+      readonly origin: ReplicaId;
+      readonly first: number;
+      readonly entries: readonly Uint8Array[];
+    }
   /** Values of the region that this one is re-seeded from, in place of the own ones; null: it has no such key. */
-  | { readonly kind: 'replaceValues'; readonly positions: Positions; readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[] }
+  | {
+      readonly kind: 'replaceValues';
+      readonly positions: Positions;
+      readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
+    }
   /** All that the other region had applied is merged here now. `replaces`: it is all that there is. */
   | {
       readonly kind: 'adopt';
@@ -130,9 +156,30 @@ export interface Retention {
 }
 
 const codes = {
-  set: 1, delete: 2, swap: 3, txn: 4, leaseGrant: 5, leaseKeepAlive: 6, leaseRevoke: 7, promote: 8, fence: 9, expire: 10,
-  announce: 11, memberSet: 12, memberRemove: 13, admit: 14, remote: 15, regionSet: 16, retain: 17, mergeValues: 18,
-  adopt: 19, update: 20, reseed: 21, offer: 22, replaceValues: 23, reseeded: 24,
+  set: 1,
+  delete: 2,
+  swap: 3,
+  txn: 4,
+  leaseGrant: 5,
+  leaseKeepAlive: 6,
+  leaseRevoke: 7,
+  promote: 8,
+  fence: 9,
+  expire: 10,
+  announce: 11,
+  memberSet: 12,
+  memberRemove: 13,
+  admit: 14,
+  remote: 15,
+  regionSet: 16,
+  retain: 17,
+  mergeValues: 18,
+  adopt: 19,
+  update: 20,
+  reseed: 21,
+  offer: 22,
+  replaceValues: 23,
+  reseeded: 24,
 } as const satisfies Record<Command['kind'], number>;
 
 const kindsByCode: readonly (Command['kind'] | undefined)[] = [undefined, ...(Object.keys(codes) as Command['kind'][])];
@@ -258,18 +305,31 @@ export function decodeCommand(reader: ByteReader): Command {
   const code = reader.u8();
   switch (code) {
     case codes.set:
-      return { kind: 'set', id: readId(reader), key: reader.text(), value: reader.bytes(), lease: readOptionalText(reader) };
+      return {
+        kind: 'set',
+        id: readId(reader),
+        key: reader.text(),
+        value: reader.bytes(),
+        lease: readOptionalText(reader),
+      };
     case codes.delete:
       return { kind: 'delete', id: readId(reader), key: reader.text() };
     case codes.swap:
       return {
-        kind: 'swap', id: readId(reader), key: reader.text(), newValue: readOptionalBytes(reader),
-        oldValue: readOptionalBytes(reader), lease: readOptionalText(reader),
+        kind: 'swap',
+        id: readId(reader),
+        key: reader.text(),
+        newValue: readOptionalBytes(reader),
+        oldValue: readOptionalBytes(reader),
+        lease: readOptionalText(reader),
       };
     case codes.txn:
       return {
-        kind: 'txn', id: readId(reader), compares: readList(reader, decodeCompare),
-        then: readList(reader, decodeTxnOperation), otherwise: readList(reader, decodeTxnOperation),
+        kind: 'txn',
+        id: readId(reader),
+        compares: readList(reader, decodeCompare),
+        then: readList(reader, decodeTxnOperation),
+        otherwise: readList(reader, decodeTxnOperation),
       };
     case codes.leaseGrant:
       return { kind: 'leaseGrant', id: readId(reader), lease: reader.text(), ttlMs: reader.varint() };
@@ -285,8 +345,12 @@ export function decodeCommand(reader: ByteReader): Command {
       return {
         kind: 'expire',
         retention: {
-          sessionIdleMs: reader.varint(), sessionIdleQuorumlessMs: reader.varint(), receiptCountMax: reader.varint(),
-          ledgerCountMax: reader.varint(), ledgerAgeMs: reader.varint(), tombstoneKeepMs: reader.varint(),
+          sessionIdleMs: reader.varint(),
+          sessionIdleQuorumlessMs: reader.varint(),
+          receiptCountMax: reader.varint(),
+          ledgerCountMax: reader.varint(),
+          ledgerAgeMs: reader.varint(),
+          tombstoneKeepMs: reader.varint(),
         },
       };
     case codes.announce:
@@ -301,46 +365,74 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'update', id: readId(reader), key: reader.text(), request: decodeUpdateRequest(reader) };
     case codes.remote:
       return {
-        kind: 'remote', region: readRegion(reader), origin: replicaId(reader.u48()), first: reader.varint(),
+        kind: 'remote',
+        region: readRegion(reader),
+        origin: replicaId(reader.u48()),
+        first: reader.varint(),
         entries: readList(reader, (r) => r.bytes()),
       };
     case codes.regionSet:
       return {
-        kind: 'regionSet', region: readRegion(reader), urls: readList(reader, (r) => r.text()),
-        nodes: reader.bool() ? decodeRegionNodes(reader) : null, evicted: reader.bool(),
+        kind: 'regionSet',
+        region: readRegion(reader),
+        urls: readList(reader, (r) => r.text()),
+        nodes: reader.bool() ? decodeRegionNodes(reader) : null,
+        evicted: reader.bool(),
         changedAt: reader.bool() ? decodeStamp(reader) : null,
       };
     case codes.retain:
       return {
-        kind: 'retain', reports: readList(reader, (r) => ({ region: readRegion(r), report: decodeReport(r) })),
+        kind: 'retain',
+        reports: readList(reader, (r) => ({ region: readRegion(r), report: decodeReport(r) })),
         cuts: readList(reader, (r) => ({ origin: replicaId(r.u48()), until: r.varint() })),
       };
     case codes.mergeValues:
       return {
-        kind: 'mergeValues', region: readRegion(reader), positions: decodePositions(reader),
+        kind: 'mergeValues',
+        region: readRegion(reader),
+        positions: decodePositions(reader),
         values: readList(reader, (r) => ({ key: r.text(), value: r.bytes() })),
       };
     case codes.adopt:
       return {
         kind: 'adopt',
         origins: readList(reader, (r) => ({ origin: replicaId(r.u48()), region: readRegion(r), applied: r.varint() })),
-        context: CausalContext.decode(reader), collected: decodeStamp(reader), replaces: reader.bool(),
+        context: CausalContext.decode(reader),
+        collected: decodeStamp(reader),
+        replaces: reader.bool(),
       };
     case codes.reseed:
-      return { kind: 'reseed', from: readRegion(reader), ended: replicaId(reader.u48()), outSince: decodeStamp(reader) };
+      return {
+        kind: 'reseed',
+        from: readRegion(reader),
+        ended: replicaId(reader.u48()),
+        outSince: decodeStamp(reader),
+      };
     case codes.reseeded:
       return { kind: 'reseeded', region: readRegion(reader), outSince: decodeStamp(reader) };
     case codes.offer:
-      return { kind: 'offer', region: readRegion(reader), origin: replicaId(reader.u48()), first: reader.varint(), entries: readList(reader, (r) => r.bytes()) };
+      return {
+        kind: 'offer',
+        region: readRegion(reader),
+        origin: replicaId(reader.u48()),
+        first: reader.varint(),
+        entries: readList(reader, (r) => r.bytes()),
+      };
     case codes.replaceValues:
-      return { kind: 'replaceValues', positions: decodePositions(reader), values: readList(reader, (r) => ({ key: r.text(), value: readOptionalBytes(r) })) };
+      return {
+        kind: 'replaceValues',
+        positions: decodePositions(reader),
+        values: readList(reader, (r) => ({ key: r.text(), value: readOptionalBytes(r) })),
+      };
     default:
       throw new DecodeError(`unknown command ${code}`);
   }
 }
 
 /** Kind and id of an encoded command, without decoding the rest; null if it has no id. */
-export function commandHead(bytes: Uint8Array): { readonly kind: Command['kind']; readonly client: ClientId; readonly sequence: number } | null {
+export function commandHead(
+  bytes: Uint8Array,
+): { readonly kind: Command['kind']; readonly client: ClientId; readonly sequence: number } | null {
   const reader = new ByteReader(bytes);
   const kind = kindsByCode[reader.u8()];
   if (kind === undefined) throw new DecodeError('unknown command');
@@ -378,4 +470,3 @@ function sizeHint(command: Command): number {
 function readId(reader: ByteReader): CommandId {
   return { client: readClient(reader), sequence: reader.varint(), answeredBelow: reader.varint() };
 }
-

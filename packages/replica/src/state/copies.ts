@@ -1,5 +1,13 @@
 import { ByteReader, ByteWriter, DecodeError, type ClientId } from '@skerry/base';
-import { decodeDot, DotAliases, encodeDot, equalDots, type CausalContext, type Dot, type Operation } from '@skerry/crdt';
+import {
+  decodeDot,
+  DotAliases,
+  encodeDot,
+  equalDots,
+  type CausalContext,
+  type Dot,
+  type Operation,
+} from '@skerry/crdt';
 import type { StateKeys } from '../keys.ts';
 import type { PendingWrite } from '../pending.ts';
 import type { StagedStore } from '../staged-store.ts';
@@ -86,7 +94,8 @@ export class Copies {
       const name = `${client}:${sequence}`;
       const isDone = this.#sessions.find(client)?.done.has(sequence) === true;
       const first = here.get(name) ?? (isDone ? this.firstOf({ client, sequence }) : null);
-      if (first !== null && !equalDots(first, write.op.dot)) aliases.add({ from: write.op.dot, to: first, amount: amountOf(write.op) });
+      if (first !== null && !equalDots(first, write.op.dot))
+        aliases.add({ from: write.op.dot, to: first, amount: amountOf(write.op) });
       // What was fenced is not there either.
       if (first !== null || isDone) continue;
       here.set(name, write.op.dot);

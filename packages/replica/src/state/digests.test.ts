@@ -11,7 +11,17 @@ const store = (): StagedStore => new StagedStore(new MemoryStorage());
 
 function value(sequence: number): Value {
   const replica = replicaId(1);
-  return { parts: [{ type: 'register', stamp: { wallMs: sequence, counter: 0, replica }, dot: { replica, sequence }, value: new Uint8Array(1), replaces: null }] };
+  return {
+    parts: [
+      {
+        type: 'register',
+        stamp: { wallMs: sequence, counter: 0, replica },
+        dot: { replica, sequence },
+        value: new Uint8Array(1),
+        replaces: null,
+      },
+    ],
+  };
 }
 
 it('equal contents have equal sums, in whatever order they came about', () => {

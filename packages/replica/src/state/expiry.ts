@@ -8,12 +8,18 @@ import type { StateMachine } from './state-machine.ts';
 export const expireCountMax = 2_048;
 
 /** Ends leases, sessions, receipts and conflicts whose time is over. `deleteKeys` writes the tombstones of a lease's keys. */
-export function expire(state: StateMachine, store: StagedStore, retention: Retention, deleteKeys: (keys: readonly string[]) => void): void {
+export function expire(
+  state: StateMachine,
+  store: StagedStore,
+  retention: Retention,
+  deleteKeys: (keys: readonly string[]) => void,
+): void {
   const { header } = state;
-  if (header.reseeding === null) for (const lease of state.leases.due(header.clusterMs, expireCountMax)) {
-    deleteKeys(state.leases.keysOf(lease));
-    state.leases.remove(lease);
-  }
+  if (header.reseeding === null)
+    for (const lease of state.leases.due(header.clusterMs, expireCountMax)) {
+      deleteKeys(state.leases.keysOf(lease));
+      state.leases.remove(lease);
+    }
   expireSessions(state, store, retention);
   state.receipts.trim(retention.receiptCountMax, expireCountMax);
   for (let left = expireCountMax; left > 0 && header.conflicts.next > header.conflicts.first; left--) {
@@ -45,8 +51,16 @@ function expireSessions(state: StateMachine, store: StagedStore, retention: Rete
     quorumlessHorizonMs + birthMarginMs(retention.sessionIdleQuorumlessMs),
   );
   const idle = [
-    { from: state.keys.range('x').from, to: state.keys.sessionActive(Math.max(0, horizonMs), ''), limit: expireCountMax },
-    { from: state.keys.range('z').from, to: state.keys.sessionActiveQuorumless(Math.max(0, quorumlessHorizonMs), ''), limit: expireCountMax },
+    {
+      from: state.keys.range('x').from,
+      to: state.keys.sessionActive(Math.max(0, horizonMs), ''),
+      limit: expireCountMax,
+    },
+    {
+      from: state.keys.range('z').from,
+      to: state.keys.sessionActiveQuorumless(Math.max(0, quorumlessHorizonMs), ''),
+      limit: expireCountMax,
+    },
   ];
   for (const range of idle) {
     for (const { key } of [...store.scan(range)]) {

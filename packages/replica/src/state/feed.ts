@@ -25,5 +25,10 @@ export function encodeChanges(changes: readonly Change[]): Uint8Array {
 }
 
 export function decodeChanges(bytes: Uint8Array): Change[] {
-  return readList(new ByteReader(bytes.slice()), (r) => ({ key: r.text(), stamp: decodeStamp(r), typed: r.bool(), value: readOptionalBytes(r) }));
+  return readList(new ByteReader(bytes.slice()), (r) => ({
+    key: r.text(),
+    stamp: decodeStamp(r),
+    typed: r.bool(),
+    value: readOptionalBytes(r),
+  }));
 }

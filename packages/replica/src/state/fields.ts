@@ -1,6 +1,14 @@
 import {
-  DecodeError, isClientId, isName, nodeId, regionId,
-  type ByteReader, type ByteWriter, type ClientId, type NodeId, type RegionId,
+  DecodeError,
+  isClientId,
+  isName,
+  nodeId,
+  regionId,
+  type ByteReader,
+  type ByteWriter,
+  type ClientId,
+  type NodeId,
+  type RegionId,
 } from '@skerry/base';
 
 export function writeOptionalBytes(writer: ByteWriter, value: Uint8Array | null): void {

@@ -1,4 +1,12 @@
-import { ByteReader, ByteWriter, DecodeError, replicaId, type NodeId, type RegionId, type ReplicaId } from '@skerry/base';
+import {
+  ByteReader,
+  ByteWriter,
+  DecodeError,
+  replicaId,
+  type NodeId,
+  type RegionId,
+  type ReplicaId,
+} from '@skerry/base';
 import { CausalContext, decodeStamp, encodeStamp, stampZero, type Stamp } from '@skerry/crdt';
 import { decodeConfigState, encodeConfigState, type ConfigState } from '@skerry/raft';
 import { readNode, readRegion } from './fields.ts';
@@ -63,10 +71,28 @@ export interface Reseeding {
 
 export function emptyHeader(config: ConfigState, applied: number, term: number): StateHeader {
   return {
-    applied, term, config, clusterMs: 0, clock: stampZero, context: CausalContext.empty(), clampFloors: new Map(),
-    sessionHorizonMs: 0, sessionQuorumlessHorizonMs: 0, receipts: { first: 0, next: 0 }, conflicts: { first: 0, next: 0 },
-    feedFirst: applied + 1, admitted: new Map(), origin: replicaId(0), lastDot: 0, origins: new Map(), regions: new Map(),
-    replicaRegions: new Map(), collected: stampZero, reseeding: null, reseededFor: stampZero, exchangedTombstones: 0,
+    applied,
+    term,
+    config,
+    clusterMs: 0,
+    clock: stampZero,
+    context: CausalContext.empty(),
+    clampFloors: new Map(),
+    sessionHorizonMs: 0,
+    sessionQuorumlessHorizonMs: 0,
+    receipts: { first: 0, next: 0 },
+    conflicts: { first: 0, next: 0 },
+    feedFirst: applied + 1,
+    admitted: new Map(),
+    origin: replicaId(0),
+    lastDot: 0,
+    origins: new Map(),
+    regions: new Map(),
+    replicaRegions: new Map(),
+    collected: stampZero,
+    reseeding: null,
+    reseededFor: stampZero,
+    exchangedTombstones: 0,
   };
 }
 
@@ -129,7 +155,13 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
   const lastDot = reader.varint();
   const origins = new Map<ReplicaId, OriginState>();
   for (let left = reader.count(); left > 0; left--) {
-    origins.set(replicaId(reader.u48()), { region: readRegion(reader), applied: reader.varint(), first: reader.varint(), bytes: reader.varint(), offered: reader.varint() });
+    origins.set(replicaId(reader.u48()), {
+      region: readRegion(reader),
+      applied: reader.varint(),
+      first: reader.varint(),
+      bytes: reader.varint(),
+      offered: reader.varint(),
+    });
   }
   const regions = new Map<RegionId, RegionRecord>();
   for (let left = reader.count(); left > 0; left--) {
@@ -140,11 +172,38 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
   for (let left = reader.count(); left > 0; left--) replicaRegions.set(replicaId(reader.u48()), readRegion(reader));
   const collected = decodeStamp(reader);
   const exchangedTombstones = reader.varint();
-  const reseeding = reader.bool() ? { from: readRegion(reader), ended: replicaId(reader.u48()), until: reader.varint(), outSince: decodeStamp(reader) } : null;
+  const reseeding = reader.bool()
+    ? {
+        from: readRegion(reader),
+        ended: replicaId(reader.u48()),
+        until: reader.varint(),
+        outSince: decodeStamp(reader),
+      }
+    : null;
   const reseededFor = decodeStamp(reader);
   reader.end();
   return {
-    applied, term, config, clusterMs, clock, context, clampFloors, sessionHorizonMs, sessionQuorumlessHorizonMs, receipts,
-    conflicts, feedFirst, admitted, origin, lastDot, origins, regions, replicaRegions, collected, reseeding, reseededFor, exchangedTombstones,
+    applied,
+    term,
+    config,
+    clusterMs,
+    clock,
+    context,
+    clampFloors,
+    sessionHorizonMs,
+    sessionQuorumlessHorizonMs,
+    receipts,
+    conflicts,
+    feedFirst,
+    admitted,
+    origin,
+    lastDot,
+    origins,
+    regions,
+    replicaRegions,
+    collected,
+    reseeding,
+    reseededFor,
+    exchangedTombstones,
   };
 }

@@ -25,7 +25,21 @@ class Memory implements StorageReader {
 
 function recordOf(text: string): KeyRecord {
   const stamp = { wallMs: 1, counter: 0, replica: replicaId(1) };
-  return { value: { parts: [{ type: 'register', stamp, dot: { replica: replicaId(1), sequence: 1 }, value: utf8Encode(text), replaces: null }] }, lease: null, given: null };
+  return {
+    value: {
+      parts: [
+        {
+          type: 'register',
+          stamp,
+          dot: { replica: replicaId(1), sequence: 1 },
+          value: utf8Encode(text),
+          replaces: null,
+        },
+      ],
+    },
+    lease: null,
+    given: null,
+  };
 }
 
 function textOf(record: KeyRecord | null): string | null {

@@ -47,7 +47,9 @@ export class Leases {
 
   keysOf(lease: string): string[] {
     const from = this.#keys.leaseKeysFrom(lease);
-    return Array.from(this.#store.scan({ from, to: this.#keys.leaseKeysTo(lease) }), ({ key }) => key.slice(from.length));
+    return Array.from(this.#store.scan({ from, to: this.#keys.leaseKeysTo(lease) }), ({ key }) =>
+      key.slice(from.length),
+    );
   }
 
   /** Removes the lease itself; the caller deletes its keys first. */

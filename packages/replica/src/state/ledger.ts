@@ -22,7 +22,14 @@ export interface ConflictRecord {
   readonly clusterMs: number;
 }
 
-const reasons = ['superseded', 'overwrote', 'rejected', 'otherType', 'siblingLimit', 'documentDeleted'] as const satisfies readonly ConflictEntry['reason'][];
+const reasons = [
+  'superseded',
+  'overwrote',
+  'rejected',
+  'otherType',
+  'siblingLimit',
+  'documentDeleted',
+] as const satisfies readonly ConflictEntry['reason'][];
 
 export function encodeConflict(record: ConflictRecord): Uint8Array {
   const writer = new ByteWriter(192);
@@ -51,7 +58,16 @@ export function decodeConflict(bytes: Uint8Array): ConflictRecord {
   const winnerRegion = reader.bool() ? readRegion(reader) : null;
   const loser = decodeValue(reader);
   return {
-    timeMs, clusterMs, reason, key, loserStamp, winnerStamp, loserRegion, winnerRegion, loser, winner: reader.bool() ? decodeValue(reader) : null,
+    timeMs,
+    clusterMs,
+    reason,
+    key,
+    loserStamp,
+    winnerStamp,
+    loserRegion,
+    winnerRegion,
+    loser,
+    winner: reader.bool() ? decodeValue(reader) : null,
   };
 }
 

@@ -18,7 +18,9 @@ export class Members {
   }
 
   all(): MemberRecord[] {
-    return Array.from(this.#store.scan(this.#keys.range('n')), ({ value }) => decodeMember(new ByteReader(value.slice())));
+    return Array.from(this.#store.scan(this.#keys.range('n')), ({ value }) =>
+      decodeMember(new ByteReader(value.slice())),
+    );
   }
 
   find(node: NodeId): MemberRecord | null {
@@ -42,7 +44,11 @@ export class Members {
   set(member: MemberRecord): boolean {
     const known = this.find(member.node);
     const replica = member.replica ?? known?.replica ?? null;
-    return this.#put(known, { ...member, replica, announced: known !== null && known.announced && known.replica === replica });
+    return this.#put(known, {
+      ...member,
+      replica,
+      announced: known !== null && known.announced && known.replica === replica,
+    });
   }
 
   remove(node: NodeId): boolean {
@@ -52,7 +58,11 @@ export class Members {
   }
 
   #put(known: MemberRecord | null, member: MemberRecord): boolean {
-    if (known !== null && (Object.keys(member) as (keyof MemberRecord)[]).every((field) => known[field] === member[field])) return false;
+    if (
+      known !== null &&
+      (Object.keys(member) as (keyof MemberRecord)[]).every((field) => known[field] === member[field])
+    )
+      return false;
     const writer = new ByteWriter();
     encodeMember(writer, member);
     this.#store.defer(this.#keys.member(member.node), writer.finish());

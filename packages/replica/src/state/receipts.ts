@@ -25,7 +25,11 @@ export class Receipts {
   readonly #numbers: { first: number; next: number };
   readonly #copies: Copies;
 
-  constructor(keys: StateKeys, store: StagedStore, { numbers, copies }: { numbers: { first: number; next: number }; copies: Copies }) {
+  constructor(
+    keys: StateKeys,
+    store: StagedStore,
+    { numbers, copies }: { numbers: { first: number; next: number }; copies: Copies },
+  ) {
     this.#keys = keys;
     this.#store = store;
     this.#numbers = numbers;

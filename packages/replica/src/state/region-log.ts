@@ -43,13 +43,17 @@ export class RegionLog {
   /** Entries from `from` on, at least one if there is one, else at most about `bytesMax`. The caller knows that `from` is kept. */
   read(origin: ReplicaId, from: number, bytesMax: number): Uint8Array[] {
     const tail = this.#tails.get(origin);
-    if (tail !== undefined && tail.records[0] !== undefined && from >= tail.records[0].first) return readTail(tail, from, bytesMax);
+    if (tail !== undefined && tail.records[0] !== undefined && from >= tail.records[0].first)
+      return readTail(tail, from, bytesMax);
     const start = this.#recordOf(origin, from);
     const found: Uint8Array[] = [];
     if (start === null) return found;
     let bytes = 0;
     let expected = start;
-    for (const { key, value } of this.#store.scan({ from: this.#keys.regionLog(origin, start), to: this.#keys.regionLogEnd(origin) })) {
+    for (const { key, value } of this.#store.scan({
+      from: this.#keys.regionLog(origin, start),
+      to: this.#keys.regionLogEnd(origin),
+    })) {
       if (sequenceOf(key) !== expected) break;
       for (const entry of decodeEntryList(value.slice())) {
         if (expected++ < from) continue;
@@ -65,7 +69,11 @@ export class RegionLog {
   trim(origin: ReplicaId, state: OriginState, until: number, limit: number): void {
     let previous: { key: string; bytes: number } | null = null;
     let left = limit;
-    const range = { from: this.#keys.regionLog(origin, 0), to: this.#keys.regionLog(origin, until + 1), limit: limit + 1 };
+    const range = {
+      from: this.#keys.regionLog(origin, 0),
+      to: this.#keys.regionLog(origin, until + 1),
+      limit: limit + 1,
+    };
     for (const { key, value } of this.#store.scan(range)) {
       const sequence = sequenceOf(key);
       // A record goes once the next one starts at or below `until`: then all of its entries lie below.
@@ -86,7 +94,9 @@ export class RegionLog {
   /** Drops all entries of an origin. */
   clear(origin: ReplicaId): void {
     this.#tails.delete(origin);
-    for (const { key } of [...this.#store.scan({ from: this.#keys.regionLog(origin, 0), to: this.#keys.regionLogEnd(origin) })]) {
+    for (const { key } of [
+      ...this.#store.scan({ from: this.#keys.regionLog(origin, 0), to: this.#keys.regionLogEnd(origin) }),
+    ]) {
       this.#store.deferDelete(key);
     }
   }
@@ -101,12 +111,18 @@ export class RegionLog {
     tail.bytes += appended.record.length;
     if (tail.bytes <= 2 * tailBytes) return;
     let drop = 0;
-    while (tail.bytes > tailBytes && drop < tail.records.length - 1) tail.bytes -= (tail.records[drop++] as TailRecord).record.length;
+    while (tail.bytes > tailBytes && drop < tail.records.length - 1)
+      tail.bytes -= (tail.records[drop++] as TailRecord).record.length;
     tail.records.splice(0, drop);
   }
 
   #recordOf(origin: ReplicaId, sequence: number): number | null {
-    const range = { from: this.#keys.regionLog(origin, 0), to: this.#keys.regionLog(origin, sequence + 1), limit: 1, reverse: true };
+    const range = {
+      from: this.#keys.regionLog(origin, 0),
+      to: this.#keys.regionLog(origin, sequence + 1),
+      limit: 1,
+      reverse: true,
+    };
     for (const { key } of this.#store.scan(range)) return sequenceOf(key);
     return null;
   }

@@ -74,7 +74,8 @@ export function decodePositions(reader: ByteReader): Map<ReplicaId, number> {
 
 export function encodeRegionNodes(writer: ByteWriter, nodes: RegionDirectoryEntry['nodes']): void {
   writer.varint(nodes.length);
-  for (const { node, peerUrl, clientUrl, adminUrl } of nodes) writer.text(node).text(peerUrl).text(clientUrl).text(adminUrl);
+  for (const { node, peerUrl, clientUrl, adminUrl } of nodes)
+    writer.text(node).text(peerUrl).text(clientUrl).text(adminUrl);
 }
 
 export function decodeRegionNodes(reader: ByteReader): RegionDirectoryEntry['nodes'] {

@@ -18,7 +18,17 @@ export class Regions {
   readonly #region: RegionId;
   readonly #isFirst: boolean;
 
-  constructor({ header, values, region, partition }: { header: StateHeader; values: Values; region: RegionId; partition: PartitionId }) {
+  constructor({
+    header,
+    values,
+    region,
+    partition,
+  }: {
+    header: StateHeader;
+    values: Values;
+    region: RegionId;
+    partition: PartitionId;
+  }) {
     this.#isFirst = partition === 0;
     this.#header = header;
     this.#values = values;
@@ -86,8 +96,13 @@ export class Regions {
     const at = changedAt ?? stampAfter(header.clock, 0, header.origin);
     header.clock = stampMax(header.clock, at);
     header.regions.set(region, {
-      region, urls: urls.length > 0 ? urls : (known?.urls ?? []), nodes: nodes ?? known?.nodes ?? [], evicted, changedAt: at,
-      outSince: evicted ? at : (known?.outSince ?? null), report: evicted ? withoutPositions(known?.report ?? null) : (known?.report ?? null),
+      region,
+      urls: urls.length > 0 ? urls : (known?.urls ?? []),
+      nodes: nodes ?? known?.nodes ?? [],
+      evicted,
+      changedAt: at,
+      outSince: evicted ? at : (known?.outSince ?? null),
+      report: evicted ? withoutPositions(known?.report ?? null) : (known?.report ?? null),
     });
     this.#trim([]);
     return true;
@@ -121,7 +136,8 @@ export class Regions {
       // still held its dots would make removals of them, in all regions.
       header.context = context.clone();
       // What the others told counted on this region having applied all that they had written.
-      for (const known of [...header.regions.values()]) header.regions.set(known.region, { ...known, report: withoutPositions(known.report) });
+      for (const known of [...header.regions.values()])
+        header.regions.set(known.region, { ...known, report: withoutPositions(known.report) });
       for (const { origin, region, applied } of origins) {
         if (origin === header.origin) continue;
         header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0 });
@@ -142,10 +158,16 @@ export class Regions {
   /** The region has the state of this one or of another that evicted it at `outSince`: it counts again. */
   reseeded({ region, outSince }: Extract<Command, { kind: 'reseeded' }>): boolean {
     const known = this.#header.regions.get(region);
-    if (known?.outSince === undefined || known.outSince === null || compareStamps(outSince, known.outSince) < 0) return false;
+    if (known?.outSince === undefined || known.outSince === null || compareStamps(outSince, known.outSince) < 0)
+      return false;
     const changedAt = stampAfter(stampMax(this.#header.clock, known.changedAt), 0, this.#header.origin);
     // Partition 0 tells the others and the other regions; it alone has the last word.
-    this.#header.regions.set(region, { ...known, outSince: null, evicted: false, ...(this.#isFirst ? { changedAt } : {}) });
+    this.#header.regions.set(region, {
+      ...known,
+      outSince: null,
+      evicted: false,
+      ...(this.#isFirst ? { changedAt } : {}),
+    });
     return true;
   }
 
@@ -192,9 +214,13 @@ export class Regions {
   /** What every region has applied, and had applied before it wrote anything that this region lacks. */
   stable(): Positions {
     const regions = this.active();
-    return new Map(Array.from(this.#header.origins, ([origin, { applied }]) => [
-      origin, Math.min(applied, ...regions.map(({ report }) => report?.positions.get(origin) ?? 0)),
-    ] as const));
+    return new Map(
+      Array.from(
+        this.#header.origins,
+        ([origin, { applied }]) =>
+          [origin, Math.min(applied, ...regions.map(({ report }) => report?.positions.get(origin) ?? 0))] as const,
+      ),
+    );
   }
 
   collectTombstones(keepMs: number, limit: number): void {
@@ -204,7 +230,9 @@ export class Regions {
 
   /** True if {@link retain} would drop entries that every region has. */
   canTrim(): boolean {
-    return Array.from(this.#header.origins).some(([origin, state]) => state.bytes > 0 && this.#acknowledged(origin, state) > state.first);
+    return Array.from(this.#header.origins).some(
+      ([origin, state]) => state.bytes > 0 && this.#acknowledged(origin, state) > state.first,
+    );
   }
 
   /** The region has begun another log since, or is out: tombstones do not wait for what is still under way of this one. */
@@ -237,6 +265,7 @@ function withoutPositions(report: RegionReport | null): RegionReport | null {
 function laterOf(known: RegionReport | null, report: RegionReport): RegionReport {
   if (known === null || known.origin !== report.origin) return report;
   const positions = new Map(known.positions);
-  for (const [origin, sequence] of report.positions) positions.set(origin, Math.max(sequence, positions.get(origin) ?? 0));
+  for (const [origin, sequence] of report.positions)
+    positions.set(origin, Math.max(sequence, positions.get(origin) ?? 0));
   return { ...report, positions };
 }

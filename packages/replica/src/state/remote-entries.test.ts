@@ -15,7 +15,9 @@ const origin = replicaId(77);
 /** Entry `n` of the other region's log: adds 1 to a counter, under a dot of its own. */
 function entry(n: number): Uint8Array {
   const op: Operation = {
-    dot: { replica: origin, sequence: n }, stamp: { wallMs: 1_000 + n, counter: 0, replica: origin }, body: { type: 'counter', action: 'add', amount: 1n },
+    dot: { replica: origin, sequence: n },
+    stamp: { wallMs: 1_000 + n, counter: 0, replica: origin },
+    body: { type: 'counter', action: 'add', amount: 1n },
   };
   return encodeRegionEntry({ effects: [{ key: `k${n}`, op }], settled: [] });
 }
@@ -26,12 +28,24 @@ class Machine {
 
   constructor() {
     const initial = { config: simpleConfig([nodeId('n1')]), applied: 1, term: 1 };
-    this.state = new StateMachine(new StagedStore(new MemoryStorage()), { region: regionId('r1'), partition: partitionId(0), generation: 0, initial });
+    this.state = new StateMachine(new StagedStore(new MemoryStorage()), {
+      region: regionId('r1'),
+      partition: partitionId(0),
+      generation: 0,
+      initial,
+    });
     this.apply({ kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: false, changedAt: null });
   }
 
   apply(...commands: Command[]): AppliedBatch {
-    const batch: Batch = { wallMs: 1_000, clampMs: 1_500, clusterMs: 0, replica: replicaId(1), valueBytesMax: 1_000_000, commands };
+    const batch: Batch = {
+      wallMs: 1_000,
+      clampMs: 1_500,
+      clusterMs: 0,
+      replica: replicaId(1),
+      valueBytesMax: 1_000_000,
+      commands,
+    };
     return this.state.apply(++this.#index, 1, batch);
   }
 
@@ -44,7 +58,7 @@ class Machine {
   }
 }
 
-describe('entries of another region\'s log, and what is written for them (I7, I10)', () => {
+describe("entries of another region's log, and what is written for them (I7, I10)", () => {
   it('are applied in order from the position that the state has', () => {
     const machine = new Machine();
     expect(machine.remote(1, 1, 2).changes.map(({ key }) => key)).toEqual(['k1', 'k2']);
@@ -71,9 +85,21 @@ describe('entries of another region\'s log, and what is written for them (I7, I1
 
   it('are not taken from a region that nobody knows, nor as the own log', () => {
     const machine = new Machine();
-    const foreign = machine.apply({ kind: 'remote', region: regionId('r9'), origin: replicaId(99), first: 1, entries: [entry(1)] });
+    const foreign = machine.apply({
+      kind: 'remote',
+      region: regionId('r9'),
+      origin: replicaId(99),
+      first: 1,
+      entries: [entry(1)],
+    });
     expect(foreign.changes).toEqual([]);
-    const own = machine.apply({ kind: 'remote', region: abroad, origin: machine.state.header.origin, first: 1, entries: [entry(1)] });
+    const own = machine.apply({
+      kind: 'remote',
+      region: abroad,
+      origin: machine.state.header.origin,
+      first: 1,
+      entries: [entry(1)],
+    });
     expect(own.changes).toEqual([]);
     expect(machine.state.read('k1')).toBeNull();
   });
@@ -81,13 +107,28 @@ describe('entries of another region\'s log, and what is written for them (I7, I1
   it('sends abroad of a promoted write that lost only that it is settled: the tombstone it lost to may be gone there', () => {
     const machine = new Machine();
     const id = (sequence: number): CommandId => ({ client: clientId('0'.repeat(32)), sequence, answeredBelow: 0 });
-    machine.apply({ kind: 'set', id: id(1), key: 'k', value: utf8Encode('1'), lease: null }, { kind: 'delete', id: id(2), key: 'k' });
+    machine.apply(
+      { kind: 'set', id: id(1), key: 'k', value: utf8Encode('1'), lease: null },
+      { kind: 'delete', id: id(2), key: 'k' },
+    );
     const dot = { replica: replicaId(5), sequence: 1 };
-    const op: Operation = { dot, stamp: { wallMs: 10, counter: 0, replica: replicaId(5) }, body: { type: 'register', value: utf8Encode('older'), replaces: null } };
-    machine.apply({ kind: 'promote', id: { ...id(1), client: clientId('1'.repeat(32)) }, write: { key: 'k', op, base: null } });
+    const op: Operation = {
+      dot,
+      stamp: { wallMs: 10, counter: 0, replica: replicaId(5) },
+      body: { type: 'register', value: utf8Encode('older'), replaces: null },
+    };
+    machine.apply({
+      kind: 'promote',
+      id: { ...id(1), client: clientId('1'.repeat(32)) },
+      write: { key: 'k', op, base: null },
+    });
     const { origin: own } = machine.state.header;
     const log = machine.state.values.log.read(own, 1, 10_000).map(decodeRegionEntry);
-    expect(log.map(({ effects, settled }) => [effects.length, settled])).toEqual([[1, []], [1, []], [0, [dot]]]);
+    expect(log.map(({ effects, settled }) => [effects.length, settled])).toEqual([
+      [1, []],
+      [1, []],
+      [0, [dot]],
+    ]);
     expect(machine.state.receipts.find(dot)).toMatchObject({ state: 'superseded' });
   });
 
@@ -95,22 +136,32 @@ describe('entries of another region\'s log, and what is written for them (I7, I1
     const machine = new Machine();
     const id = { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 };
     const promoted = { replica: replicaId(5), sequence: 1 };
-    const op: Operation = { dot: promoted, stamp: { wallMs: 10, counter: 0, replica: replicaId(5) }, body: { type: 'counter', action: 'add', amount: 3n } };
+    const op: Operation = {
+      dot: promoted,
+      stamp: { wallMs: 10, counter: 0, replica: replicaId(5) },
+      body: { type: 'counter', action: 'add', amount: 3n },
+    };
     machine.apply({ kind: 'set', id, key: 'k', value: utf8Encode('1'), lease: null });
     machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } });
     machine.remote(1, 1);
     const { context, origin: own } = machine.state.header;
-    for (const dot of [promoted, { replica: own, sequence: 1 }, { replica: origin, sequence: 1 }]) expect(context.has(dot)).toBe(true);
+    for (const dot of [promoted, { replica: own, sequence: 1 }, { replica: origin, sequence: 1 }])
+      expect(context.has(dot)).toBe(true);
     // I7: the same dot from another session changes nothing.
-    const again = machine.apply({ kind: 'promote', id: { ...id, client: clientId('2'.repeat(32)) }, write: { key: 'n', op, base: null } });
+    const again = machine.apply({
+      kind: 'promote',
+      id: { ...id, client: clientId('2'.repeat(32)) },
+      write: { key: 'n', op, base: null },
+    });
     expect(again.changes).toEqual([]);
   });
 
-  it('clamps the stamp of a promoted write to what the leader\'s clock allows', () => {
+  it("clamps the stamp of a promoted write to what the leader's clock allows", () => {
     const machine = new Machine();
     const id = { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 };
     const op: Operation = {
-      dot: { replica: replicaId(5), sequence: 1 }, stamp: { wallMs: 9_000_000, counter: 0, replica: replicaId(5) },
+      dot: { replica: replicaId(5), sequence: 1 },
+      stamp: { wallMs: 9_000_000, counter: 0, replica: replicaId(5) },
       body: { type: 'register', value: utf8Encode('future'), replaces: null },
     };
     const { changes } = machine.apply({ kind: 'promote', id, write: { key: 'k', op, base: null } });
@@ -122,39 +173,66 @@ describe('entries of another region\'s log, and what is written for them (I7, I1
     const third = regionId('r3');
     machine.apply({ kind: 'regionSet', region: third, urls: [], nodes: null, evicted: false, changedAt: null });
     const op: Operation = {
-      dot: { replica: origin, sequence: 1 }, stamp: { wallMs: 900, counter: 0, replica: origin }, body: { type: 'register', value: utf8Encode('late'), replaces: null },
+      dot: { replica: origin, sequence: 1 },
+      stamp: { wallMs: 900, counter: 0, replica: origin },
+      body: { type: 'register', value: utf8Encode('late'), replaces: null },
     };
     const bytes = encodeRegionEntry({ effects: [{ key: 'k', op }], settled: [] });
     machine.apply({ kind: 'remote', region: third, origin: replicaId(78), first: 1, entries: [bytes] });
-    machine.apply({ kind: 'delete', id: { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 }, key: 'k' });
+    machine.apply({
+      kind: 'delete',
+      id: { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 },
+      key: 'k',
+    });
     machine.apply({ kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: true, changedAt: null });
     const before = machine.state.regions.applied(machine.state.header.origin);
     const { changes, conflicts } = machine.apply({ kind: 'offer', region: abroad, origin, first: 1, entries: [bytes] });
     expect([changes, conflicts]).toEqual([[], []]);
     expect(machine.state.regions.applied(machine.state.header.origin)).toBe(before);
     expect(machine.state.regions.taken(origin)).toBe(1);
-    const fresh = encodeRegionEntry({ effects: [{ key: 'j', op: { ...op, dot: { replica: origin, sequence: 2 } } }], settled: [] });
-    expect(machine.apply({ kind: 'offer', region: abroad, origin, first: 2, entries: [fresh] }).changes.map(({ key }) => key)).toEqual(['j']);
+    const fresh = encodeRegionEntry({
+      effects: [{ key: 'j', op: { ...op, dot: { replica: origin, sequence: 2 } } }],
+      settled: [],
+    });
+    expect(
+      machine
+        .apply({ kind: 'offer', region: abroad, origin, first: 2, entries: [fresh] })
+        .changes.map(({ key }) => key),
+    ).toEqual(['j']);
   });
 
   it('writes nothing while its state is being replaced: consistent calls are not applied, quorum-less ones stay pending', () => {
     const machine = new Machine();
     const id = { client: clientId('0'.repeat(32)), sequence: 1, answeredBelow: 0 };
     const { header } = machine.state;
-    machine.apply({ kind: 'reseed', from: abroad, ended: header.origin, outSince: { wallMs: 1, counter: 0, replica: origin } });
+    machine.apply({
+      kind: 'reseed',
+      from: abroad,
+      ended: header.origin,
+      outSince: { wallMs: 1, counter: 0, replica: origin },
+    });
     const { results } = machine.apply({ kind: 'set', id, key: 'k', value: utf8Encode('1'), lease: null });
     expect(results).toMatchObject([{ result: { kind: 'notApplied' } }]);
-    const op: Operation = { dot: { replica: replicaId(5), sequence: 1 }, stamp: { wallMs: 10, counter: 0, replica: replicaId(5) }, body: { type: 'counter', action: 'add', amount: 3n } };
-    expect(machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).settled).toEqual([]);
+    const op: Operation = {
+      dot: { replica: replicaId(5), sequence: 1 },
+      stamp: { wallMs: 10, counter: 0, replica: replicaId(5) },
+      body: { type: 'counter', action: 'add', amount: 3n },
+    };
+    expect(
+      machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).settled,
+    ).toEqual([]);
     expect([machine.state.read('k'), machine.state.read('n'), header.context.has(op.dot)]).toEqual([null, null, false]);
     machine.apply({ kind: 'adopt', origins: [], context: CausalContext.empty(), collected: stampZero, replaces: true });
-    expect(machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).changes).toHaveLength(1);
+    expect(
+      machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).changes,
+    ).toHaveLength(1);
   });
 
   it('tell of stamps that lie further in the future than clocks may differ, and are applied all the same', () => {
     const machine = new Machine();
     const op: Operation = {
-      dot: { replica: origin, sequence: 1 }, stamp: { wallMs: 1_000_000, counter: 0, replica: origin },
+      dot: { replica: origin, sequence: 1 },
+      stamp: { wallMs: 1_000_000, counter: 0, replica: origin },
       body: { type: 'register', value: utf8Encode('future'), replaces: null },
     };
     const bytes = encodeRegionEntry({ effects: [{ key: 'k', op }], settled: [] });
@@ -167,17 +245,42 @@ describe('entries of another region\'s log, and what is written for them (I7, I1
 describe('the log of a region that has just learned of another one', () => {
   it('begins with what was written after that, also within one batch', () => {
     const initial = { config: simpleConfig([nodeId('n1')]), applied: 1, term: 1 };
-    const state = new StateMachine(new StagedStore(new MemoryStorage()), { region: regionId('r1'), partition: partitionId(0), generation: 0, initial });
+    const state = new StateMachine(new StagedStore(new MemoryStorage()), {
+      region: regionId('r1'),
+      partition: partitionId(0),
+      generation: 0,
+      initial,
+    });
     const write = (sequence: number): Command => ({
-      kind: 'set', id: { client: clientId('0'.repeat(32)), sequence, answeredBelow: 0 }, key: `k${sequence}`, value: utf8Encode('v'), lease: null,
+      kind: 'set',
+      id: { client: clientId('0'.repeat(32)), sequence, answeredBelow: 0 },
+      key: `k${sequence}`,
+      value: utf8Encode('v'),
+      lease: null,
     });
     const apply = (index: number, ...commands: Command[]): AppliedBatch =>
-      state.apply(index, 1, { wallMs: 1_000, clampMs: 1_500, clusterMs: 0, replica: replicaId(1), valueBytesMax: 1_000_000, commands });
-    apply(2, write(1), write(2), { kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: false, changedAt: null }, write(3), write(4));
+      state.apply(index, 1, {
+        wallMs: 1_000,
+        clampMs: 1_500,
+        clusterMs: 0,
+        replica: replicaId(1),
+        valueBytesMax: 1_000_000,
+        commands,
+      });
+    apply(
+      2,
+      write(1),
+      write(2),
+      { kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: false, changedAt: null },
+      write(3),
+      write(4),
+    );
     apply(3, write(5));
     const own = state.header.origins.get(state.header.origin);
     expect(own).toMatchObject({ applied: 5, first: 3 });
-    const keys = state.values.log.read(state.header.origin, 3, 10_000).map((bytes) => decodeRegionEntry(bytes).effects[0]?.key);
+    const keys = state.values.log
+      .read(state.header.origin, 3, 10_000)
+      .map((bytes) => decodeRegionEntry(bytes).effects[0]?.key);
     expect(keys).toEqual(['k3', 'k4', 'k5']);
   });
 });

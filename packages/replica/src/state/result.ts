@@ -1,6 +1,14 @@
 import { ByteReader, ByteWriter, DecodeError, unreachable } from '@skerry/base';
 import {
-  decodeDot, decodeStamp, decodeValue, encodeDot, encodeStamp, encodeValue, type Dot, type Stamp, type Value,
+  decodeDot,
+  decodeStamp,
+  decodeValue,
+  encodeDot,
+  encodeStamp,
+  encodeValue,
+  type Dot,
+  type Stamp,
+  type Value,
 } from '@skerry/crdt';
 import type { ReplicaErrorCode } from '../requests.ts';
 import { readList, readOptionalBytes, writeOptionalBytes } from './fields.ts';
@@ -26,8 +34,18 @@ export interface TxnResult {
   readonly stamp: Stamp | null;
 }
 
-export type CommandErrorCode = Extract<ReplicaErrorCode, 'LEASE_NOT_FOUND' | 'LEASE_EXISTS' | 'WRONG_TYPE' | 'SESSION_EXPIRED' | 'SEQUENCE_ANSWERED' | 'LIMIT_EXCEEDED'>;
-const errorCodes: readonly CommandErrorCode[] = ['LEASE_NOT_FOUND', 'LEASE_EXISTS', 'WRONG_TYPE', 'SESSION_EXPIRED', 'SEQUENCE_ANSWERED', 'LIMIT_EXCEEDED'];
+export type CommandErrorCode = Extract<
+  ReplicaErrorCode,
+  'LEASE_NOT_FOUND' | 'LEASE_EXISTS' | 'WRONG_TYPE' | 'SESSION_EXPIRED' | 'SEQUENCE_ANSWERED' | 'LIMIT_EXCEEDED'
+>;
+const errorCodes: readonly CommandErrorCode[] = [
+  'LEASE_NOT_FOUND',
+  'LEASE_EXISTS',
+  'WRONG_TYPE',
+  'SESSION_EXPIRED',
+  'SEQUENCE_ANSWERED',
+  'LIMIT_EXCEEDED',
+];
 
 const kinds = ['applied', 'refused', 'txn', 'lease', 'notApplied', 'error', 'promoted', 'updated'] as const;
 

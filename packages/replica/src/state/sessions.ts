@@ -63,7 +63,15 @@ export class Sessions {
     const session: Session = {
       // Cluster time goes back by what was not yet in the log when all nodes restart. Were a session that was born before
       // forgotten before its birth, it would be taken for new.
-      lastActiveMs: Math.max(clusterMs, sessionBirthMs(client)), quorumless: false, answeredBelow: 1, done: new IntervalSet(), promoted: new IntervalSet(), superseded: new IntervalSet(), revived, results: new Map(), dirty: false,
+      lastActiveMs: Math.max(clusterMs, sessionBirthMs(client)),
+      quorumless: false,
+      answeredBelow: 1,
+      done: new IntervalSet(),
+      promoted: new IntervalSet(),
+      superseded: new IntervalSet(),
+      revived,
+      results: new Map(),
+      dirty: false,
     };
     this.#store.defer(this.#activeKey(client, session), new Uint8Array(0));
     this.#cached.set(client, session);
@@ -72,7 +80,11 @@ export class Sessions {
   }
 
   /** A command of this client was applied at `clusterMs`. */
-  touch(client: ClientId, session: Session, { clusterMs, answeredBelow }: { clusterMs: number; answeredBelow: number }): void {
+  touch(
+    client: ClientId,
+    session: Session,
+    { clusterMs, answeredBelow }: { clusterMs: number; answeredBelow: number },
+  ): void {
     if (clusterMs >= session.lastActiveMs + activeStepMs) {
       this.#store.deferDelete(this.#activeKey(client, session));
       session.lastActiveMs = clusterMs;
@@ -112,7 +124,11 @@ export class Sessions {
   isAnyIdle(horizonMs: number, quorumlessHorizonMs: number): boolean {
     const ranges = [
       { from: this.#keys.range('x').from, to: this.#keys.sessionActive(Math.max(0, horizonMs), ''), limit: 1 },
-      { from: this.#keys.range('z').from, to: this.#keys.sessionActiveQuorumless(Math.max(0, quorumlessHorizonMs), ''), limit: 1 },
+      {
+        from: this.#keys.range('z').from,
+        to: this.#keys.sessionActiveQuorumless(Math.max(0, quorumlessHorizonMs), ''),
+        limit: 1,
+      },
     ];
     return ranges.some((range) => {
       for (const _ of this.#store.scan(range)) return true;
@@ -157,7 +173,9 @@ export class Sessions {
   }
 
   #activeKey(client: ClientId, { quorumless, lastActiveMs }: Session): string {
-    return quorumless ? this.#keys.sessionActiveQuorumless(lastActiveMs, client) : this.#keys.sessionActive(lastActiveMs, client);
+    return quorumless
+      ? this.#keys.sessionActiveQuorumless(lastActiveMs, client)
+      : this.#keys.sessionActive(lastActiveMs, client);
   }
 
   #markDirty(client: ClientId, session: Session): void {
@@ -190,5 +208,15 @@ function decodeSession(bytes: Uint8Array): Session {
   const done = IntervalSet.decode(reader);
   const promoted = IntervalSet.decode(reader);
   const superseded = IntervalSet.decode(reader);
-  return { lastActiveMs, quorumless, revived, answeredBelow, done, promoted, superseded, results: new Map(), dirty: false };
+  return {
+    lastActiveMs,
+    quorumless,
+    revived,
+    answeredBelow,
+    done,
+    promoted,
+    superseded,
+    results: new Map(),
+    dirty: false,
+  };
 }

@@ -1,6 +1,15 @@
 import { assert, equalBytes, type NodeId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import {
-  isTombstone, registerValue, stampFromText, stampToText, valueStamp, valueType, type Dot, type Stamp, type Value, type ValueType,
+  isTombstone,
+  registerValue,
+  stampFromText,
+  stampToText,
+  valueStamp,
+  valueType,
+  type Dot,
+  type Stamp,
+  type Value,
+  type ValueType,
 } from '@skerry/crdt';
 import type { ConfigState } from '@skerry/raft';
 import { stateKeys, type StateKeys } from '../keys.ts';
@@ -21,7 +30,8 @@ import { Receipts } from './receipts.ts';
 import { Regions } from './regions.ts';
 import type { CommandResult, TxnResult } from './result.ts';
 import { sessionBirthMs, Sessions, type Session } from './sessions.ts';
-import { Values, type ConflictCount, type WriteEnd } from './values.ts';
+import type { ConflictCount } from './losers.ts';
+import { Values, type WriteEnd } from './values.ts';
 
 /** What applying one log entry came to. */
 export interface AppliedBatch {
@@ -71,7 +81,8 @@ export class StateMachine {
     this.#store = store;
     this.keys = stateKeys(partition, generation);
     const record = store.get(this.keys.header);
-    this.header = record === undefined ? emptyHeader(initial.config, initial.applied, initial.term) : decodeHeader(record);
+    this.header =
+      record === undefined ? emptyHeader(initial.config, initial.applied, initial.term) : decodeHeader(record);
     this.#headerDirty = record === undefined;
     this.sessions = new Sessions(this.keys, store);
     this.leases = new Leases(this.keys, store);
@@ -112,8 +123,14 @@ export class StateMachine {
     const { changes, conflicts, stampsAhead } = this.values.end();
     if (changes.length > 0) this.#store.defer(this.keys.feed(index), encodeChanges(changes));
     return {
-      index, results: this.#results, changes, settled: this.#settled, membersChanged: this.#membersChanged,
-      regionsChanged: this.#regionsChanged, conflicts, stampsAhead,
+      index,
+      results: this.#results,
+      changes,
+      settled: this.#settled,
+      membersChanged: this.#membersChanged,
+      regionsChanged: this.#regionsChanged,
+      conflicts,
+      stampsAhead,
     };
   }
 
@@ -135,7 +152,10 @@ export class StateMachine {
   /** Forgets the feed up to and including `index`: watch cursors before it start over. */
   trimFeed(index: number): void {
     if (index < this.header.feedFirst) return;
-    for (const { key } of this.#store.scan({ from: this.keys.feed(this.header.feedFirst), to: this.keys.feed(index + 1) })) {
+    for (const { key } of this.#store.scan({
+      from: this.keys.feed(this.header.feedFirst),
+      to: this.keys.feed(index + 1),
+    })) {
       this.#store.deferDelete(key);
     }
     this.header.feedFirst = index + 1;
@@ -143,7 +163,10 @@ export class StateMachine {
   }
 
   #advance(index: number, term: number): void {
-    assert(index === this.header.applied + 1, 'entries are applied in order, each once', { index, applied: this.header.applied });
+    assert(index === this.header.applied + 1, 'entries are applied in order, each once', {
+      index,
+      applied: this.header.applied,
+    });
     this.header.applied = index;
     this.header.term = term;
     this.#headerDirty = true;
@@ -227,7 +250,8 @@ export class StateMachine {
       case 'fence':
         return { kind: 'notApplied' };
       case 'set':
-        if (command.lease !== null && this.leases.find(command.lease) === null) return { kind: 'error', code: 'LEASE_NOT_FOUND' };
+        if (command.lease !== null && this.leases.find(command.lease) === null)
+          return { kind: 'error', code: 'LEASE_NOT_FOUND' };
         return ended(this.values.write(command.key, { type: 'register', value: command.value }, command.lease));
       case 'delete':
         this.#deleteKey(command.key);
@@ -245,9 +269,12 @@ export class StateMachine {
         const type = valueType(current);
         if (type !== null && type !== 'register') return { kind: 'error', code: 'WRONG_TYPE' };
         const value = registerValue(current);
-        if (!sameValue(value, command.oldValue)) return { kind: 'refused', value, stamp: value === null ? null : stampOf(current) };
-        if (command.lease !== null && this.leases.find(command.lease) === null) return { kind: 'error', code: 'LEASE_NOT_FOUND' };
-        if (command.newValue !== null) return ended(this.values.write(command.key, { type: 'register', value: command.newValue }, command.lease));
+        if (!sameValue(value, command.oldValue))
+          return { kind: 'refused', value, stamp: value === null ? null : stampOf(current) };
+        if (command.lease !== null && this.leases.find(command.lease) === null)
+          return { kind: 'error', code: 'LEASE_NOT_FOUND' };
+        if (command.newValue !== null)
+          return ended(this.values.write(command.key, { type: 'register', value: command.newValue }, command.lease));
         this.#deleteKey(command.key);
         return { kind: 'applied', stamp: null };
       }
@@ -284,11 +311,13 @@ export class StateMachine {
         return { kind: 'error', code: 'LEASE_NOT_FOUND' };
       }
       // It was checked when the request came, against the limit of another node than the one that wrote the entry.
-      if (operation.kind === 'set' && !this.values.hasRoomFor(operation.value)) return { kind: 'error', code: 'LIMIT_EXCEEDED' };
+      if (operation.kind === 'set' && !this.values.hasRoomFor(operation.value))
+        return { kind: 'error', code: 'LIMIT_EXCEEDED' };
       const { key } = operation;
       if (!types.has(key)) types.set(key, valueType(this.read(key)?.value ?? null));
       const type = types.get(key) ?? null;
-      if (operation.kind !== 'delete' && type !== null && type !== 'register') return { kind: 'error', code: 'WRONG_TYPE' };
+      if (operation.kind !== 'delete' && type !== null && type !== 'register')
+        return { kind: 'error', code: 'WRONG_TYPE' };
       types.set(key, operation.kind === 'set' ? 'register' : operation.kind === 'delete' ? null : type);
     }
     return { kind: 'txn', succeeded, results: branch.map((operation) => this.#transactOne(operation)) };
@@ -317,7 +346,8 @@ export class StateMachine {
   #compares(compare: Compare): boolean {
     const current = this.read(compare.key)?.value ?? null;
     // A value of another type equals no register, and is not missing either.
-    if (compare.kind === 'value') return visibleType(current) !== 'other' && sameValue(registerValue(current), compare.equals);
+    if (compare.kind === 'value')
+      return visibleType(current) !== 'other' && sameValue(registerValue(current), compare.equals);
     const version = current !== null && !isTombstone(current) ? stampToText(valueStamp(current)) : '';
     const wanted = compare.version ?? '';
     switch (compare.relation) {
@@ -391,10 +421,17 @@ export class StateMachine {
   }
 
   /** Records of the ledger with lower numbers than `number`, the newest first. */
-  *conflictsBelow(number: number): Generator<{ readonly number: number; readonly record: Uint8Array }, void, undefined> {
+  *conflictsBelow(
+    number: number,
+  ): Generator<{ readonly number: number; readonly record: Uint8Array }, void, undefined> {
     const all = this.keys.range('o');
-    const range = { from: all.from, to: number < this.header.conflicts.next ? this.keys.conflict(number) : all.to, reverse: true };
-    for (const { key, value } of this.#store.scan(range)) yield { number: Number.parseInt(key.slice(-12), 16), record: value };
+    const range = {
+      from: all.from,
+      to: number < this.header.conflicts.next ? this.keys.conflict(number) : all.to,
+      reverse: true,
+    };
+    for (const { key, value } of this.#store.scan(range))
+      yield { number: Number.parseInt(key.slice(-12), 16), record: value };
   }
 
   admittedAs(node: NodeId): ReplicaId | null {
@@ -404,7 +441,24 @@ export class StateMachine {
 
 type WriteCommand = Exclude<
   Command,
-  { kind: 'promote' | 'expire' | 'announce' | 'memberSet' | 'memberRemove' | 'admit' | 'remote' | 'regionSet' | 'retain' | 'mergeValues' | 'adopt' | 'reseed' | 'reseeded' | 'offer' | 'replaceValues' }
+  {
+    kind:
+      | 'promote'
+      | 'expire'
+      | 'announce'
+      | 'memberSet'
+      | 'memberRemove'
+      | 'admit'
+      | 'remote'
+      | 'regionSet'
+      | 'retain'
+      | 'mergeValues'
+      | 'adopt'
+      | 'reseed'
+      | 'reseeded'
+      | 'offer'
+      | 'replaceValues';
+  }
 >;
 
 function ended(end: WriteEnd): CommandResult {

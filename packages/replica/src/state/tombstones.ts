@@ -1,5 +1,14 @@
 import { ByteReader, ByteWriter, replicaId, type ReplicaId } from '@skerry/base';
-import { compareStamps, decodeStamp, encodeStamp, isTombstone, stampMax, valueStamp, type Stamp, type Value } from '@skerry/crdt';
+import {
+  compareStamps,
+  decodeStamp,
+  encodeStamp,
+  isTombstone,
+  stampMax,
+  valueStamp,
+  type Stamp,
+  type Value,
+} from '@skerry/crdt';
 import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
 import type { KeyRecords } from './key-records.ts';
@@ -27,14 +36,22 @@ export class Tombstones {
   }
 
   /** `value` has become a tombstone by entry `sequence` of `origin`, or stayed one. */
-  add(key: string, value: Value, at: { readonly origin: ReplicaId; readonly sequence: number; readonly clusterMs: number }): void {
+  add(
+    key: string,
+    value: Value,
+    at: { readonly origin: ReplicaId; readonly sequence: number; readonly clusterMs: number },
+  ): void {
     const writer = new ByteWriter(24).u48(at.clusterMs);
     encodeStamp(writer, valueStamp(value));
     this.#store.defer(this.#keys.tombstone(at.origin, at.sequence, key), writer.finish());
   }
 
   /** It came by state exchange with a region that had applied `positions`. `number` makes the record unique. */
-  addExchanged(key: string, value: Value, at: { readonly positions: Positions; readonly number: number; readonly clusterMs: number }): void {
+  addExchanged(
+    key: string,
+    value: Value,
+    at: { readonly positions: Positions; readonly number: number; readonly clusterMs: number },
+  ): void {
     const writer = new ByteWriter(48).u48(at.clusterMs);
     encodeStamp(writer, valueStamp(value));
     writer.varint(at.positions.size);
@@ -50,7 +67,9 @@ export class Tombstones {
     let highest: Stamp | null = null;
     for (const origin of [exchanged, ...stable.keys()]) {
       const range = {
-        from: this.#keys.tombstone(origin, 0, ''), to: this.#keys.tombstone(origin, origin === exchanged ? 2 ** 47 : (stable.get(origin) ?? 0) + 1, ''), limit,
+        from: this.#keys.tombstone(origin, 0, ''),
+        to: this.#keys.tombstone(origin, origin === exchanged ? 2 ** 47 : (stable.get(origin) ?? 0) + 1, ''),
+        limit,
       };
       for (const { key: indexKey, value: record } of [...this.#store.scan(range)]) {
         const reader = new ByteReader(record.slice());
@@ -69,7 +88,9 @@ export class Tombstones {
   isAnyDue(stable: Positions, untilMs: number): boolean {
     for (const origin of [exchanged, ...stable.keys()]) {
       const range = {
-        from: this.#keys.tombstone(origin, 0, ''), to: this.#keys.tombstone(origin, origin === exchanged ? 2 ** 47 : (stable.get(origin) ?? 0) + 1, ''), limit: 1,
+        from: this.#keys.tombstone(origin, 0, ''),
+        to: this.#keys.tombstone(origin, origin === exchanged ? 2 ** 47 : (stable.get(origin) ?? 0) + 1, ''),
+        limit: 1,
       };
       for (const { value: record } of this.#store.scan(range)) {
         const reader = new ByteReader(record.slice());

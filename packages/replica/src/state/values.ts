@@ -1,12 +1,33 @@
 import { hashText, replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import {
-  applyOperation, clampStamp, compactValue, compareStamps, decodeValue, equalDots, equalStamps, isTombstone, LimitError,
-  mergeValues, operationDelta, prepareOperation, stampAfter, stampMax, stampZero, valueDigest, valueStamp, valueType, visiblePart, WrongTypeError,
-  defaultLimits, type Discarded, type Operation, type Stamp, type Value, type WriteRequest,
+  applyOperation,
+  clampStamp,
+  compactValue,
+  compareStamps,
+  decodeValue,
+  equalDots,
+  equalStamps,
+  isTombstone,
+  LimitError,
+  mergeValues,
+  prepareOperation,
+  stampAfter,
+  stampMax,
+  stampZero,
+  valueDigest,
+  valueStamp,
+  valueType,
+  visiblePart,
+  WrongTypeError,
+  defaultLimits,
+  type Discarded,
+  type Operation,
+  type Stamp,
+  type Value,
+  type WriteRequest,
 } from '@skerry/crdt';
 import { ByteReader } from '@skerry/base';
 import type { StateKeys } from '../keys.ts';
-import type { ConflictReason } from '../requests.ts';
 import type { StagedStore } from '../staged-store.ts';
 import type { Promotion } from './promotion.ts';
 import { Digests } from './digests.ts';
@@ -15,7 +36,7 @@ import type { StateHeader } from './header.ts';
 import type { KeyRecord } from './key-record.ts';
 import { KeyRecords } from './key-records.ts';
 import type { Leases } from './leases.ts';
-import { encodeConflict, type ConflictRecord } from './ledger.ts';
+import { isOwn, Losers, type ConflictCount } from './losers.ts';
 import type { ReceiptRecord } from './receipts.ts';
 import { encodeRegionEntry, type Effect, type RegionEntry } from './region-entry.ts';
 import { RegionLog } from './region-log.ts';
@@ -30,13 +51,6 @@ export interface Reading {
 }
 
 export type WriteEnd = { readonly stamp: Stamp } | { readonly error: 'WRONG_TYPE' | 'LIMIT_EXCEEDED' };
-
-/** A conflict for the metrics: the ledger has the rest. */
-export interface ConflictCount {
-  readonly reason: ConflictReason;
-  readonly loserRegion: RegionId | null;
-  readonly winnerRegion: RegionId | null;
-}
 
 interface ValuesParts {
   readonly keys: StateKeys;
@@ -63,10 +77,10 @@ export class Values {
   readonly digests: Digests;
   readonly tombstones: Tombstones;
   readonly records: KeyRecords;
+  readonly #losers: Losers;
   readonly #parts: ValuesParts;
   // Collected while one batch is applied.
   #changes: Change[] = [];
-  #conflicts: ConflictCount[] = [];
   #stampsAhead = 0;
   #reading: Reading = { wallMs: 0, clampMs: 0, replica: replicaId(0), valueBytesMax: 0 };
   /** The entries that the commands of this batch have made, encoded, and the one that is being made. */
@@ -77,6 +91,7 @@ export class Values {
 
   constructor(parts: ValuesParts) {
     this.#parts = parts;
+    this.#losers = new Losers(parts);
     this.log = new RegionLog(parts.keys, parts.store);
     this.digests = new Digests(parts.keys, parts.store);
     this.records = new KeyRecords(parts.keys, parts.store);
@@ -91,7 +106,7 @@ export class Values {
   begin(reading: Reading): void {
     this.#reading = reading;
     this.#changes = [];
-    this.#conflicts = [];
+    this.#losers.begin(reading.wallMs);
     this.#stampsAhead = 0;
     this.#entries = [];
     this.#entryCount = 0;
@@ -105,7 +120,8 @@ export class Values {
   /** One command is done: what it came to is one entry of the region log. */
   endCommand(): void {
     if (this.#effects.length === 0 && this.#settled.length === 0) return;
-    if (this.#parts.header.regions.size > 0) this.#entries.push(encodeRegionEntry({ effects: this.#effects, settled: this.#settled }));
+    if (this.#parts.header.regions.size > 0)
+      this.#entries.push(encodeRegionEntry({ effects: this.#effects, settled: this.#settled }));
     this.#entryCount++;
     this.#effects = [];
     this.#settled = [];
@@ -121,7 +137,7 @@ export class Values {
     }
     if (this.#entries.length > 0) this.log.append(this.#parts.header.origin, own, this.#entries);
     own.applied += this.#entries.length;
-    return { changes: this.#changes, conflicts: this.#conflicts, stampsAhead: this.#stampsAhead };
+    return { changes: this.#changes, conflicts: this.#losers.counts, stampsAhead: this.#stampsAhead };
   }
 
   /** A register may hold `value`, by the limit that came with the batch. */
@@ -137,7 +153,8 @@ export class Values {
     let op: Operation | null;
     try {
       op = prepareOperation(current?.value ?? null, request, {
-        dot: { replica: header.origin, sequence: header.lastDot + 1 }, stamp,
+        dot: { replica: header.origin, sequence: header.lastDot + 1 },
+        stamp,
         limits: { ...defaultLimits, valueBytesMax: this.#reading.valueBytesMax },
       });
     } catch (error) {
@@ -148,7 +165,11 @@ export class Values {
     if (op === null) return { stamp: current === null ? stamp : valueStamp(current.value) };
     header.lastDot++;
     this.#effects.push({ key, op });
-    return { stamp: valueStamp(this.#apply(key, op, { current, lease, at: this.#ownPlace(), region: this.#parts.region }).value) };
+    return {
+      stamp: valueStamp(
+        this.#apply(key, op, { current, lease, at: this.#ownPlace(), region: this.#parts.region }).value,
+      ),
+    };
   }
 
   /** DESIGN section 3.3 and 3.4: the final stamp, the merge, and what the receipt says of it. Its dot is new. */
@@ -163,17 +184,25 @@ export class Values {
       header.context.add(dot);
       this.#settled.push(dot);
       if (write.op.body.type === 'delete') return { state: 'promoted', stamp: null, reason: null };
-      this.#discardWrite(write.op, { key, reason: 'superseded', winnerStamp: header.collected });
+      this.#losers.write(write.op, { key, reason: 'superseded', winnerStamp: header.collected });
       return { state: 'superseded', stamp: null, reason: null };
     }
     const op = { ...write.op, stamp };
-    const { value, changed, discarded } = this.#apply(key, op, { current, lease: null, at: this.#ownPlace(), region, given: write.op.stamp });
+    const { value, changed, discarded } = this.#apply(key, op, {
+      current,
+      lease: null,
+      at: this.#ownPlace(),
+      region,
+      given: write.op.stamp,
+    });
     // What lost here changes nothing anywhere, and may meet no tombstone any more elsewhere.
     if (changed) this.#effects.push({ key, op });
     else this.#settled.push(dot);
-    const lost = discarded.some(({ loser, reason }) => reason === 'otherType' ? loser.type === op.body.type : isOwn(loser, op));
+    const lost = discarded.some(({ loser, reason }) =>
+      reason === 'otherType' ? loser.type === op.body.type : isOwn(loser, op),
+    );
     // Its own successor was promoted first and had seen it: no conflict, but its receipt says superseded, so it is kept.
-    if (!changed && !lost) this.#discardWrite(op, { key, reason: 'superseded', winnerStamp: valueStamp(value) });
+    if (!changed && !lost) this.#losers.write(op, { key, reason: 'superseded', winnerStamp: valueStamp(value) });
     if (lost || !changed) return { state: 'superseded', stamp: valueStamp(value), reason: null };
     return { state: isRegister(op) ? 'promoted' : 'merged', stamp: valueStamp(value), reason: null };
   }
@@ -188,7 +217,7 @@ export class Values {
   reject(write: Promotion): void {
     this.#parts.header.context.add(write.op.dot);
     this.#settled.push(write.op.dot);
-    this.#discardWrite(write.op, { key: write.key, reason: 'rejected', winnerStamp: write.op.stamp });
+    this.#losers.write(write.op, { key: write.key, reason: 'rejected', winnerStamp: write.op.stamp });
   }
 
   /** Its dot is settled already; other regions need not know it. */
@@ -198,13 +227,18 @@ export class Values {
   }
 
   /** One entry of another region's log, in its turn. Answers the dots that it settled. */
-  applyRemote(entry: RegionEntry, at: Place, { region, isEnded }: { region: RegionId; isEnded: boolean }): readonly { dot: Operation['dot']; key: string }[] {
+  applyRemote(
+    entry: RegionEntry,
+    at: Place,
+    { region, isEnded }: { region: RegionId; isEnded: boolean },
+  ): readonly { dot: Operation['dot']; key: string }[] {
     const { header } = this.#parts;
     for (const { key, op } of entry.effects) {
       if (op.stamp.wallMs > this.#reading.clampMs) this.#stampsAhead++;
       if (!header.replicaRegions.has(op.dot.replica)) header.replicaRegions.set(op.dot.replica, region);
       const current = this.read(key);
-      if (isEnded && current === null && this.#mayBeBuried(op)) this.#discardWrite(op, { key, reason: 'superseded', winnerStamp: header.collected });
+      if (isEnded && current === null && this.#mayBeBuried(op))
+        this.#losers.write(op, { key, reason: 'superseded', winnerStamp: header.collected });
       else this.#apply(key, op, { current, lease: null, at, region });
     }
     for (const dot of entry.settled) header.context.add(dot);
@@ -212,16 +246,33 @@ export class Values {
   }
 
   /** A value of another region as it was, or later than, when that region had applied `positions`. */
-  mergeExchanged(key: string, bytes: Uint8Array, { region, positions }: { region: RegionId; positions: Positions }): void {
+  mergeExchanged(
+    key: string,
+    bytes: Uint8Array,
+    { region, positions }: { region: RegionId; positions: Positions },
+  ): void {
     const { header } = this.#parts;
     const incoming = decodeValue(new ByteReader(bytes));
     const current = this.read(key);
-    const { state, discarded } = current === null ? { state: incoming, discarded: [] } : mergeValues(current.value, incoming);
-    this.#record(discarded, { key, value: state, region, own: false });
+    const { state, discarded } =
+      current === null ? { state: incoming, discarded: [] } : mergeValues(current.value, incoming);
+    this.#losers.record(discarded, { key, value: state, region, own: false });
     if (current !== null && sameParts(current.value, state)) return;
-    this.#put(key, { value: state, lease: sameRegister(current?.value ?? null, state) ? (current?.lease ?? null) : null, given: null }, current);
+    this.#put(
+      key,
+      {
+        value: state,
+        lease: sameRegister(current?.value ?? null, state) ? (current?.lease ?? null) : null,
+        given: null,
+      },
+      current,
+    );
     if (!isTombstone(state)) return;
-    this.tombstones.addExchanged(key, state, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
+    this.tombstones.addExchanged(key, state, {
+      positions,
+      number: ++header.exchangedTombstones,
+      clusterMs: header.clusterMs,
+    });
   }
 
   /** The value of the region that this one is re-seeded from, as it was when that had applied `positions`; null: it has no such key. */
@@ -239,7 +290,12 @@ export class Values {
       return;
     }
     this.#put(key, { value: incoming, lease: null, given: null }, current);
-    if (isTombstone(incoming)) this.tombstones.addExchanged(key, incoming, { positions, number: ++header.exchangedTombstones, clusterMs: header.clusterMs });
+    if (isTombstone(incoming))
+      this.tombstones.addExchanged(key, incoming, {
+        positions,
+        number: ++header.exchangedTombstones,
+        clusterMs: header.clusterMs,
+      });
   }
 
   /**
@@ -256,10 +312,15 @@ export class Values {
     const loser = visiblePart(current) ?? current.parts[0];
     if (loser === undefined || (incoming === null ? isTombstone(current) : sameDigest(key, current, incoming))) return;
     const shown = incoming === null ? null : visiblePart(incoming);
-    this.#discard({
-      key, reason: 'overwrote', loser: { parts: [loser] }, loserStamp: valueStamp(current), loserRegion: region,
+    this.#losers.add({
+      key,
+      reason: 'overwrote',
+      loser: { parts: [loser] },
+      loserStamp: valueStamp(current),
+      loserRegion: region,
       winner: shown === null || shown.type === 'document' ? null : { parts: [shown] },
-      winnerStamp: incoming === null ? reseeding.outSince : valueStamp(incoming), winnerRegion: reseeding.from, timeMs: this.#reading.wallMs,
+      winnerStamp: incoming === null ? reseeding.outSince : valueStamp(incoming),
+      winnerRegion: reseeding.from,
     });
   }
 
@@ -275,17 +336,29 @@ export class Values {
   #apply(
     key: string,
     op: Operation,
-    { current, lease, at, region, given = op.stamp }: { current: KeyRecord | null; lease: string | null; at: Place; region: RegionId; given?: Stamp },
+    {
+      current,
+      lease,
+      at,
+      region,
+      given = op.stamp,
+    }: { current: KeyRecord | null; lease: string | null; at: Place; region: RegionId; given?: Stamp },
   ): { value: Value; changed: boolean; discarded: readonly Discarded[] } {
     const { header } = this.#parts;
     const merged = applyOperation(current?.value ?? null, op);
     header.context.add(op.dot);
     header.clock = stampMax(header.clock, op.stamp);
-    this.#record(merged.discarded, { key, value: merged.state, region, own: true, op });
-    if (current !== null && sameParts(current.value, merged.state)) return { value: current.value, changed: false, discarded: merged.discarded };
-    const value = isRegister(op) && merged.state.parts.length === 1 ? merged.state : compactValue(merged.state, header.context);
+    this.#losers.record(merged.discarded, { key, value: merged.state, region, own: true, op });
+    if (current !== null && sameParts(current.value, merged.state))
+      return { value: current.value, changed: false, discarded: merged.discarded };
+    const value =
+      isRegister(op) && merged.state.parts.length === 1 ? merged.state : compactValue(merged.state, header.context);
     const stays = current !== null && sameRegister(current.value, value);
-    this.#put(key, { value, lease: stays ? current.lease : lease, given: givenOf(value, { op, given, current }) }, current);
+    this.#put(
+      key,
+      { value, lease: stays ? current.lease : lease, given: givenOf(value, { op, given, current }) },
+      current,
+    );
     if (isTombstone(value)) this.tombstones.add(key, value, { ...at, clusterMs: header.clusterMs });
     return { value, changed: true, discarded: merged.discarded };
   }
@@ -304,48 +377,6 @@ export class Values {
     this.#changes.push({ key, stamp, typed: isTyped, value: shown?.type === 'register' ? shown.value : null });
   }
 
-  #record(
-    discarded: readonly Discarded[],
-    { key, value, region, own, op }: { key: string; value: Value; region: RegionId; own: boolean; op?: Operation },
-  ): void {
-    for (const { reason, loser, stamp, winnerStamp } of discarded) {
-      const shown = visiblePart(value);
-      const isIncoming = own && op !== undefined && isOwn(loser, op);
-      const regions = this.#regionsOf(loser, reason === 'otherType' ? shown : value.parts.find(({ type }) => type === 'register'), { region, isIncoming });
-      this.#discard({
-        key, loser: { parts: [loser] }, loserStamp: stamp, winnerStamp, ...regions,
-        winner: shown === null || shown.type === 'document' ? null : { parts: [shown] },
-        reason: reason === 'laterStamp' ? (isIncoming ? 'superseded' : 'overwrote') : reason,
-        timeMs: this.#reading.wallMs,
-      });
-    }
-  }
-
-  /** The dots of registers tell; of other types only the side that came in is known. */
-  #regionsOf(
-    loser: Discarded['loser'],
-    winner: Discarded['loser'] | null | undefined,
-    { region, isIncoming }: { region: RegionId; isIncoming: boolean },
-  ): Pick<ConflictRecord, 'loserRegion' | 'winnerRegion'> {
-    const { replicaRegions } = this.#parts.header;
-    const of = (part: typeof winner): RegionId | null => (part?.type === 'register' ? (replicaRegions.get(part.dot.replica) ?? null) : null);
-    if (isIncoming) return { loserRegion: region, winnerRegion: of(winner) };
-    return { loserRegion: of(loser), winnerRegion: of(winner) ?? region };
-  }
-
-  #discardWrite(op: Operation, { key, reason, winnerStamp }: { key: string; reason: ConflictReason; winnerStamp: Stamp }): void {
-    this.#discard({
-      key, reason, loser: operationDelta(op), loserStamp: op.stamp, loserRegion: this.#parts.header.replicaRegions.get(op.dot.replica) ?? this.#parts.region, winner: null, winnerStamp,
-      winnerRegion: null, timeMs: this.#reading.wallMs,
-    });
-  }
-
-  #discard(record: Omit<ConflictRecord, 'clusterMs'>): void {
-    const { header, store, keys } = this.#parts;
-    store.defer(keys.conflict(header.conflicts.next++), encodeConflict({ ...record, clusterMs: header.clusterMs }));
-    this.#conflicts.push({ reason: record.reason, loserRegion: record.loserRegion, winnerRegion: record.winnerRegion });
-  }
-
   /** null: a delete that is forgotten by now took away what this write was made on. */
   #finalStamp({ op, base, baseDeleted }: Promotion, current: KeyRecord | null): Stamp | null {
     const { header } = this.#parts;
@@ -358,7 +389,9 @@ export class Values {
     const currentStamp = valueStamp(current.value);
     if (compareStamps(clamped, currentStamp) > 0) return clamped;
     // A write that saw the current value comes after it, even if a leader has put their stamps the other way round.
-    const sawCurrent = base !== null && (equalStamps(base, currentStamp) || (current.given !== null && equalStamps(base, current.given)));
+    const sawCurrent =
+      base !== null &&
+      (equalStamps(base, currentStamp) || (current.given !== null && equalStamps(base, current.given)));
     return sawCurrent || replacesRegister(op, current.value) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
   }
 
@@ -404,14 +437,20 @@ function originOf(region: RegionId, partition: PartitionId, founder: ReplicaId):
 }
 
 /** What the writer of the latest write in `value` called it, where a leader has called it otherwise. */
-function givenOf(value: Value, { op, given, current }: { op: Operation; given: Stamp; current: KeyRecord | null }): Stamp | null {
+function givenOf(
+  value: Value,
+  { op, given, current }: { op: Operation; given: Stamp; current: KeyRecord | null },
+): Stamp | null {
   const stamp = valueStamp(value);
   if (equalStamps(stamp, op.stamp)) return equalStamps(given, op.stamp) ? null : given;
   return current !== null && equalStamps(stamp, valueStamp(current.value)) ? current.given : null;
 }
 
 function isRegister({ body }: Operation): boolean {
-  return body.type === 'register' || (body.type === 'delete' && body.parts.length === 1 && body.parts[0]?.type === 'register');
+  return (
+    body.type === 'register' ||
+    (body.type === 'delete' && body.parts.length === 1 && body.parts[0]?.type === 'register')
+  );
 }
 
 function replacesRegister({ body }: Operation, current: Value): boolean {
@@ -421,12 +460,6 @@ function replacesRegister({ body }: Operation, current: Value): boolean {
   return part?.type === 'register' && part.replaces !== null && equalDots(part.replaces, register.dot);
 }
 
-/** True if the loser is what this very operation wrote. */
-function isOwn(loser: Discarded['loser'], op: Operation): boolean {
-  if (loser.type === 'register') return equalDots(loser.dot, op.dot);
-  return loser.type === 'document' && [...loser.chunks.entries.values()].some(({ dot }) => equalDots(dot, op.dot));
-}
-
 /** A merge that changes nothing hands back the parts it was given, where it can tell. */
 function sameParts(a: Value, b: Value): boolean {
   return a.parts.length === b.parts.length && a.parts.every((part, index) => part === b.parts[index]);
@@ -434,6 +467,14 @@ function sameParts(a: Value, b: Value): boolean {
 
 /** The register is the same write, so it hangs on the same lease. */
 function sameRegister(a: Value | null, b: Value): boolean {
-  const [mine, theirs] = [a?.parts.find(({ type }) => type === 'register'), b.parts.find(({ type }) => type === 'register')];
-  return mine?.type === 'register' && theirs?.type === 'register' && equalDots(mine.dot, theirs.dot) && valueType(b) === 'register';
+  const [mine, theirs] = [
+    a?.parts.find(({ type }) => type === 'register'),
+    b.parts.find(({ type }) => type === 'register'),
+  ];
+  return (
+    mine?.type === 'register' &&
+    theirs?.type === 'register' &&
+    equalDots(mine.dot, theirs.dot) &&
+    valueType(b) === 'register'
+  );
 }

@@ -20,17 +20,34 @@ export function updateRequestOf(change: ValueChange): UpdateRequest | null {
   return change;
 }
 
-const codes = { multiRegister: 1, counterAdd: 2, counterReset: 3, setAdd: 4, setRemove: 5, flagEnable: 6, flagDisable: 7, documentChange: 8, documentCompact: 9 } as const;
+const codes = {
+  multiRegister: 1,
+  counterAdd: 2,
+  counterReset: 3,
+  setAdd: 4,
+  setRemove: 5,
+  flagEnable: 6,
+  flagDisable: 7,
+  documentChange: 8,
+  documentCompact: 9,
+} as const;
 
 export function encodeUpdateRequest(writer: ByteWriter, request: UpdateRequest): void {
   switch (request.type) {
     case 'multiRegister':
-      writer.u8(codes.multiRegister).bytes(request.value).bool(request.context !== null);
+      writer
+        .u8(codes.multiRegister)
+        .bytes(request.value)
+        .bool(request.context !== null);
       request.context?.encode(writer);
       return;
     case 'counter':
       if (request.action === 'reset') writer.u8(codes.counterReset);
-      else writer.u8(codes.counterAdd).bool(request.amount < 0).varint(Math.abs(request.amount));
+      else
+        writer
+          .u8(codes.counterAdd)
+          .bool(request.amount < 0)
+          .varint(Math.abs(request.amount));
       return;
     case 'set':
       writer.u8(request.action === 'add' ? codes.setAdd : codes.setRemove).bytes(request.element);
@@ -39,7 +56,10 @@ export function encodeUpdateRequest(writer: ByteWriter, request: UpdateRequest):
       writer.u8(request.action === 'enable' ? codes.flagEnable : codes.flagDisable);
       return;
     case 'document':
-      writer.u8(request.action === 'change' ? codes.documentChange : codes.documentCompact).varint(request.operations).bytes(request.bytes);
+      writer
+        .u8(request.action === 'change' ? codes.documentChange : codes.documentCompact)
+        .varint(request.operations)
+        .bytes(request.bytes);
       if (request.action === 'compact') request.context.encode(writer);
       return;
   }

@@ -41,7 +41,10 @@ export class RegionsWorld {
   #inFlight: InFlight[] = [];
   /** The link's logs: batches by partition and origin. */
   readonly logs: Map<string, LogBatch[]> = new Map();
-  readonly #subscriptions: Map<string, { readonly region: RegionId; readonly node: NodeId; readonly log: string; at: number }> = new Map();
+  readonly #subscriptions: Map<
+    string,
+    { readonly region: RegionId; readonly node: NodeId; readonly log: string; at: number }
+  > = new Map();
   /** Frames that it refuses are lost. */
   passes: (from: RegionId, to: RegionId, message: LinkMessage) => boolean = () => true;
   /** No log of the link delivers anything, and it says nothing of that (nats-server #8630). */
@@ -56,12 +59,24 @@ export class RegionsWorld {
     sizes.forEach((nodeCount, index) => {
       const region = this.regions[index] as RegionId;
       const joined = index < (options.joined ?? sizes.length);
-      const others = joined ? this.regions.filter((other, at) => other !== region && at < (options.joined ?? sizes.length)) : [];
-      this.#worlds.set(region, new World({
-        nodeCount, region, regions: others.map((other) => ({ region: other, urls: [`ws://${other}`] })), replicaBase: (index + 1) * 1_000,
-        seed: (options.seed ?? 1) * 31 + index, partitionCount: options.partitionCount ?? 1, linkHasLog: options.linkHasLog ?? false,
-        timing: options.timing ?? {}, limits: options.limits ?? {}, onLink: (node, effects) => this.#carry(region, node, effects),
-      }));
+      const others = joined
+        ? this.regions.filter((other, at) => other !== region && at < (options.joined ?? sizes.length))
+        : [];
+      this.#worlds.set(
+        region,
+        new World({
+          nodeCount,
+          region,
+          regions: others.map((other) => ({ region: other, urls: [`ws://${other}`] })),
+          replicaBase: (index + 1) * 1_000,
+          seed: (options.seed ?? 1) * 31 + index,
+          partitionCount: options.partitionCount ?? 1,
+          linkHasLog: options.linkHasLog ?? false,
+          timing: options.timing ?? {},
+          limits: options.limits ?? {},
+          onLink: (node, effects) => this.#carry(region, node, effects),
+        }),
+      );
     });
   }
 
@@ -77,11 +92,22 @@ export class RegionsWorld {
 
   awaitLeaders(): void {
     const count = this.#options.partitionCount ?? 1;
-    this.until(() => [...this.#worlds.values()].every((world) => Array.from({ length: count }, (_, p) => world.leader(p)).every((leader) => leader !== null)), 20_000, 'leaders');
+    this.until(
+      () =>
+        [...this.#worlds.values()].every((world) =>
+          Array.from({ length: count }, (_, p) => world.leader(p)).every((leader) => leader !== null),
+        ),
+      20_000,
+      'leaders',
+    );
   }
 
   /** A call to the node named `n1` of a region unless another is named. */
-  call(region: string, operation: Operation | ControlOperation, options: Parameters<World['call']>[2] & { node?: string } = {}): Call {
+  call(
+    region: string,
+    operation: Operation | ControlOperation,
+    options: Parameters<World['call']>[2] & { node?: string } = {},
+  ): Call {
     return this.world(region).call(options.node ?? 'n1', operation, options);
   }
 
@@ -90,14 +116,22 @@ export class RegionsWorld {
     return call.answer as Answer;
   }
 
-  ask(region: string, operation: Operation | ControlOperation, options: Parameters<World['call']>[2] & { node?: string } = {}): Answer {
+  ask(
+    region: string,
+    operation: Operation | ControlOperation,
+    options: Parameters<World['call']>[2] & { node?: string } = {},
+  ): Answer {
     return this.settle(this.call(region, operation, options));
   }
 
   cut(a: string, b: string): void {
     this.#cuts.add(`${a}|${b}`).add(`${b}|${a}`);
     this.#inFlight = this.#inFlight.filter(({ from, to }) => !this.isCut(from, to));
-    for (const [one, other] of [[a, b], [b, a]] as const) this.#tell(one, (replica, now) => replica.regionDown(regionId(other), now));
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      this.#tell(one, (replica, now) => replica.regionDown(regionId(other), now));
   }
 
   heal(): void {
@@ -178,12 +212,20 @@ export class RegionsWorld {
       if (this.isCut(from, to) || !this.#worlds.has(to)) continue;
       if (happens(lossPerMille) || !this.passes(from, to, decodeLinkFrame(frame))) continue;
       const copies = happens(duplicatesPerMille) ? 2 : 1;
-      for (let i = 0; i < copies; i++) this.#inFlight.push({ from, to, frame: frame.slice(), atMs: this.#nowMs + 1 + frameDelayMs + (this.#random.uint32() % delayMsMax) });
+      for (let i = 0; i < copies; i++)
+        this.#inFlight.push({
+          from,
+          to,
+          frame: frame.slice(),
+          atMs: this.#nowMs + 1 + frameDelayMs + (this.#random.uint32() % delayMsMax),
+        });
     }
     for (const batch of batches) {
       const log = this.logs.get(nameOf(batch)) ?? [];
       this.logs.set(nameOf(batch), [...log, batch]);
-      this.world(from).linkEvent(node, (replica, now) => replica.published(batch.partition, batch.origin, batch.last, now));
+      this.world(from).linkEvent(node, (replica, now) =>
+        replica.published(batch.partition, batch.origin, batch.last, now),
+      );
     }
     for (const { partition, origin, from: position } of subscriptions) {
       const log = nameOf({ partition, origin: origin.origin });
@@ -198,7 +240,9 @@ export class RegionsWorld {
       const batch = this.logs.get(subscription.log)?.[subscription.at];
       if (batch === undefined || this.isCut(subscription.region, batch.region)) continue;
       subscription.at++;
-      this.world(subscription.region).linkEvent(subscription.node, (replica, now) => replica.receiveEntries(batch, now));
+      this.world(subscription.region).linkEvent(subscription.node, (replica, now) =>
+        replica.receiveEntries(batch, now),
+      );
     }
   }
 }
@@ -209,18 +253,31 @@ function nameOf({ partition, origin }: { readonly partition: number; readonly or
 
 export function positionsOf(world: World, name: NodeId): string {
   const { partitions } = world.replica(name).seen();
-  return partitions.map(({ positions }) => positions.filter(({ sequence }) => sequence > 0).map(({ origin, sequence }) => `${origin}:${sequence}`).sort().join()).join(' ');
+  return partitions
+    .map(({ positions }) =>
+      positions
+        .filter(({ sequence }) => sequence > 0)
+        .map(({ origin, sequence }) => `${origin}:${sequence}`)
+        .sort()
+        .join(),
+    )
+    .join(' ');
 }
 
 export function stateOf(world: World, name: NodeId): string {
   const lines: string[] = [];
   let after = '';
   for (;;) {
-    const call = world.call(name, { kind: 'list', prefix: '', after, limit: 1_000, consistent: false, keysOnly: false }, { client: 'lister' });
+    const call = world.call(
+      name,
+      { kind: 'list', prefix: '', after, limit: 1_000, consistent: false, keysOnly: false },
+      { client: 'lister' },
+    );
     world.linkEvent(name, (replica, now) => world.deliver(name, replica.flush(now)));
     const answer = call.answer;
     if (answer?.kind !== 'list') throw new Error('a list is answered at once');
-    for (const { key, value, view, version } of answer.entries) lines.push(JSON.stringify([key, value === null ? null : [...value], version, view], bytesAsArrays));
+    for (const { key, value, view, version } of answer.entries)
+      lines.push(JSON.stringify([key, value === null ? null : [...value], version, view], bytesAsArrays));
     if (answer.next === null) return lines.join('\n');
     after = answer.next;
   }

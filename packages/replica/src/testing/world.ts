@@ -1,9 +1,26 @@
-import { nodeId, regionId, replicaId, SeededRandom, utf8Decode, utf8Encode, type ClientId, type NodeId } from '@skerry/base';
+import {
+  nodeId,
+  regionId,
+  replicaId,
+  SeededRandom,
+  utf8Decode,
+  utf8Encode,
+  type ClientId,
+  type NodeId,
+} from '@skerry/base';
 import { decodePeerFrame, encodePeerFrame, type PeerMessage } from '../peer-message.ts';
 import { MemoryStorage } from '../ports/memory-storage.ts';
 import type { RegionContacts } from '../ports/link.ts';
 import type { StorageRecord } from '../ports/storage.ts';
-import { defaultLimits, defaultTiming, type Effects, type LinkEffects, type Now, type ReplicaLimits, type ReplicaTiming } from '../replica-api.ts';
+import {
+  defaultLimits,
+  defaultTiming,
+  type Effects,
+  type LinkEffects,
+  type Now,
+  type ReplicaLimits,
+  type ReplicaTiming,
+} from '../replica-api.ts';
 import { Replica } from '../replica.ts';
 import type { Answer, Causality, ControlOperation, Operation } from '../requests.ts';
 
@@ -81,7 +98,16 @@ export class World {
     const count = options.nodeCount ?? 3;
     for (let i = 1; i <= count; i++) {
       const name = nodeId(`n${i}`);
-      this.#machines.set(name, { name, replicaNumber: (options.replicaBase ?? 0) + i, storage: new MemoryStorage(), replica: null, batches: [], hangs: false, wallOffsetMs: 0, paused: false });
+      this.#machines.set(name, {
+        name,
+        replicaNumber: (options.replicaBase ?? 0) + i,
+        storage: new MemoryStorage(),
+        replica: null,
+        batches: [],
+        hangs: false,
+        wallOffsetMs: 0,
+        paused: false,
+      });
     }
     for (const name of this.#machines.keys()) this.start(name);
   }
@@ -110,11 +136,17 @@ export class World {
     const voters = this.names.slice(0, this.#options.votersAtStart ?? this.names.length);
     machine.replica = new Replica(
       {
-        node: machine.name, region: regionId(this.#options.region ?? 'r'), regions: this.#options.regions ?? [],
-        linkHasLog: this.#options.linkHasLog ?? false, replica: replicaId(machine.replicaNumber), partitionCount: this.#options.partitionCount ?? 1,
+        node: machine.name,
+        region: regionId(this.#options.region ?? 'r'),
+        regions: this.#options.regions ?? [],
+        linkHasLog: this.#options.linkHasLog ?? false,
+        replica: replicaId(machine.replicaNumber),
+        partitionCount: this.#options.partitionCount ?? 1,
         bootstrap: voters.includes(machine.name) && !join ? voters : null,
         urls: { peerUrl: `ws://${name}/peer`, clientUrl: `ws://${name}/client`, adminUrl: `http://${name}/admin` },
-        random: this.#random.fork(), timing: { ...defaultTiming, ...this.#options.timing }, limits: { ...defaultLimits, ...this.#options.limits },
+        random: this.#random.fork(),
+        timing: { ...defaultTiming, ...this.#options.timing },
+        limits: { ...defaultLimits, ...this.#options.limits },
       },
       machine.storage,
       this.#now(machine),
@@ -138,7 +170,10 @@ export class World {
 
   /** What is durable on a node. */
   backup(name: string): readonly StorageRecord[] {
-    return [...this.#machine(name).storage.scan({ from: '', to: '\uffff' })].map(({ key, value }) => ({ key, value: value.slice() }));
+    return [...this.#machine(name).storage.scan({ from: '', to: '\uffff' })].map(({ key, value }) => ({
+      key,
+      value: value.slice(),
+    }));
   }
 
   /** A crashed node's data folder is put back to what {@link backup} took. */
@@ -154,7 +189,11 @@ export class World {
   wipe(name: string): void {
     const machine = this.#machine(name);
     this.crash(name);
-    this.#machines.set(machine.name, { ...machine, storage: new MemoryStorage(), replicaNumber: machine.replicaNumber + 100 });
+    this.#machines.set(machine.name, {
+      ...machine,
+      storage: new MemoryStorage(),
+      replicaNumber: machine.replicaNumber + 100,
+    });
   }
 
   pause(name: string): void {
@@ -176,7 +215,11 @@ export class World {
   cut(a: string, b: string): void {
     this.#cuts.add(`${a}|${b}`).add(`${b}|${a}`);
     this.#frames = this.#frames.filter((frame) => !this.#isCut(frame.from, frame.to));
-    for (const [one, other] of [[a, b], [b, a]] as const) this.#machine(one).replica?.peerDown(nodeId(other), false, this.#now(this.#machine(one)));
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      this.#machine(one).replica?.peerDown(nodeId(other), false, this.#now(this.#machine(one)));
   }
 
   heal(): void {
@@ -193,9 +236,23 @@ export class World {
     for (const other of this.names) if (other !== name) this.cut(name, other);
   }
 
-  call(name: string, operation: Operation | ControlOperation, { timeoutMs = null, client = 'a', sequence, retry = false, answeredBelow = 0 }: {
-    timeoutMs?: number | null; client?: string; sequence?: number; retry?: boolean; answeredBelow?: number;
-  } = {}): Call {
+  call(
+    name: string,
+    operation: Operation | ControlOperation,
+    {
+      timeoutMs = null,
+      client = 'a',
+      sequence,
+      retry = false,
+      answeredBelow = 0,
+    }: {
+      timeoutMs?: number | null;
+      client?: string;
+      sequence?: number;
+      retry?: boolean;
+      answeredBelow?: number;
+    } = {},
+  ): Call {
     const handle = this.#nextHandle++;
     const call = new Call(handle);
     this.#calls.set(handle, call);
@@ -203,12 +260,20 @@ export class World {
     const next = sequence ?? (this.#sequences.get(client) ?? 0) + 1;
     this.#sequences.set(client, Math.max(next, this.#sequences.get(client) ?? 0));
     const machine = this.#machine(name);
-    this.replica(name).request(handle, { operation, id: { client: id, sequence: next, answeredBelow, retry }, timeoutMs }, this.#now(machine));
+    this.replica(name).request(
+      handle,
+      { operation, id: { client: id, sequence: next, answeredBelow, retry }, timeoutMs },
+      this.#now(machine),
+    );
     return call;
   }
 
   /** A read of a session that has seen something elsewhere. */
-  callAfter(name: string, operation: Operation, { after, timeoutMs }: { after: Causality; timeoutMs: number | null }): Call {
+  callAfter(
+    name: string,
+    operation: Operation,
+    { after, timeoutMs }: { after: Causality; timeoutMs: number | null },
+  ): Call {
     const handle = this.#nextHandle++;
     const call = new Call(handle);
     this.#calls.set(handle, call);
@@ -223,7 +288,12 @@ export class World {
 
   clientOf(name: string): ClientId {
     const birth = '0'.repeat(12);
-    return (birth + [...name].map((c) => c.charCodeAt(0).toString(16)).join('').padStart(20, '0').slice(-20)) as ClientId;
+    return (birth +
+      [...name]
+        .map((c) => c.charCodeAt(0).toString(16))
+        .join('')
+        .padStart(20, '0')
+        .slice(-20)) as ClientId;
   }
 
   /** Runs until `condition` holds; throws after `limitMs` of virtual time. */
@@ -247,7 +317,9 @@ export class World {
   }
 
   leader(partition = 0): NodeId | null {
-    const leaders = this.names.filter((name) => this.isUp(name) && this.replica(name).status().partitions[partition]?.role === 'leader');
+    const leaders = this.names.filter(
+      (name) => this.isUp(name) && this.replica(name).status().partitions[partition]?.role === 'leader',
+    );
     return leaders.find((name) => this.replica(name).status().partitions[partition]?.quorum === true) ?? null;
   }
 
@@ -271,7 +343,8 @@ export class World {
       const machine = this.#machine(to);
       for (const message of decodePeerFrame(bytes)) machine.replica?.receive(from, message, this.#now(machine));
     }
-    for (const machine of this.#machines.values()) if (machine.replica !== null && !machine.paused) this.#turn(machine, machine.replica);
+    for (const machine of this.#machines.values())
+      if (machine.replica !== null && !machine.paused) this.#turn(machine, machine.replica);
   }
 
   #turn(machine: Machine, replica: Replica): void {
@@ -298,12 +371,14 @@ export class World {
     for (const [to, messages] of effects.messages) {
       if (this.#isCut(machine.name, to) || !this.#machines.has(to) || !this.isUp(to)) continue;
       const passing = messages.filter((message) => this.passes(machine.name, to, message));
-      if (passing.length > 0) this.#frames.push({ from: machine.name, to, bytes: encodePeerFrame(passing), atMs: this.#nowMs + 1 });
+      if (passing.length > 0)
+        this.#frames.push({ from: machine.name, to, bytes: encodePeerFrame(passing), atMs: this.#nowMs + 1 });
     }
     if (effects.link !== null) this.#options.onLink?.(machine.name, effects.link);
     for (const { handle, answer } of effects.answers) {
       this.#calls.get(handle)?.answers.push(answer);
-      if (answer.kind === 'watch' && (answer.reset === 'more' || answer.more === true)) machine.replica?.watchReady(handle, now);
+      if (answer.kind === 'watch' && (answer.reset === 'more' || answer.more === true))
+        machine.replica?.watchReady(handle, now);
     }
   }
 

@@ -1,4 +1,15 @@
-import { clientId, hashText, randomChance, randomHex, randomInt, randomPick, utf8Encode, type ClientId, type NodeId, type SeededRandom } from '@skerry/base';
+import {
+  clientId,
+  hashText,
+  randomChance,
+  randomHex,
+  randomInt,
+  randomPick,
+  utf8Encode,
+  type ClientId,
+  type NodeId,
+  type SeededRandom,
+} from '@skerry/base';
 import type { Answer, ClientRequest, Seen, WriteOperation } from '@skerry/replica';
 import type { OperationKind } from '../plan.ts';
 import { startWallMs } from '../wall-clock.ts';
@@ -83,18 +94,25 @@ export class Client implements Caller {
     const sequence = sequences.next++;
     sequences.open.add(sequence);
     this.begin();
-    new WriteCall({
-      world, random: this.random, operation, id: { client: this.#id, sequence },
-      answeredBelow: () => Math.min(sequences.next, ...sequences.open),
-      timeoutMs: this.drawTimeoutMs(), pickNode: this.pickNode,
-      onAnomaly: (message) => this.load.onAnomaly('I7', message),
-      onEnd: (end) => {
-        sequences.open.delete(sequence);
-        if (end.kind === 'answer' && end.seen !== null) this.saw(end.seen);
-        onEnd(end);
-        this.finish();
+    new WriteCall(
+      {
+        world,
+        random: this.random,
+        operation,
+        id: { client: this.#id, sequence },
+        answeredBelow: () => Math.min(sequences.next, ...sequences.open),
+        timeoutMs: this.drawTimeoutMs(),
+        pickNode: this.pickNode,
+        onAnomaly: (message) => this.load.onAnomaly('I7', message),
+        onEnd: (end) => {
+          sequences.open.delete(sequence);
+          if (end.kind === 'answer' && end.seen !== null) this.saw(end.seen);
+          onEnd(end);
+          this.finish();
+        },
       },
-    }, partition);
+      partition,
+    );
   }
 
   begin(): void {
@@ -127,7 +145,10 @@ export class Client implements Caller {
 
   /** On in another region: as a session of its own to the nodes there, with what it has seen. */
   #move(): void {
-    this.#load = randomPick(this.random, this.#loads.filter((load) => load !== this.#load));
+    this.#load = randomPick(
+      this.random,
+      this.#loads.filter((load) => load !== this.#load),
+    );
     const { world } = this.#load;
     world.sometimes.saw('client moved to another region');
     world.trace.line(`${this.name} moves to ${world.region}`);
@@ -172,8 +193,13 @@ export class Client implements Caller {
     const entry = journal.invoke(this.name, { op: 'get', key }, { consistent, region: world.index, copies });
     this.begin();
     ask({
-      world, random: this.random, pickNode: this.pickNode,
-      request: { operation: { kind: 'get', key, consistent, ...(copies > 1 ? { r: copies } : {}) }, ...this.patience(key, copies > 1 ? 300 : this.drawTimeoutMs()) },
+      world,
+      random: this.random,
+      pickNode: this.pickNode,
+      request: {
+        operation: { kind: 'get', key, consistent, ...(copies > 1 ? { r: copies } : {}) },
+        ...this.patience(key, copies > 1 ? 300 : this.drawTimeoutMs()),
+      },
       onAnswer: (answer, label, seen) => {
         if (answer.kind !== 'key') this.load.onAnomaly('answer', `a get was answered ${answer.kind}`);
         else if (!answer.timeout) {
@@ -182,7 +208,8 @@ export class Client implements Caller {
           if (answer.behind === true) world.sometimes.saw('read behind');
           else if (seen !== null) this.saw(seen);
           // What is behind promises nothing.
-          if (answer.behind !== true) journal.ok(entry, { outcome: 'read', value: textOf(answer.value), version: answer.version ?? undefined });
+          if (answer.behind !== true)
+            journal.ok(entry, { outcome: 'read', value: textOf(answer.value), version: answer.version ?? undefined });
         }
         this.finish();
         return true;
@@ -192,20 +219,29 @@ export class Client implements Caller {
 
   #set(key: string, value: string | null, consistent: boolean): void {
     const { world, journal } = this.load;
-    const w = !consistent && randomChance(this.random, 0.25) ? { w: randomInt(this.random, 1, world.members.size) } : {};
-    const operation: WriteOperation = value === null ? { kind: 'delete', key, consistent, ...w } : { kind: 'set', key, value: utf8Encode(value), consistent, ...w };
-    const entry = journal.invoke(this.name, value === null ? { op: 'delete', key } : { op: 'set', key, value }, { consistent, region: world.index });
+    const w =
+      !consistent && randomChance(this.random, 0.25) ? { w: randomInt(this.random, 1, world.members.size) } : {};
+    const operation: WriteOperation =
+      value === null
+        ? { kind: 'delete', key, consistent, ...w }
+        : { kind: 'set', key, value: utf8Encode(value), consistent, ...w };
+    const entry = journal.invoke(this.name, value === null ? { op: 'delete', key } : { op: 'set', key, value }, {
+      consistent,
+      region: world.index,
+    });
     this.write(key, operation, (end) => {
       if (end.kind === 'noEffect') journal.fail(entry);
       if (end.kind !== 'answer') return;
       entry.label = end.label;
       if (!consistent) this.#accepted(entry, end.answer, w.w ?? 1);
-      else if (end.answer.kind === 'key') journal.ok(entry, { outcome: 'applied', version: end.answer.version ?? undefined });
+      else if (end.answer.kind === 'key')
+        journal.ok(entry, { outcome: 'applied', version: end.answer.version ?? undefined });
     });
   }
 
   #accepted(entry: Entry, answer: Answer, w: number): void {
-    if (answer.kind !== 'key' || answer.receipt === undefined) return this.load.onAnomaly('answer', `a quorum-less write was answered ${JSON.stringify(answer)}`);
+    if (answer.kind !== 'key' || answer.receipt === undefined)
+      return this.load.onAnomaly('answer', `a quorum-less write was answered ${JSON.stringify(answer)}`);
     this.load.journal.accepted(entry, answer.version);
     if (answer.valid && w > 1) this.load.world.sometimes.saw('w copies');
     if (this.load.world.isWipedSince(entry.label ?? '')) entry.forsaken = true;
@@ -217,13 +253,18 @@ export class Client implements Caller {
     const { journal } = this.load;
     const oldValue = this.#guess(key);
     const newValue = randomChance(this.random, 0.15) ? null : this.newValue();
-    const entry = journal.invoke(this.name, { op: 'swap', key, oldValue, newValue }, { consistent: true, region: this.load.world.index });
+    const entry = journal.invoke(
+      this.name,
+      { op: 'swap', key, oldValue, newValue },
+      { consistent: true, region: this.load.world.index },
+    );
     this.write(key, { kind: 'swap', key, newValue: bytesOf(newValue), oldValue: bytesOf(oldValue) }, (end) => {
       if (end.kind === 'noEffect') journal.fail(entry);
       if (end.kind !== 'answer' || end.answer.kind !== 'key') return;
       entry.label = end.label;
       const { outcome, version, value } = end.answer;
-      if (outcome === 'refused') journal.ok(entry, { outcome: 'refused', current: textOf(value), version: version ?? undefined });
+      if (outcome === 'refused')
+        journal.ok(entry, { outcome: 'refused', current: textOf(value), version: version ?? undefined });
       else journal.ok(entry, { outcome: 'applied', version: version ?? undefined });
     });
   }
@@ -233,10 +274,16 @@ export class Client implements Caller {
     const { journal } = this.load;
     const oldValue = this.#guess(key);
     const newValue = this.newValue();
-    const entry = journal.invoke(this.name, { op: 'swap', key, oldValue, newValue }, { consistent: true, region: this.load.world.index });
+    const entry = journal.invoke(
+      this.name,
+      { op: 'swap', key, oldValue, newValue },
+      { consistent: true, region: this.load.world.index },
+    );
     const operation: WriteOperation = {
-      kind: 'txn', compares: [{ kind: 'value', key, equals: bytesOf(oldValue) }],
-      then: [{ kind: 'set', key, value: utf8Encode(newValue) }], otherwise: [{ kind: 'get', key }],
+      kind: 'txn',
+      compares: [{ kind: 'value', key, equals: bytesOf(oldValue) }],
+      then: [{ kind: 'set', key, value: utf8Encode(newValue) }],
+      otherwise: [{ kind: 'get', key }],
     };
     this.write(key, operation, (end) => {
       if (end.kind === 'noEffect') journal.fail(entry);
@@ -252,11 +299,18 @@ export class Client implements Caller {
   /** Each key of the page, and each that is missing in it, is a read of its own. */
   #list(consistent: boolean): void {
     const { journal, world, keys } = this.load;
-    const entries = keys.map((key) => journal.invoke(this.name, { op: 'get', key }, { consistent, region: world.index, listed: true }));
+    const entries = keys.map((key) =>
+      journal.invoke(this.name, { op: 'get', key }, { consistent, region: world.index, listed: true }),
+    );
     this.begin();
     ask({
-      world, random: this.random, pickNode: this.pickNode,
-      request: { operation: { kind: 'list', prefix: 'k', after: '', limit: 100, consistent, keysOnly: false }, timeoutMs: this.drawTimeoutMs() },
+      world,
+      random: this.random,
+      pickNode: this.pickNode,
+      request: {
+        operation: { kind: 'list', prefix: 'k', after: '', limit: 100, consistent, keysOnly: false },
+        timeoutMs: this.drawTimeoutMs(),
+      },
       onAnswer: (answer, label) => {
         if (answer.kind !== 'list') this.load.onAnomaly('answer', `a list was answered ${answer.kind}`);
         else if (!answer.timeout) {

@@ -75,7 +75,15 @@ export class Journal {
   }
 
   update(what: Pick<Update, 'key' | 'action' | 'region' | 'session' | 'consistent'>): Update {
-    const update: Update = { ...what, invokedAt: this.#position++, acknowledgedAt: null, outcome: 'undecided', label: null, receipt: null, forsaken: false };
+    const update: Update = {
+      ...what,
+      invokedAt: this.#position++,
+      acknowledgedAt: null,
+      outcome: 'undecided',
+      label: null,
+      receipt: null,
+      forsaken: false,
+    };
     this.updates.push(update);
     return update;
   }
@@ -86,12 +94,30 @@ export class Journal {
   }
 
   invoke(
-    process: string, input: KeyValueInput,
-    { consistent, region, copies = 1, listed = false }: { consistent: boolean; region: number; copies?: number; listed?: boolean },
+    process: string,
+    input: KeyValueInput,
+    {
+      consistent,
+      region,
+      copies = 1,
+      listed = false,
+    }: { consistent: boolean; region: number; copies?: number; listed?: boolean },
   ): Entry {
     const entry: Entry = {
-      call: this.entries.length, process, region, listed, input, consistent, copies, invokedAt: this.#position++, timeMs: this.#nowMs(), label: null,
-      accepted: null, end: null, receipt: null, forsaken: false,
+      call: this.entries.length,
+      process,
+      region,
+      listed,
+      input,
+      consistent,
+      copies,
+      invokedAt: this.#position++,
+      timeMs: this.#nowMs(),
+      label: null,
+      accepted: null,
+      end: null,
+      receipt: null,
+      forsaken: false,
     };
     this.entries.push(entry);
     return entry;
@@ -111,7 +137,8 @@ export class Journal {
 
   /** `process` and `node` name whom the checkers shall hold to a promise; entries without a process are left out. */
   history(
-    process: (entry: Entry) => string | null, node: (entry: Entry) => string | undefined,
+    process: (entry: Entry) => string | null,
+    node: (entry: Entry) => string | undefined,
     { arrivals = [], region }: { arrivals?: readonly Arrival[]; region?: (entry: Entry) => string } = {},
   ): History {
     const events: { at: number; event: HistoryEvent }[] = [];
@@ -119,17 +146,36 @@ export class Journal {
       const name = process(entry);
       if (name === null) continue;
       const base = { process: name, call: entry.call, timeMs: entry.timeMs };
-      events.push({ at: entry.invokedAt, event: { ...base, kind: 'invoke', input: entry.input, consistent: entry.consistent, node: node(entry), ...(region === undefined ? {} : { region: region(entry) }) } });
+      events.push({
+        at: entry.invokedAt,
+        event: {
+          ...base,
+          kind: 'invoke',
+          input: entry.input,
+          consistent: entry.consistent,
+          node: node(entry),
+          ...(region === undefined ? {} : { region: region(entry) }),
+        },
+      });
       if (entry.accepted !== null && !entry.forsaken) {
         events.push({ at: entry.accepted.at, event: { ...base, kind: 'accepted', version: acceptedVersion(entry) } });
       }
-      if (entry.end?.kind === 'ok' && entry.end.output !== null) events.push({ at: entry.end.at, event: { ...base, kind: 'ok', output: entry.end.output } });
+      if (entry.end?.kind === 'ok' && entry.end.output !== null)
+        events.push({ at: entry.end.at, event: { ...base, kind: 'ok', output: entry.end.output } });
       if (entry.end?.kind === 'fail') events.push({ at: entry.end.at, event: { ...base, kind: 'fail' } });
     }
     for (const [i, { key, value, version, afterAt, beforeAt }] of arrivals.entries()) {
       const base = { process: 'another region', call: this.entries.length + i, timeMs: 0 };
       // Between the events of the clients; at the same place it may be before or after others of its kind.
-      events.push({ at: afterAt - 0.6, event: { ...base, kind: 'invoke', input: value === null ? { op: 'delete', key } : { op: 'set', key, value }, consistent: true } });
+      events.push({
+        at: afterAt - 0.6,
+        event: {
+          ...base,
+          kind: 'invoke',
+          input: value === null ? { op: 'delete', key } : { op: 'set', key, value },
+          consistent: true,
+        },
+      });
       events.push({ at: beforeAt - 0.4, event: { ...base, kind: 'ok', output: { outcome: 'applied', version } } });
     }
     events.sort((a, b) => a.at - b.at);

@@ -21,7 +21,10 @@ export function holdLease(client: Caller): void {
   const read = (then: (value: string | null) => void): void => {
     client.begin();
     ask({
-      world, random, pickNode: client.pickNode, request: { operation: { kind: 'get', key, consistent: true }, timeoutMs: null },
+      world,
+      random,
+      pickNode: client.pickNode,
+      request: { operation: { kind: 'get', key, consistent: true }, timeoutMs: null },
       onAnswer: (answer) => {
         if (answer.kind === 'key') then(textOf(answer.value));
         client.finish();
@@ -42,7 +45,8 @@ export function holdLease(client: Caller): void {
     client.write(key, { kind: 'set', key, value: utf8Encode(value), consistent: true, lease }, (set) => {
       if (!isApplied(set)) return;
       read((found) => {
-        if (found === null && world.queue.nowMs < endsMs) load.onAnomaly('lease', `${key} was gone ${endsMs - world.queue.nowMs} ms before its lease could end`);
+        if (found === null && world.queue.nowMs < endsMs)
+          load.onAnomaly('lease', `${key} was gone ${endsMs - world.queue.nowMs} ms before its lease could end`);
         if (found === null) world.sometimes.saw('lease expired');
         if (found !== null && randomChance(random, 0.3)) revoke();
       });

@@ -10,18 +10,25 @@ export function awaitEntry(client: Caller, entry: Entry, receipt: string): void 
   awaitReceipt(client, { of: entry, receipt }, ({ state, version }) => {
     if (state === 'superseded' || state === 'rejected') journal.fail(entry);
     if (state !== 'promoted' && state !== 'merged') return;
-    if (version !== null && entry.accepted?.version != null && version < entry.accepted.version) world.sometimes.saw('clamped');
+    if (version !== null && entry.accepted?.version != null && version < entry.accepted.version)
+      world.sometimes.saw('clamped');
     journal.ok(entry, { outcome: 'applied', version: version ?? undefined });
   });
 }
 
 /** Calls `onSettled` when the write is no longer `accepted`, unless it is forsaken. */
-export function awaitReceipt(client: Caller, { of: entry, receipt }: { of: Receipted; receipt: string }, onSettled: (settled: Settled) => void): void {
+export function awaitReceipt(
+  client: Caller,
+  { of: entry, receipt }: { of: Receipted; receipt: string },
+  onSettled: (settled: Settled) => void,
+): void {
   const { load } = client;
   const { world } = load;
   load.counts.open++;
   ask({
-    world, random: client.random, pickNode: client.pickNode,
+    world,
+    random: client.random,
+    pickNode: client.pickNode,
     request: { operation: { kind: 'receipt', receipt, wait: true }, timeoutMs: client.drawTimeoutMs() },
     isMoot: () => {
       if (entry.forsaken) load.counts.open--;

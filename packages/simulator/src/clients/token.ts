@@ -33,7 +33,10 @@ export class Token {
   /** undefined: nothing was seen of that partition. */
   of(partition: number): Causality | undefined {
     this.#own = this.#own.filter(({ isMoot }) => !isMoot());
-    const positions = Array.from(this.#positions.get(partition) ?? [], ([origin, sequence]) => ({ origin, sequence })).filter(({ sequence }) => sequence > 0);
+    const positions = Array.from(this.#positions.get(partition) ?? [], ([origin, sequence]) => ({
+      origin,
+      sequence,
+    })).filter(({ sequence }) => sequence > 0);
     const dots = this.#own.filter((own) => own.partition === partition).map(({ dot }) => dot);
     return positions.length + dots.length === 0 ? undefined : { positions, dots };
   }

@@ -11,7 +11,9 @@ export function transactTwins(client: Caller): void {
   const [a, b] = twins;
   if (randomChance(client.random, 0.5)) {
     const value = client.newValue();
-    const entries = twins.map((key) => journal.invoke(client.name, { op: 'set', key, value }, { consistent: true, region: world.index }));
+    const entries = twins.map((key) =>
+      journal.invoke(client.name, { op: 'set', key, value }, { consistent: true, region: world.index }),
+    );
     const then = twins.map((key) => ({ kind: 'set' as const, key, value: utf8Encode(value) }));
     client.write(a, { kind: 'txn', compares: [], then, otherwise: [] }, (end) => {
       for (const entry of entries) {
@@ -24,14 +26,33 @@ export function transactTwins(client: Caller): void {
     });
     return;
   }
-  const entries = twins.map((key) => journal.invoke(client.name, { op: 'get', key }, { consistent: true, region: world.index, listed: true }));
-  client.write(a, { kind: 'txn', compares: [], then: [{ kind: 'get', key: a }, { kind: 'get', key: b }], otherwise: [] }, (end) => {
-    if (end.kind !== 'answer' || end.answer.kind !== 'txn') return;
-    const values = end.answer.results.map(({ value }) => textOf(value));
-    if (values[0] !== values[1]) client.load.onAnomaly('I14', `twins differ in one transaction: ${values.join(' and ')}`);
-    for (const [i, entry] of entries.entries()) {
-      entry.label = end.label;
-      journal.ok(entry, { outcome: 'read', value: values[i] ?? null, version: end.answer.results[i]?.version ?? undefined });
-    }
-  });
+  const entries = twins.map((key) =>
+    journal.invoke(client.name, { op: 'get', key }, { consistent: true, region: world.index, listed: true }),
+  );
+  client.write(
+    a,
+    {
+      kind: 'txn',
+      compares: [],
+      then: [
+        { kind: 'get', key: a },
+        { kind: 'get', key: b },
+      ],
+      otherwise: [],
+    },
+    (end) => {
+      if (end.kind !== 'answer' || end.answer.kind !== 'txn') return;
+      const values = end.answer.results.map(({ value }) => textOf(value));
+      if (values[0] !== values[1])
+        client.load.onAnomaly('I14', `twins differ in one transaction: ${values.join(' and ')}`);
+      for (const [i, entry] of entries.entries()) {
+        entry.label = end.label;
+        journal.ok(entry, {
+          outcome: 'read',
+          value: values[i] ?? null,
+          version: end.answer.results[i]?.version ?? undefined,
+        });
+      }
+    },
+  );
 }

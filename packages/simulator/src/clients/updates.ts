@@ -21,47 +21,85 @@ export function callTyped(client: Caller): void {
   switch (type) {
     case 'counter': {
       const amount = randomInt(random, -3, 9);
-      return write(client, { key, consistent, action: { type: 'counter', amount }, change: { type, action: 'add', amount } });
+      return write(client, {
+        key,
+        consistent,
+        action: { type: 'counter', amount },
+        change: { type, action: 'add', amount },
+      });
     }
     case 'flag': {
       const enabled = randomChance(random, 0.5);
-      return write(client, { key, consistent, action: { type: 'flag', enabled }, change: { type, action: enabled ? 'enable' : 'disable' } });
+      return write(client, {
+        key,
+        consistent,
+        action: { type: 'flag', enabled },
+        change: { type, action: enabled ? 'enable' : 'disable' },
+      });
     }
     case 'set':
-      if (randomChance(random, 0.5)) return changeSet(client, { key, consistent, action: randomPick(random, ['add', 'remove'] as const), element: `shared${randomInt(random, 1, sharedElements)}` });
-      if (randomChance(random, 0.6)) return changeSet(client, { key, consistent, action: 'add', element: client.newValue() });
+      if (randomChance(random, 0.5))
+        return changeSet(client, {
+          key,
+          consistent,
+          action: randomPick(random, ['add', 'remove'] as const),
+          element: `shared${randomInt(random, 1, sharedElements)}`,
+        });
+      if (randomChance(random, 0.6))
+        return changeSet(client, { key, consistent, action: 'add', element: client.newValue() });
       return read(client, { key, type, consistent }, (view) => {
-        const elements = view?.type === 'set' ? view.elements.map(wordOf).filter((element) => !element.startsWith('shared')) : [];
-        if (elements.length > 0) changeSet(client, { key, consistent, action: 'remove', element: randomPick(random, elements) });
+        const elements =
+          view?.type === 'set' ? view.elements.map(wordOf).filter((element) => !element.startsWith('shared')) : [];
+        if (elements.length > 0)
+          changeSet(client, { key, consistent, action: 'remove', element: randomPick(random, elements) });
       });
     case 'multiRegister':
       return read(client, { key, type, consistent }, (view) => {
         const seen = view?.type === 'multiRegister' ? view : null;
         const value = client.newValue();
         write(client, {
-          key, consistent, action: { type: 'multi', value, replaces: seen?.values.map(wordOf) ?? [] },
+          key,
+          consistent,
+          action: { type: 'multi', value, replaces: seen?.values.map(wordOf) ?? [] },
           change: { type, value: utf8Encode(value), context: seen?.context ?? null },
         });
       });
     case 'document': {
       // Nodes take changes as they come; a chunk is replaced by none here.
       const value = client.newValue();
-      return write(client, { key, consistent, action: { type: 'multi', value, replaces: [] }, change: { type, action: 'change', bytes: utf8Encode(value), operations: 1 } });
+      return write(client, {
+        key,
+        consistent,
+        action: { type: 'multi', value, replaces: [] },
+        change: { type, action: 'change', bytes: utf8Encode(value), operations: 1 },
+      });
     }
   }
 }
 
 function changeSet(
-  client: Caller, { key, consistent, action, element }: { key: string; consistent: boolean; action: 'add' | 'remove'; element: string },
+  client: Caller,
+  { key, consistent, action, element }: { key: string; consistent: boolean; action: 'add' | 'remove'; element: string },
 ): void {
-  write(client, { key, consistent, action: { type: 'set', action, element }, change: { type: 'set', action, element: utf8Encode(element) } });
+  write(client, {
+    key,
+    consistent,
+    action: { type: 'set', action, element },
+    change: { type: 'set', action, element: utf8Encode(element) },
+  });
 }
 
-function read(client: Caller, { key, type, consistent }: { key: string; type: Typed; consistent: boolean }, then: (view: ValueView | undefined) => void): void {
+function read(
+  client: Caller,
+  { key, type, consistent }: { key: string; type: Typed; consistent: boolean },
+  then: (view: ValueView | undefined) => void,
+): void {
   const { load, random } = client;
   client.begin();
   ask({
-    world: load.world, random, pickNode: client.pickNode,
+    world: load.world,
+    random,
+    pickNode: client.pickNode,
     request: { operation: { kind: 'read', key, type, consistent }, ...client.patience(key, client.drawTimeoutMs()) },
     onAnswer: (answer, _, seen) => {
       if (answer.kind !== 'key') load.onAnomaly('answer', `a read was answered ${JSON.stringify(answer)}`);
@@ -75,7 +113,10 @@ function read(client: Caller, { key, type, consistent }: { key: string; type: Ty
   });
 }
 
-function write(client: Caller, { key, consistent, action, change }: { key: string; consistent: boolean; action: PlainAction; change: ValueChange }): void {
+function write(
+  client: Caller,
+  { key, consistent, action, change }: { key: string; consistent: boolean; action: PlainAction; change: ValueChange },
+): void {
   const { load } = client;
   const { journal, world } = load;
   const operation: WriteOperation = { kind: 'update', key, change, consistent };
@@ -93,7 +134,8 @@ function write(client: Caller, { key, consistent, action, change }: { key: strin
     journal.acknowledge(update);
     // There was nothing to take away.
     if (answer.receipt === undefined && (action.type === 'set' || action.type === 'flag')) return;
-    if (answer.receipt === undefined) return load.onAnomaly('answer', `a quorum-less update was answered ${JSON.stringify(answer)}`);
+    if (answer.receipt === undefined)
+      return load.onAnomaly('answer', `a quorum-less update was answered ${JSON.stringify(answer)}`);
     if (world.isWipedSince(end.label)) update.forsaken = true;
     client.wrote(answer.receipt, () => update.forsaken || update.receipt !== null);
     settle(client, update, answer.receipt);
@@ -103,6 +145,7 @@ function write(client: Caller, { key, consistent, action, change }: { key: strin
 function settle(client: Caller, update: Update, receipt: string): void {
   awaitReceipt(client, { of: update, receipt }, ({ state }) => {
     // A set or a flag may have nothing to change; only a multi-value register has a limit of its own.
-    if (state === 'rejected' && update.action.type !== 'multi') client.load.onAnomaly('I12', `an acknowledged update of ${update.key} was rejected`);
+    if (state === 'rejected' && update.action.type !== 'multi')
+      client.load.onAnomaly('I12', `an acknowledged update of ${update.key} was rejected`);
   });
 }

@@ -65,14 +65,18 @@ export class Watcher {
         if (connection + 1 === this.#connection) this.connect();
       });
     };
-    const handle = world.request(machine.name, { operation: { kind: 'watch', key: prefix, prefix: true, cursor: this.#cursor }, timeoutMs: null }, {
-      onAnswer: (answer) => {
-        if (connection !== this.#connection) return;
-        if (!this.#take(answer)) return again();
-        machine.input(life, () => machine.replica?.watchReady(handle, machine.now));
+    const handle = world.request(
+      machine.name,
+      { operation: { kind: 'watch', key: prefix, prefix: true, cursor: this.#cursor }, timeoutMs: null },
+      {
+        onAnswer: (answer) => {
+          if (connection !== this.#connection) return;
+          if (!this.#take(answer)) return again();
+          machine.input(life, () => machine.replica?.watchReady(handle, machine.now));
+        },
+        onLost: again,
       },
-      onLost: again,
-    });
+    );
     this.#handle = handle;
     world.queue.after(randomInt(this.#random, 500, 5_000), again);
   }
@@ -80,8 +84,10 @@ export class Watcher {
   /** Holds what it was told against what was committed, and what it has come to against what is there. */
   check(committed: readonly Committed[], held: ReadonlyMap<string, string>): RunViolation[] {
     const missed = this.#told.flatMap((told) => differences(told, committed));
-    const shown = (state: ReadonlyMap<string, string>): string => JSON.stringify([...state].sort(([a], [b]) => compareText(a, b)));
-    if (shown(this.#state) !== shown(held)) missed.push(`the changes came to ${shown(this.#state)}, but there is ${shown(held)}`);
+    const shown = (state: ReadonlyMap<string, string>): string =>
+      JSON.stringify([...state].sort(([a], [b]) => compareText(a, b)));
+    if (shown(this.#state) !== shown(held))
+      missed.push(`the changes came to ${shown(this.#state)}, but there is ${shown(held)}`);
     return [...this.#anomalies, ...missed.map((message) => ({ invariant: 'watch', message }))];
   }
 
@@ -92,7 +98,8 @@ export class Watcher {
       else this.#takeChanges(answer);
       return true;
     }
-    if (answer.kind !== 'error' || answer.code !== 'OVERLOADED') this.#anomalies.push({ invariant: 'watch', message: `a watch was answered ${JSON.stringify(answer)}` });
+    if (answer.kind !== 'error' || answer.code !== 'OVERLOADED')
+      this.#anomalies.push({ invariant: 'watch', message: `a watch was answered ${JSON.stringify(answer)}` });
     return false;
   }
 
@@ -120,7 +127,10 @@ export class Watcher {
 
 /** What was left out, added or told in another order, key by key. */
 function differences({ from, to, lastOnly, changes }: Told, committed: readonly Committed[]): string[] {
-  const wanted = committed.filter(({ key, partition, index }) => key.startsWith(prefix) && index > (from[partition] ?? 0) && index <= (to[partition] ?? 0));
+  const wanted = committed.filter(
+    ({ key, partition, index }) =>
+      key.startsWith(prefix) && index > (from[partition] ?? 0) && index <= (to[partition] ?? 0),
+  );
   const keys = new Set([...wanted, ...changes].map(({ key }) => key));
   return [...keys].flatMap((key) => {
     const of = (list: readonly Change[]): string[] => {
@@ -129,11 +139,18 @@ function differences({ from, to, lastOnly, changes }: Told, committed: readonly 
     };
     const [told, there] = [of(changes), of([...wanted].sort((a, b) => a.index - b.index))];
     if (told.join() === there.join()) return [];
-    return [`between entries ${from.join('.')} and ${to.join('.')} ${key} became ${there.join(', ') || 'nothing'}, but a watcher was told ${told.join(', ') || 'nothing'}`];
+    return [
+      `between entries ${from.join('.')} and ${to.join('.')} ${key} became ${there.join(', ') || 'nothing'}, but a watcher was told ${told.join(', ') || 'nothing'}`,
+    ];
   });
 }
 
 /** A cursor names the entry of each partition up to which all was told; read apart from the code that writes it. */
 function positionsOf(cursor: string): number[] {
-  return cursor === '' ? [] : cursor.slice(cursor.indexOf(':') + 1).split('.').map((part) => Number.parseInt(part, 36));
+  return cursor === ''
+    ? []
+    : cursor
+        .slice(cursor.indexOf(':') + 1)
+        .split('.')
+        .map((part) => Number.parseInt(part, 36));
 }

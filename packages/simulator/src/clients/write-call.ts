@@ -59,7 +59,8 @@ export class WriteCall {
       onLost: () => this.#silent(attempt),
     });
     this.#handles.push(handle);
-    const patienceMs = timeoutMs === null ? randomInt(random, 800, 5_000) : timeoutMs + 1_500 + randomInt(random, 0, 1_500);
+    const patienceMs =
+      timeoutMs === null ? randomInt(random, 800, 5_000) : timeoutMs + 1_500 + randomInt(random, 0, 1_500);
     world.queue.after(patienceMs, () => {
       if (attempt === this.#attempts) this.#silent(attempt);
     });
@@ -70,11 +71,18 @@ export class WriteCall {
     const { world, onAnomaly, random, timeoutMs } = this.#options;
     if (answer.kind === 'error') {
       if (refusals.has(answer.code)) {
-        world.sometimes.saw(answer.code === 'OVERLOADED' ? 'overloaded' : answer.code === 'STORAGE_FULL' ? 'storage full' : 'pending full');
+        world.sometimes.saw(
+          answer.code === 'OVERLOADED'
+            ? 'overloaded'
+            : answer.code === 'STORAGE_FULL'
+              ? 'storage full'
+              : 'pending full',
+        );
         if (this.#attempts === 1 && !this.#resolving) return this.#end({ kind: 'noEffect' });
         return this.#againSoon(attempt);
       }
-      if (answer.code === 'LEASE_NOT_FOUND' || answer.code === 'LEASE_EXISTS' || answer.code === 'LIMIT_EXCEEDED') return this.#end({ kind: 'noEffect' });
+      if (answer.code === 'LEASE_NOT_FOUND' || answer.code === 'LEASE_EXISTS' || answer.code === 'LIMIT_EXCEEDED')
+        return this.#end({ kind: 'noEffect' });
       onAnomaly(`${answer.code} for ${this.#ticket}, which was never answered`);
       return this.#end({ kind: 'unknown' });
     }

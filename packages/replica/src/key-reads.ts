@@ -1,0 +1,106 @@
+import type { NodeId } from '@skerry/base';
+import { behindOf, readAnswer, timedOutRead } from './answers.ts';
+import type { Asking } from './asking.ts';
+import { LeaderReads } from './leader-reads.ts';
+import type { Partition } from './partition.ts';
+import type { PeerMessage } from './peer-message.ts';
+import type { Answer, ClientRequest } from './requests.ts';
+import type { Turn } from './turn.ts';
+import { ViewReads } from './view-reads.ts';
+
+type KeyRead = Extract<ClientRequest['operation'], { kind: 'get' | 'read' }>;
+type KeyReadMessage = Extract<PeerMessage, { kind: 'viewAsk' | 'view' | 'readAsk' | 'read' }>;
+
+/** Reads of one key: of the local view, of several nodes' views, or linearizable; each after what its session has seen. */
+export class KeyReads {
+  readonly #turn: Turn;
+  readonly #views: ViewReads;
+  readonly #leaderReads: LeaderReads;
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+    this.#views = new ViewReads(turn);
+    this.#leaderReads = new LeaderReads(turn);
+  }
+
+  /** The answer, where nothing has to be waited for; else null. */
+  atOnce(partition: Partition, operation: KeyRead, { after }: Pick<ClientRequest, 'after'>): Answer | null {
+    if (after !== undefined || operation.consistent || (operation.r ?? 1) > 1) return null;
+    return readAnswer(partition.shownView(operation.key), typeOf(operation));
+  }
+
+  read(
+    partition: Partition,
+    operation: KeyRead,
+    { timeoutMs, after, asking }: Pick<ClientRequest, 'timeoutMs' | 'after'> & { readonly asking: Asking },
+  ): void {
+    const deadline = (): void => {
+      if (timeoutMs !== null) this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => asking.answer(timedOutRead));
+    };
+    if (after === undefined) {
+      this.#start(partition, operation, { timeoutMs, asking });
+      if (operation.consistent) deadline();
+      return;
+    }
+    partition.causality.wait(after, timeoutMs, {
+      asking,
+      run: (behind) => {
+        if (behind) {
+          return asking.answer(behindOf(readAnswer(partition.shownView(operation.key), typeOf(operation))));
+        }
+        this.#start(partition, operation, { timeoutMs, asking });
+        deadline();
+      },
+    });
+  }
+
+  /** False: the message is not about reads. */
+  receive<M extends PeerMessage>(partition: Partition, from: NodeId, message: M): message is M & KeyReadMessage {
+    switch (message.kind) {
+      case 'viewAsk':
+        this.#views.asked(partition, from, message);
+        return true;
+      case 'view':
+        this.#views.answered(partition, from, message);
+        return true;
+      case 'readAsk':
+        this.#leaderReads.asked(partition, from, message);
+        return true;
+      case 'read':
+        this.#leaderReads.answered(partition, message);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #start(
+    partition: Partition,
+    operation: KeyRead,
+    { timeoutMs, asking }: { timeoutMs: number | null; asking: Asking },
+  ): void {
+    const type = typeOf(operation);
+    const { key } = operation;
+    if (!operation.consistent) {
+      const copies = operation.r ?? 1;
+      if (copies <= 1) asking.answer(readAnswer(partition.shownView(key), type));
+      else this.#views.read(partition, { key, type, copies, timeoutMs, asking });
+      return;
+    }
+    if (this.#turn.storageFull && !partition.isLeader && partition.pending.ofKey(key).length === 0) {
+      this.#leaderReads.read(partition, { key, type, asking });
+      return;
+    }
+    const read = {
+      get isOpen(): boolean {
+        return asking.isOpen();
+      },
+      serve: () => asking.answer(readAnswer(partition.state.read(key)?.value ?? null, type)),
+    };
+    partition.gates.wait(partition.pending.ofKey(key), () => partition.linearize(read), asking.isOpen);
+  }
+}
+
+function typeOf(operation: KeyRead): Extract<KeyRead, { kind: 'read' }>['type'] | null {
+  return operation.kind === 'read' ? operation.type : null;
+}
