@@ -177,12 +177,10 @@ export class ByteWriter {
 /** Reads what {@link ByteWriter} wrote. Every method throws {@link DecodeError} rather than read past the end. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get remaining(): number {
@@ -194,20 +192,21 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)] as number;
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    return this.#u16At(this.#take(2));
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    const at = this.#take(4);
+    return this.#u16At(at) * 2 ** 16 + this.#u16At(at + 2);
   }
 
   u48(): number {
     const at = this.#take(6);
-    return this.#view.getUint16(at) * 2 ** 32 + this.#view.getUint32(at + 2);
+    return this.#u16At(at) * 2 ** 32 + this.#u16At(at + 2) * 2 ** 16 + this.#u16At(at + 4);
   }
 
   varint(): number {
@@ -271,6 +270,11 @@ export class ByteReader {
   /** Throws unless everything was read. */
   end(): void {
     if (this.remaining !== 0) throw new DecodeError(`${this.remaining} bytes left over`);
+  }
+
+  /** Read from the bytes: a DataView for each reader costs more than most records take to read. */
+  #u16At(at: number): number {
+    return ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number);
   }
 
   #take(count: number): number {

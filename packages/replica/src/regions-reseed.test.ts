@@ -1,6 +1,7 @@
 import { utf8Decode, utf8Encode } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
-import type { Operation, ValueChange } from './requests.ts';
+import type { ControlOperation, Operation, ValueChange } from './requests.ts';
+import { defaultLimits } from './replica-api.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 import { get, set, valueOf } from './testing/world.ts';
 
@@ -82,6 +83,21 @@ describe('a region that was re-seeded by one that lacked something', () => {
     world.heal();
     world.until(() => world.isConverged(), 60_000, 'convergence');
     for (const region of world.regions) expect(elements(world, region)).toEqual(['x1', 'x2', 'y']);
+  });
+
+  it('still tells what became of a write that it could not offer any more (simulator, seed 500063 with evictions)', () => {
+    const world = new RegionsWorld({ nodes: [1, 1, 1], limits: { ...defaultLimits, regionLogBytesMax: 400 } });
+    world.awaitLeaders();
+    world.run(1_000);
+    cutAll(world);
+    const accepted = world.ask('r3', { kind: 'set', key: 'k', value: utf8Encode('1'), consistent: false });
+    const receipt = accepted.kind === 'key' ? (accepted.receipt ?? '') : '';
+    const wait: ControlOperation = { kind: 'receipt', receipt, wait: true };
+    expect(world.ask('r3', wait)).toMatchObject({ kind: 'receipt', state: 'promoted' });
+    for (let i = 0; i < 30; i++) world.ask('r3', set(`more${i}`, 'v'.repeat(40)));
+    reseedFromFirst(world);
+    world.until(() => !hasRecord(world, 'r3', 'k'), 10_000, 're-seeding');
+    expect(world.ask('r3', wait)).toMatchObject({ kind: 'receipt', state: 'promoted' });
   });
 
   it('keeps the tombstones it was given until every region has applied them (I11)', () => {

@@ -433,7 +433,9 @@ export class Replica {
       const reason = record.reason === null ? {} : { reason: record.reason };
       answer({ kind: 'receipt', state: record.state, version: versionOf(record.stamp), timeout: false, ...reason });
     };
-    if (!wait || partition.context.has(parsed.dot)) return tell(false);
+    // The context alone does not tell: a region that is re-seeded takes another one's, which may not have come so far.
+    if (!wait || partition.context.has(parsed.dot) || partition.state.receipts.find(parsed.dot) !== null)
+      return tell(false);
     partition.promotions.whenSettled(parsed.dotText, { run: () => tell(false), isOpen: asking.isOpen });
     if (timeoutMs !== null) this.#turn.at(this.#turn.now.monoMs + timeoutMs, () => tell(true));
   }

@@ -11,6 +11,10 @@ process.exitCode = main(process.argv.slice(2), {
   print: (line) => process.stdout.write(`${line}\n`),
   note: (line) => process.stderr.write(`${line}\n`),
   elapsedMs: () => performance.now(),
+  processorMs: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
   freshSeed: () => Math.floor(Math.random() * 2 ** 31),
   commit: () => {
     try {

@@ -6,12 +6,22 @@ import { draw, type Range } from './range.ts';
 
 type Writes = NonNullable<Effects['batch']>['writes'];
 
+/**
+ * How the next sync ends the process, as a sync or write that fails stops the production server at once:
+ * - torn: the power goes while a batch is written. What stands of it is dropped whole, as the store's transactions are.
+ * - writeError: EIO, and nothing of what was to be written is there.
+ * - syncError: whether what was written is there, nobody knows.
+ */
+export type DiskFailure = 'torn' | 'writeError' | 'syncError';
+
 interface DiskOptions {
   readonly machine: Machine;
   readonly queue: EventQueue;
   readonly random: SeededRandom;
   readonly syncMs: Range;
   readonly onDurable: (machine: Machine, writes: Writes) => void;
+  /** The machine is to go down, now. */
+  readonly onFailure: (machine: Machine, failure: DiskFailure) => void;
 }
 
 /** Takes batches in order; one sync makes all that waited durable (group commit). A crash loses what was not synced. */
@@ -21,6 +31,9 @@ export class Disk {
   #syncing = false;
   hangs = false;
   isFull = false;
+  /** What is to become of the next sync; null: it works. */
+  failsNext: DiskFailure | null = null;
+  #failed: DiskFailure | null = null;
   #lastNoticeMs = 0;
   /** A sync takes so many times as long. */
   slowness = 1;
@@ -38,7 +51,11 @@ export class Disk {
   /** Unsynced batches are lost; of those on their way some may have reached the disk, in order. */
   crash(): void {
     const { machine, random } = this.#options;
-    const reached = randomChance(random, 0.5) ? 0 : randomInt(random, 0, this.#queued.length);
+    const failed = this.#failed;
+    this.#failed = null;
+    this.failsNext = null;
+    const reachedMax = failed === 'writeError' ? 0 : Math.max(0, this.#queued.length - (failed === 'torn' ? 1 : 0));
+    const reached = randomChance(random, 0.5) ? 0 : randomInt(random, 0, reachedMax);
     for (const { writes } of this.#queued.slice(0, reached)) this.#flush(writes);
     machine.storage.crash();
     this.#queued = [];
@@ -48,6 +65,7 @@ export class Disk {
   /** It works again. */
   heal(): void {
     this.hangs = false;
+    this.failsNext = null;
     this.slowness = 1;
     this.#sync();
   }
@@ -66,7 +84,9 @@ export class Disk {
     const { machine, queue, random, syncMs } = this.#options;
     const { life } = machine;
     const count = this.#queued.length;
-    queue.after(draw(random, syncMs) * this.slowness, () => this.#synced(life, count));
+    const tookMs = draw(random, syncMs) * this.slowness;
+    if (this.failsNext === null) queue.after(tookMs, () => this.#synced(life, count));
+    else queue.after(this.failsNext === 'syncError' ? tookMs : tookMs / 2, () => this.#fail(life));
   }
 
   #synced(life: number, count: number): void {
@@ -84,6 +104,16 @@ export class Disk {
       });
     });
     this.#sync();
+  }
+
+  #fail(life: number): void {
+    const { machine, onFailure } = this.#options;
+    if (life !== machine.life || !machine.isUp) return;
+    this.#syncing = false;
+    // Healed meanwhile.
+    if (this.failsNext === null) return this.#sync();
+    this.#failed = this.failsNext;
+    onFailure(machine, this.#failed);
   }
 
   #flush(writes: Writes): void {

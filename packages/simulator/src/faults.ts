@@ -21,6 +21,13 @@ export class Faults {
       world.sometimes.saw('crash in a turn');
       this.#crash(machine, randomChance(random, 0.5));
     };
+    world.onDiskFailure = (machine, failure) => {
+      world.sometimes.saw(
+        failure === 'torn' ? 'write torn' : failure === 'writeError' ? 'write failed' : 'sync failed',
+      );
+      // The power goes, or the process ends by itself.
+      this.#crash(machine, failure !== 'torn');
+    };
     if (this.#kinds.length > 0) this.#next();
   }
 
@@ -79,6 +86,7 @@ export class Faults {
         return;
       case 'pause':
         if (!machine.isUp) return;
+        sometimes.saw('process paused');
         machine.pause();
         return this.#later(forMs, () => machine.resume());
       case 'cut':
@@ -86,6 +94,7 @@ export class Faults {
       case 'oneWayCut':
         if (machine === other) return;
         if (randomChance(this.#random, 0.3)) return network.breakConnection(machine.name, other.name);
+        sometimes.saw('one-way cut');
         network.cut(machine.name, other.name);
         return this.#later(forMs, () => network.heal(machine.name, other.name));
       case 'lossyLinks':
@@ -121,14 +130,24 @@ export class Faults {
         machine.disk.setFull(true);
         return this.#later(forMs, () => machine.disk.setFull(false));
       case 'clockJump':
+        sometimes.saw('clock jumped');
         machine.clock.jump(randomPick(this.#random, [-3_600_000, -400, -20, 20, 400, 3_600_000]));
         return;
       case 'clockDrift':
+        sometimes.saw('clock drifted');
         machine.clock.setRate(randomPick(this.#random, [0.9, 0.999, 1.001, 1.1, 2]));
         return;
       case 'clockFreeze':
+        sometimes.saw('clock frozen');
         machine.clock.setRate(0);
         return this.#later(forMs, () => machine.clock.setRate(1));
+      case 'tornWrite':
+        machine.disk.failsNext = 'torn';
+        return;
+      case 'writeError':
+      case 'syncError':
+        machine.disk.failsNext = kind;
+        return;
       case 'transfer':
         return this.#transfer(machine);
       case 'wipe':
@@ -158,6 +177,7 @@ export class Faults {
       for (const b of names)
         if (a !== b && left.has(a) !== left.has(b) && a !== bridge && b !== bridge) cuts.push([a, b]);
     }
+    if (cuts.length > 0) this.#world.sometimes.saw(bridge === null ? 'nodes cut off' : 'nodes cut off, with a bridge');
     for (const [a, b] of cuts) network.cut(a, b);
     this.#later(forMs, () => {
       for (const [a, b] of cuts) network.heal(a, b);

@@ -37,6 +37,7 @@ export function judge(system: System, journal: Journal): Verdict {
   const unknown: string[] = [];
   const { worlds } = system;
   const conflicts = worlds.flatMap(conflictsOf);
+  if (conflicts.some(({ reason }) => reason === 'rejected')) system.sometimes.saw('rejected');
   const node = ({ label }: Entry): string | undefined => dataFolderOf(label);
   for (const world of worlds) {
     const process = (entry: Entry): string | null => (entry.region === world.index ? entry.process : null);
@@ -156,11 +157,12 @@ function arrivalsIn({ index, observer }: World, journal: Journal): Arrival[] {
   const keys = new Set(journal.entries.map(({ input }) => input.key));
   const seen = new Set<string>();
   const last = new Map<string, string>();
-  return observer.committed.filter(({ key, version, home }) => {
+  return observer.committed.filter(({ key, version, value, home }) => {
     const name = `${key} ${version}`;
-    // A tombstone that was taken over once more changes nothing.
-    if (last.get(key) === version) return false;
-    last.set(key, version);
+    // A tombstone that was taken over once more changes nothing. A value that re-seeding took away goes under its own version.
+    const state = `${version} ${value === null}`;
+    if (last.get(key) === state) return false;
+    last.set(key, state);
     // Its own once more: a region that was re-seeded gets back what it had sent.
     const isOwn = home === index && !seen.has(name);
     seen.add(name);

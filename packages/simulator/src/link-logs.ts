@@ -41,7 +41,7 @@ export class LinkLogs {
 
   publish(machine: Machine, batch: LogBatch): void {
     const {
-      shared: { queue },
+      shared: { queue, sometimes },
       random,
       plan,
     } = this.#options;
@@ -51,7 +51,8 @@ export class LinkLogs {
       const name = nameOf(batch.partition, batch.origin);
       const log = this.#logs.get(name) ?? [];
       this.#logs.set(name, log);
-      if (!this.#lies) log.push(own);
+      if (this.#lies) sometimes.saw('log of the link lied');
+      else log.push(own);
       queue.after(draw(random, plan.link.delayMs), () => {
         machine.input(life, () => machine.replica?.published(batch.partition, batch.origin, batch.last, machine.now));
       });

@@ -148,20 +148,25 @@ export class Links {
       if (direction.last.length > 2 * keptMax) direction.last.splice(0, keptMax);
     }
     const happens = (on: boolean): boolean => on && randomChance(random, plan.link.frameFaultChance);
-    if (happens(this.faults.loss)) return;
+    const { sometimes } = this.#options.shared;
+    if (happens(this.faults.loss)) return sometimes.saw('frame of a link lost');
     this.#carry(direction, machine, own);
-    if (happens(this.faults.duplicates)) this.#carry(direction, machine, own);
+    if (!happens(this.faults.duplicates)) return;
+    sometimes.saw('frame of a link repeated');
+    this.#carry(direction, machine, own);
   }
 
   #carry(direction: Direction, machine: Machine, frame: Uint8Array): void {
     const {
       random,
       plan,
-      shared: { queue },
+      shared: { queue, sometimes },
     } = this.#options;
     let atMs = queue.nowMs + draw(random, plan.link.delayMs);
-    if (this.faults.reordering && randomChance(random, plan.link.frameFaultChance)) atMs += random.uint32() % 800;
-    else {
+    if (this.faults.reordering && randomChance(random, plan.link.frameFaultChance)) {
+      sometimes.saw('frame of a link late');
+      atMs += random.uint32() % 800;
+    } else {
       atMs = Math.max(atMs, (direction.lastArrivalMs.get(machine.name) ?? 0) + 0.001);
       direction.lastArrivalMs.set(machine.name, atMs);
     }

@@ -10,7 +10,7 @@ import {
   type PeerMessage,
   type ReplicaOptions,
 } from '@skerry/replica';
-import { Disk } from './disk.ts';
+import { Disk, type DiskFailure } from './disk.ts';
 import type { EventQueue } from './event-queue.ts';
 import { Incarnations } from './incarnations.ts';
 import type { Plan } from './plan.ts';
@@ -23,6 +23,7 @@ export interface MachineEvents {
   onBatchDurable(machine: Machine, writes: NonNullable<Effects['batch']>['writes']): void;
   onBatch(machine: Machine, writes: NonNullable<Effects['batch']>['writes']): void;
   onCrashInTurn(machine: Machine): void;
+  onDiskFailure(machine: Machine, failure: DiskFailure): void;
   onLink(machine: Machine, effects: LinkEffects): void;
 }
 
@@ -74,6 +75,7 @@ export class Machine {
       random: options.random.fork(),
       syncMs: options.plan.syncMs,
       onDurable: (...batch) => options.events.onBatchDurable(...batch),
+      onFailure: (...failure) => options.events.onDiskFailure(...failure),
     });
   }
 

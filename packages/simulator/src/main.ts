@@ -12,6 +12,8 @@ export interface Host {
   readonly note: (line: string) => void;
   /** Milliseconds from any origin. */
   readonly elapsedMs: () => number;
+  /** Milliseconds of processor time that this process has used: what a rate per core is made of, whoever else computes. */
+  readonly processorMs: () => number;
   /** For seeds that nobody named. */
   readonly freshSeed: () => number;
   /** Of the sources that run; null if nobody knows. */
@@ -30,6 +32,10 @@ export interface SimSummary {
   simulatedSeconds: number;
   seconds: number;
   sometimes: Record<string, number>;
+  processorSeconds: number;
+  /** On one core, by processor time: of all worlds, and as if all took as long as the median one. */
+  seedsPerMinute: number;
+  medianSeedsPerMinute: number;
 }
 
 interface Settings {
@@ -51,7 +57,7 @@ export const usage = `usage: sim [--seeds N] [--first N] [--seed N [--trace]] [-
   --seed N    run this one
   --trace     print its trace
   --time T    go on with fresh seeds for so long: 30s, 10m, 2h
-  --evictions evict regions too, where there are several
+  --evictions evict regions in every world that has several, not in some of them only
   --shrink    make the broken world of a seed smaller, for so long at most, and write regressions/seed-N.json
   --replay F  run the world of such a file
   -o json     one object instead of lines`;
@@ -72,6 +78,9 @@ export function main(argv: readonly string[], host: Host): number {
     simulatedSeconds: 0,
     seconds: 0,
     sometimes: Object.fromEntries(sometimesNames.map((name) => [name, 0])),
+    processorSeconds: 0,
+    seedsPerMinute: 0,
+    medianSeedsPerMinute: 0,
   };
   const isOver = (): boolean =>
     settings.timeMs > 0
@@ -81,11 +90,25 @@ export function main(argv: readonly string[], host: Host): number {
     ...(settings.trace ? { sink: host.print } : {}),
     ...(settings.evictions ? { adjust: withEvictions } : {}),
   };
-  for (let seed = first; !isOver(); seed++) add(summary, runSeed(seed, runOptions), settings, host);
+  const worldsMs: number[] = [];
+  for (let seed = first; !isOver(); seed++) {
+    const fromMs = host.processorMs();
+    add(summary, runSeed(seed, runOptions), settings, host);
+    worldsMs.push(host.processorMs() - fromMs);
+  }
   summary.seconds = (host.elapsedMs() - startMs) / 1_000;
+  addRates(summary, worldsMs);
   if (settings.json) host.print(JSON.stringify(summary));
   else printSummary(summary, first, host);
   return summary.violations + summary.unknown === 0 ? 0 : 1;
+}
+
+function addRates(summary: SimSummary, worldsMs: readonly number[]): void {
+  const perMinute = (ms: number): number => (ms === 0 ? 0 : Math.round(60_000 / ms));
+  const sumMs = worldsMs.reduce((a, b) => a + b, 0);
+  summary.processorSeconds = sumMs / 1_000;
+  summary.seedsPerMinute = perMinute(sumMs / Math.max(1, worldsMs.length));
+  summary.medianSeedsPerMinute = perMinute([...worldsMs].sort((a, b) => a - b)[worldsMs.length >> 1] ?? 0);
 }
 
 function misused({ print }: Host): number {
@@ -163,6 +186,10 @@ function printSummary(summary: SimSummary, first: number, { print }: Host): void
   for (const [name, count] of Object.entries(summary.sometimes)) print(`${String(count).padStart(9)}  ${name}`);
   print(
     `${seeds} seeds from ${first}: ${violations} with violations, ${unknown} undecided; ${operations} operations in ${Math.round(simulatedSeconds)} simulated and ${seconds.toFixed(1)} real seconds`,
+  );
+  const perSecond = (count: number): string => (seconds === 0 ? '–' : (count / seconds).toFixed(0));
+  print(
+    `${perSecond(60 * seeds)} seeds a minute, ${perSecond(operations)} operations and ${perSecond(simulatedSeconds)} simulated seconds a second; by processor time (${summary.processorSeconds.toFixed(1)} s) ${summary.seedsPerMinute} seeds a minute and core, ${summary.medianSeedsPerMinute} if all were like the median world`,
   );
 }
 

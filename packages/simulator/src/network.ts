@@ -4,6 +4,7 @@ import type { EventQueue } from './event-queue.ts';
 import type { Machine } from './machine.ts';
 import type { Plan } from './plan.ts';
 import { draw } from './range.ts';
+import type { Sometimes } from './sometimes.ts';
 import type { Trace } from './trace.ts';
 
 /** One direction between two nodes. */
@@ -35,6 +36,7 @@ interface NetworkOptions {
   readonly random: SeededRandom;
   readonly plan: Plan;
   readonly trace: Trace;
+  readonly sometimes: Sometimes;
   readonly machines: ReadonlyMap<NodeId, Machine>;
 }
 
@@ -73,7 +75,9 @@ export class Network {
       return;
     const direction = this.#direction(from.name, to);
     const { random, plan } = this.#options;
+    const { sometimes } = this.#options;
     const kept = this.faults.lossy ? messages.filter(() => !randomChance(random, plan.messageFaultChance)) : messages;
+    if (kept.length < messages.length) sometimes.saw('message lost');
     if (kept.length === 0) return;
     const frame = encodePeerFrame(kept);
     if (direction.cut) {
@@ -81,7 +85,9 @@ export class Network {
       return;
     }
     this.#carry(pair, direction, frame);
-    if (this.faults.duplicates && randomChance(random, plan.messageFaultChance)) this.#carry(pair, direction, frame);
+    if (!this.faults.duplicates || !randomChance(random, plan.messageFaultChance)) return;
+    sometimes.saw('message repeated');
+    this.#carry(pair, direction, frame);
   }
 
   /** A process started: it dials, and is dialled by, everybody it can reach. */
@@ -147,8 +153,10 @@ export class Network {
     const { connection } = pair;
     const isLate = this.faults.reordering && randomChance(random, plan.messageFaultChance);
     let atMs = queue.nowMs + draw(random, plan.delayMs);
-    if (isLate) atMs += random.uint32() % 300;
-    else {
+    if (isLate) {
+      this.#options.sometimes.saw('message late');
+      atMs += random.uint32() % 300;
+    } else {
       atMs = Math.max(atMs, direction.lastArrivalMs + 0.001);
       direction.lastArrivalMs = atMs;
     }

@@ -61,11 +61,6 @@ const otherTypes = ['multiRegister', 'counter', 'set', 'flag', 'document'] as co
  * chosen so that the seeds that failed before there were others still make one.
  */
 const salt = 3 * 2 ** 33;
-/**
- * Not drawn, as worlds with evictions still break promises now and then; `--evictions` adds it to every world of several
- * regions.
- */
-const notDrawn: ReadonlySet<LinkFaultKind> = new Set(['regionEvict']);
 /** More make a world slow and show nothing new. */
 const nodesMax = 11;
 
@@ -92,11 +87,7 @@ export function drawRegions(
   const link: LinkPlan = {
     delayMs: isFar ? { min: 40, max: randomPick(random, [80, 200]) } : { min: 0.5, max: randomPick(random, [3, 20]) },
     hasLog: randomChance(random, 0.3),
-    faults: new Set(
-      randomChance(random, 0.1)
-        ? []
-        : linkFaultKinds.filter((kind) => randomChance(random, 0.35) && !notDrawn.has(kind)),
-    ),
+    faults: new Set(randomChance(random, 0.1) ? [] : linkFaultKinds.filter(() => randomChance(random, 0.35))),
     faultEveryMs: randomPick(random, [300, 800, 2_000]),
     frameFaultChance: randomPick(random, [0.02, 0.1, 0.4]),
   };
@@ -117,7 +108,7 @@ export function drawRegions(
   };
 }
 
-/** The same world with a region that is evicted and comes back, now and then. */
+/** The same world with a region that is evicted and comes back, now and then, if it was not drawn to have one. */
 export function withEvictions<P extends RegionsPlan>(plan: P): P {
   return plan.others.length === 0
     ? plan

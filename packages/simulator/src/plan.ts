@@ -1,4 +1,4 @@
-import { randomChance, randomFloat, randomInt, randomPick, type SeededRandom } from '@skerry/base';
+import { randomChance, randomFloat, randomInt, randomPick, SeededRandom } from '@skerry/base';
 import type { ReplicaLimits, ReplicaTiming } from '@skerry/replica';
 import { drawRegions, type RegionsPlan } from './plan-regions.ts';
 import type { Range } from './range.ts';
@@ -25,7 +25,9 @@ export const faultKinds = [
   'crashInTurn',
   'crashAll',
 ] as const;
-export type FaultKind = (typeof faultKinds)[number];
+/** Came later: they are drawn from a stream of their own, so that the shapes and loads of older seeds stay what they were. */
+export const laterFaultKinds = ['tornWrite', 'writeError', 'syncError'] as const;
+export type FaultKind = (typeof faultKinds)[number] | (typeof laterFaultKinds)[number];
 
 export const operationKinds = [
   'get',
@@ -70,11 +72,15 @@ export interface Plan extends RegionsPlan {
   readonly operations: readonly OperationKind[];
 }
 
+const laterSalt = 5 * 2 ** 33;
+
 /** A swarm (Groce et al. 2012): each world has some of the faults and operations only, so that none hides another. */
 export function drawPlan(seed: number, random: SeededRandom): Plan {
   const isCalm = randomChance(random, 0.08);
-  const nodeCount = randomPick(random, [1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7]);
-  const faults = new Set(isCalm ? [] : faultKinds.filter(() => randomChance(random, 0.35)));
+  const nodeCount = randomPick(random, [1, 2, 3, 3, 3, 3, 3, 4, 5, 6, 7]);
+  const faults = new Set<FaultKind>(isCalm ? [] : faultKinds.filter(() => randomChance(random, 0.35)));
+  const later = new SeededRandom(seed + laterSalt);
+  if (!isCalm) for (const kind of laterFaultKinds) if (randomChance(later, 0.2)) faults.add(kind);
   const operations = operationKinds.filter(() => randomChance(random, 0.7));
   for (const always of ['get', 'set', 'localSet'] as const) if (!operations.includes(always)) operations.push(always);
   const isSlow = randomChance(random, 0.15);

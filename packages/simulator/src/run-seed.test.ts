@@ -43,7 +43,7 @@ describe('the simulated regions', () => {
     (seed) => {
       expectWhole(runSeed(seed));
     },
-    20_000,
+    60_000,
   );
 
   it.each(freshSeeds)(
@@ -51,17 +51,19 @@ describe('the simulated regions', () => {
     (seed) => {
       expectWhole(runSeed(seed));
     },
-    20_000,
+    60_000,
   );
 });
 
 describe('the runner', () => {
   const run = (argv: readonly string[]): { readonly code: number; readonly lines: string[] } => {
     const lines: string[] = [];
+    let usedMs = 0;
     const code = main(argv, {
       print: (line) => lines.push(line),
       note: (line) => lines.push(line),
       elapsedMs: () => 0,
+      processorMs: () => (usedMs += 50),
       freshSeed: () => 77,
       commit: () => 'abc',
       readFile: () => 'no regression',
@@ -84,7 +86,11 @@ describe('the runner', () => {
       'simulatedSeconds',
       'seconds',
       'sometimes',
+      'processorSeconds',
+      'seedsPerMinute',
+      'medianSeedsPerMinute',
     ]);
+    expect(summary).toMatchObject({ processorSeconds: 0.1, seedsPerMinute: 1_200, medianSeedsPerMinute: 1_200 });
   });
 
   it('refuses what it does not know', () => {

@@ -1,5 +1,6 @@
 import { assertPresent, type NodeId, type RegionId, type SeededRandom } from '@skerry/base';
 import type { Answer, ClientRequest, Effects, LinkEffects, RequestHandle, Seen } from '@skerry/replica';
+import type { DiskFailure } from './disk.ts';
 import type { EventQueue } from './event-queue.ts';
 import { firstReplicaOf, Machine, nodeName, type MachineEvents } from './machine.ts';
 import { Network } from './network.ts';
@@ -61,6 +62,8 @@ export class World {
   losesAnswers = false;
   /** Called when a process ended by itself in the middle of a turn. */
   onCrashInTurn: (machine: Machine) => void = () => {};
+  /** Called when the disk gave out, and the process must end. */
+  onDiskFailure: (machine: Machine, failure: DiskFailure) => void = () => {};
   onWiped: (machine: Machine) => void = () => {};
   readonly #options: WorldOptions;
   readonly #clientNet: SeededRandom;
@@ -104,6 +107,7 @@ export class World {
       random: random.fork(),
       plan,
       trace: this.trace,
+      sometimes: this.sometimes,
       machines: this.machines,
     });
   }
@@ -207,6 +211,7 @@ export class World {
       onBatch: (machine, writes) => this.observer.written(machine, writes),
       onBatchDurable: (machine, writes) => this.observer.durable(machine, writes),
       onCrashInTurn: (machine) => this.onCrashInTurn(machine),
+      onDiskFailure: (machine, failure) => this.onDiskFailure(machine, failure),
       onLink: (machine, effects) => this.#options.onLink(machine, effects),
     };
   }

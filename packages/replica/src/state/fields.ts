@@ -53,5 +53,7 @@ export function readRegion(reader: ByteReader): RegionId {
 }
 
 export function readList<T>(reader: ByteReader, read: (reader: ByteReader) => T): T[] {
-  return Array.from({ length: reader.count() }, () => read(reader));
+  const list: T[] = [];
+  for (let left = reader.count(); left > 0; left--) list.push(read(reader));
+  return list;
 }

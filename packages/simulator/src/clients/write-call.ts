@@ -99,6 +99,8 @@ export class WriteCall {
       return this.#attempt(null);
     }
     if (this.#resolving) world.sometimes.saw('resolved');
+    // It was accepted and promoted; by which receipt nobody was told.
+    if (this.#resolving && this.#isQuorumless && !('receipt' in answer)) return this.#end({ kind: 'unknown' });
     const isLate = timeoutMs !== null && attempt === 1 && world.queue.nowMs - this.#startMs > timeoutMs + 5;
     if (outcome === 'applied' && (isLate || this.#resolving)) world.sometimes.saw('request won against fence');
     this.#end({ kind: 'answer', answer, label, seen });
@@ -111,7 +113,7 @@ export class WriteCall {
     if (timeoutMs === null || this.#resolving) return this.#againSoon(attempt);
     const choice = randomPick(random, ['again', 'resolve', 'giveUp'] as const);
     if (choice === 'giveUp') return this.#end({ kind: 'unknown' });
-    if (choice === 'resolve' && !this.#isQuorumless) this.#resolving = true;
+    if (choice === 'resolve') this.#resolving = true;
     this.#againSoon(attempt);
   }
 
