@@ -16,7 +16,6 @@ import { decodePending, encodePending } from '../../packages/replica/src/pending
 import { MemoryStorage } from '../../packages/replica/src/ports/memory-storage.ts';
 import { decodeLinkFrame, partitionOfFrame } from '../../packages/replica/src/regions/link-message.ts';
 import { StagedStore } from '../../packages/replica/src/staged-store.ts';
-import { Copies } from '../../packages/replica/src/state/copies.ts';
 import { decodeBatch } from '../../packages/replica/src/state/batch.ts';
 import { Digests } from '../../packages/replica/src/state/digests.ts';
 import { decodeChanges } from '../../packages/replica/src/state/feed.ts';
@@ -25,7 +24,7 @@ import { decodeKeyRecord } from '../../packages/replica/src/state/key-record.ts'
 import { Leases } from '../../packages/replica/src/state/leases.ts';
 import { decodeConflict } from '../../packages/replica/src/state/ledger.ts';
 import { Members } from '../../packages/replica/src/state/members.ts';
-import { Receipts } from '../../packages/replica/src/state/receipts.ts';
+import { decodeReceipts } from '../../packages/replica/src/state/receipts.ts';
 import { decodeEntryList, decodeRegionEntry } from '../../packages/replica/src/state/region-entry.ts';
 import { decodeResult } from '../../packages/replica/src/state/result.ts';
 import { Sessions } from '../../packages/replica/src/state/sessions.ts';
@@ -69,6 +68,7 @@ export function replicaTargets({ peerFrames, linkFrames, entryLists, records }: 
     ofBytes('key record', values, decodeKeyRecord),
     ofBytes('result', stored(/^s\/0000\/[01]\/c\/[^/]+\/[^/]+$/), decodeResult),
     ofBytes('conflict', state('o'), decodeConflict),
+    ofBytes('page of receipts', state('t'), decodeReceipts),
     ofBytes('feed of changes', state('f'), decodeChanges),
     ofBytes('value', values.map(valueBytes), (bytes) => decodeValue(new ByteReader(bytes))),
     ofBytes('operation', operationSamples(regionEntries), (bytes) => decodeOperation(new ByteReader(bytes))),
@@ -107,13 +107,6 @@ function keptTargets(records: ReadonlyMap<string, Uint8Array>): Target[] {
     reads('session', /^s\/0000\/[01]\/c\/[^/]+$/, (store, key) => new Sessions(keys, store).find(clientId(last(key)))),
     reads('lease', /^s\/0000\/[01]\/e\//, (store, key) => new Leases(keys, store).find(last(key))),
     reads('member', /^s\/0000\/[01]\/n\//, (store, key) => new Members(keys, store).find(nodeId(last(key)))),
-    reads('receipt', /^s\/0000\/[01]\/d\//, (store, key) => {
-      const [replica = '', sequence = ''] = key.split('/').slice(-2);
-      return new Receipts(keys, store, {
-        numbers: { first: 0, next: 1 },
-        copies: new Copies(keys, store, new Sessions(keys, store)),
-      }).find({ replica: replicaId(Number.parseInt(replica, 16)), sequence: Number.parseInt(sequence, 16) });
-    }),
     reads('digests', /^s\/0000\/[01]\/b\//, (store) => new Digests(keys, store).encode()),
   ];
 }

@@ -104,8 +104,8 @@ export const replicaBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'packages/replica/src/pending.ts',
-        find: 'this.#index(decodePending(new ByteReader(value.slice())), 0, value.length);',
-        replace: 'decodePending(new ByteReader(value.slice()));',
+        find: 'found.push(...heldOf({ key, bytes: value.slice(), left: 0 }));',
+        replace: 'heldOf({ key, bytes: value.slice(), left: 0 });',
       },
     ],
     bench: simulator,
@@ -116,9 +116,9 @@ export const replicaBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'packages/replica/src/quorumless.ts',
-        find: '    this.#turn.whenDurable(() => {\n      held.durable = true;\n      partition.promotions.accepted(held);\n      if (copies <= 1) return answer(accepted);',
+        find: '    partition.pending.whenDurable(() => {\n      if (copies <= 1) return answer(accepted);',
         replace:
-          '    if (copies <= 1) answer(accepted);\n    this.#turn.whenDurable(() => {\n      held.durable = true;\n      partition.promotions.accepted(held);\n      if (copies <= 1) return;',
+          '    if (copies <= 1) answer(accepted);\n    partition.pending.whenDurable(() => {\n      if (copies <= 1) return;',
       },
     ],
     bench: simulator,

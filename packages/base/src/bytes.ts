@@ -236,6 +236,11 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + count);
   }
 
+  /** A view of what was read from `offset` on. */
+  since(offset: number): Uint8Array {
+    return this.#bytes.subarray(offset, this.#at);
+  }
+
   /** A view; copy it before the input is reused. */
   bytes(): Uint8Array {
     return this.raw(this.varint());

@@ -1,4 +1,5 @@
 import type { NodeId } from '@skerry/base';
+import type { Now } from './replica-api.ts';
 import type { Turn } from './turn.ts';
 
 interface Sample {
@@ -22,6 +23,8 @@ export class Clocks {
   readonly #turn: Turn;
   readonly #samples: Map<NodeId, Sample> = new Map();
   #askedMs = Number.NEGATIVE_INFINITY;
+  /** The middle clock at a reading; null: samples have changed since. */
+  #known: { readonly now: Now; readonly middleMs: number } | null = null;
 
   constructor(turn: Turn) {
     this.#turn = turn;
@@ -50,6 +53,7 @@ export class Clocks {
     this.#askedMs = now.monoMs;
     for (const peer of connected) this.#turn.send(peer, { kind: 'clockAsk', sentMs: Math.floor(now.monoMs) });
     for (const [peer, { atMs }] of this.#samples) if (now.monoMs - atMs > forgetAfterMs) this.#samples.delete(peer);
+    this.#known = null;
   }
 
   asked(from: NodeId, sentMs: number): void {
@@ -68,10 +72,17 @@ export class Clocks {
     const isBetter =
       known === undefined || roundTripMs <= known.roundTripMs || monoMs - known.atMs > bestForMs || moved > roundTripMs;
     if (isBetter) this.#samples.set(from, sample);
+    this.#known = null;
   }
 
+  /** Once per reading of the clocks: all writes of a turn share it. */
   #middle(): number {
     const { now } = this.#turn;
+    if (this.#known?.now !== now) this.#known = { now, middleMs: this.#middleAt(now) };
+    return this.#known.middleMs;
+  }
+
+  #middleAt(now: Now): number {
     const own = now.wallMs - now.monoMs;
     const all = [own, ...Array.from(this.#samples.values(), ({ wallLessMonoMs }) => wallLessMonoMs)].sort(
       (a, b) => a - b,

@@ -2,10 +2,10 @@ import type { Held } from './pending.ts';
 
 /** Runs something once given pending writes are settled: a consistent call waits for those that its node held before it. */
 export class Gates {
-  readonly #byDot: Map<string, Set<Gate>> = new Map();
+  readonly #byWrite: Map<Held, Set<Gate>> = new Map();
 
   get isEmpty(): boolean {
-    return this.#byDot.size === 0;
+    return this.#byWrite.size === 0;
   }
 
   /** At once when `held` is empty. `isOpen` tells whether anybody still wants it. */
@@ -14,40 +14,40 @@ export class Gates {
       run();
       return;
     }
-    const gate: Gate = { left: new Set(held.map((one) => one.dotText)), run, isOpen };
-    for (const dotText of gate.left) {
-      const gates = this.#byDot.get(dotText);
-      if (gates === undefined) this.#byDot.set(dotText, new Set([gate]));
+    const gate: Gate = { left: new Set(held), run, isOpen };
+    for (const one of held) {
+      const gates = this.#byWrite.get(one);
+      if (gates === undefined) this.#byWrite.set(one, new Set([gate]));
       else gates.add(gate);
     }
   }
 
   /** Forgets those that nobody wants any more: without a quorum nothing else would. */
   prune(): void {
-    for (const [dotText, gates] of this.#byDot) {
+    for (const [held, gates] of this.#byWrite) {
       for (const gate of gates) if (!gate.isOpen()) gates.delete(gate);
-      if (gates.size === 0) this.#byDot.delete(dotText);
+      if (gates.size === 0) this.#byWrite.delete(held);
     }
   }
 
-  /** True if something waits for this write, so that it should be promoted whoever accepted it. */
-  isWanted(dotText: string): boolean {
-    return this.#byDot.has(dotText);
+  /** What something waits for: it should be promoted whoever accepted it. */
+  wanted(): Iterable<Held> {
+    return this.#byWrite.keys();
   }
 
-  settled(dotText: string): void {
-    const gates = this.#byDot.get(dotText);
+  settled(held: Held): void {
+    const gates = this.#byWrite.get(held);
     if (gates === undefined) return;
-    this.#byDot.delete(dotText);
+    this.#byWrite.delete(held);
     for (const gate of gates) {
-      gate.left.delete(dotText);
+      gate.left.delete(held);
       if (gate.left.size === 0) gate.run();
     }
   }
 }
 
 interface Gate {
-  readonly left: Set<string>;
+  readonly left: Set<Held>;
   readonly run: () => void;
   readonly isOpen: () => boolean;
 }

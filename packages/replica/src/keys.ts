@@ -1,5 +1,4 @@
 import type { ClientId, NodeId, PartitionId, ReplicaId } from '@skerry/base';
-import type { Dot } from '@skerry/crdt';
 
 /**
  * Layout of the storage's key space. Partition numbers are 4, indices and times 12 hex digits, so that they sort.
@@ -9,8 +8,8 @@ import type { Dot } from '@skerry/crdt';
  * | `m/node` | last dot and stamp of this replica |
  * | `r/P/hard`, `r/P/log`, `r/P/gen` | raft's hard state; the point up to which the log was compacted; the active generation |
  * | `l/P/INDEX` | log entry with its hash chain |
- * | `w/P/REPLICA/SEQUENCE` | pending write held by this node |
- * | `s/P/G/…` | applied state, generation G: `h` header, `k/KEY` value, `c/CLIENT` session, `c/CLIENT/SEQ` result, `x/TIME/CLIENT` and `z/TIME/CLIENT` sessions by activity, `e/LEASE` lease, `y/TIME/LEASE` lease expiry, `q/LEASE/KEY` key on a lease, `d/REPLICA/SEQ` receipt, `t/ORDER` its dot, `o/SEQ` conflict, `n/NODE` member, `f/INDEX` feed, `g/ORIGIN/SEQ` region log, `v/ORIGIN/SEQ/KEY` tombstones by the entry that made them, `b/PAGE` digests |
+ * | `w/P/NUMBER` | pending writes that this node got in one turn |
+ * | `s/P/G/…` | applied state, generation G: `h` header, `k/KEY` value, `c/CLIENT` session, `c/CLIENT/SEQ` result, `x/TIME/CLIENT` and `z/TIME/CLIENT` sessions by activity, `e/LEASE` lease, `y/TIME/LEASE` lease expiry, `q/LEASE/KEY` key on a lease, `t/PAGE` receipts, `a/REPLICA/SEQ` copy of a retried write, `o/SEQ` conflict, `n/NODE` member, `f/INDEX` feed, `g/ORIGIN/SEQ` region log, `v/ORIGIN/SEQ/KEY` tombstones by the entry that made them, `b/PAGE` digests |
  *
  * A snapshot is received into the other generation and becomes the state by one write of `r/P/gen`.
  */
@@ -44,12 +43,19 @@ export function raftKeys(partition: PartitionId): RaftKeys {
 export interface PendingKeys {
   readonly from: string;
   readonly to: string;
-  readonly of: (dot: Dot) => string;
+  readonly pack: (number: number) => string;
+  /** Inverse of `pack`. */
+  readonly numberOf: (key: string) => number;
 }
 
 export function pendingKeys(partition: PartitionId): PendingKeys {
   const p = hex(partition, 4);
-  return { from: `w/${p}/`, to: `w/${p}0`, of: (dot) => `w/${p}/${hex(dot.replica, 12)}/${hex(dot.sequence, 12)}` };
+  return {
+    from: `w/${p}/`,
+    to: `w/${p}0`,
+    pack: (number) => `w/${p}/${hex(number, 12)}`,
+    numberOf: (key) => Number.parseInt(key.slice(7), 16),
+  };
 }
 
 export interface StateKeys {
@@ -70,10 +76,7 @@ export interface StateKeys {
   readonly leaseKeysFrom: (lease: string) => string;
   readonly leaseKeysTo: (lease: string) => string;
   readonly leaseKey: (lease: string, key: string) => string;
-  readonly receipt: (replica: ReplicaId, sequence: number) => string;
-  readonly receiptOrder: (order: number) => string;
-  /** The dot under which a client's quorum-less write was promoted. */
-  readonly firstCopy: (client: ClientId, sequence: number) => string;
+  readonly receipts: (page: number) => string;
   readonly alias: (replica: ReplicaId, sequence: number) => string;
   readonly conflict: (order: number) => string;
   readonly member: (node: NodeId) => string;
@@ -105,9 +108,7 @@ export function stateKeys(partition: PartitionId, generation: number): StateKeys
     leaseKeysFrom: (lease) => `${base}q/${lease}/`,
     leaseKeysTo: (lease) => `${base}q/${lease}0`,
     leaseKey: (lease, key) => `${base}q/${lease}/${key}`,
-    receipt: (replica, sequence) => `${base}d/${hex(replica, 12)}/${hex(sequence, 12)}`,
-    receiptOrder: (order) => `${base}t/${hex(order, 12)}`,
-    firstCopy: (client, sequence) => `${base}u/${client}/${hex(sequence, 12)}`,
+    receipts: (page) => `${base}t/${hex(page, 12)}`,
     alias: (replica, sequence) => `${base}a/${hex(replica, 12)}/${hex(sequence, 12)}`,
     conflict: (order) => `${base}o/${hex(order, 12)}`,
     member: (node) => `${base}n/${node}`,

@@ -135,7 +135,7 @@ export class Partition {
       { hardState, config: this.config, applied: logIndex(this.state.applied) },
     );
     clock.observe(this.state.header.clock);
-    this.pending = new PendingWrites(id, store);
+    this.pending = new PendingWrites(id, turn, (writes) => this.promotions.durable(writes));
     for (const { write } of this.pending.all()) clock.observe(write.op.stamp);
     this.#reads = new Reads(this.raft);
     this.#proposals = new Proposals(this);
@@ -280,6 +280,7 @@ export class Partition {
   /** Carries out all that the events of the turn led to. */
   flush(): void {
     const { monoMs } = this.turn.now;
+    this.pending.flush();
     this.promotions.pump();
     this.links.takeIn();
     this.writes.send();
@@ -297,6 +298,10 @@ export class Partition {
   #view(key: string, held: readonly Held[]): Value | null {
     const ahead = this.readAhead.find(key, this.state.applied);
     const committed = ahead === undefined ? (this.state.read(key)?.value ?? null) : ahead;
+    const last = held.at(-1);
+    if (last === undefined) return committed;
+    if (this.pending.isLastOnly(key) && this.state.copies.isAsWritten(last) && isRegisterOnly(committed))
+      return applyOperation(committed, last.write.op).state;
     return this.state.copies
       .distinct(held)
       .reduce((view: Value | null, op) => applyOperation(view, op).state, committed);
@@ -372,7 +377,7 @@ export class Partition {
   #settle(dot: Dot): void {
     const held = this.pending.count === 0 ? null : this.pending.release(dot);
     this.promotions.settled(dot, held);
-    if (held !== null) this.gates.settled(held.dotText);
+    if (held !== null && !this.gates.isEmpty) this.gates.settled(held);
   }
 
   #setLeader(leader: NodeId | null, isLeader: boolean): void {
@@ -395,7 +400,6 @@ export class Partition {
   /** Asks the leader anew for everything that waits for it: nothing that was sent before can be counted on. */
   #askLeader(): void {
     this.writes.leaderChanged();
-    this.pending.forgetSent();
     this.promotions.leaderChanged();
     this.#reads.restart();
   }
@@ -481,6 +485,10 @@ export class Partition {
     const dot = dotFromText(dotText);
     return dot !== null && this.context.has(dot);
   }
+}
+
+function isRegisterOnly(value: Value | null): boolean {
+  return value === null || (value.parts.length === 1 && value.parts[0]?.type === 'register');
 }
 
 /** The version that users see for a stamp. */

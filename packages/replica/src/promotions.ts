@@ -1,8 +1,8 @@
 import type { NodeId } from '@skerry/base';
 import { dotToText, type CausalContext, type Dot } from '@skerry/crdt';
+import { Fifo } from './fifo.ts';
 import type { Partition } from './partition.ts';
-import { copyPending, type Held, type PendingWrite } from './pending.ts';
-import { commandBytes } from './state/command.ts';
+import type { Held, PendingWrite } from './pending.ts';
 
 /** Pending writes handed to the leader and not seen to commit: their number and bytes. */
 const inFlightMax = 4_096;
@@ -27,23 +27,23 @@ interface CopyWait {
 
 /** What a peer was sent and has not confirmed: when, by dot, and the bytes of all. */
 interface PushWindow {
-  readonly sentMs: Map<string, number>;
+  readonly sentMs: Map<Held, number>;
   bytes: number;
 }
 
 function confirm(window: PushWindow, held: Held): void {
-  if (window.sentMs.delete(held.dotText)) window.bytes -= held.bytes;
+  if (window.sentMs.size > 0 && window.sentMs.delete(held)) window.bytes -= held.bytes;
 }
 
 /** What happens to pending writes: pushed to the peers that can be reached, promoted when a leader can be. */
 export class Promotions {
   readonly #partition: Partition;
-  /** Accepted here since the last pump, in order. */
-  #fresh: Held[] = [];
-  /** All pending writes are to be looked at: there may be some to hand over beside the fresh ones. */
-  #scanDue = true;
-  /** The last look at all of them ended early, for want of room in flight. */
-  #limited = false;
+  /** Accepted by this node and not handed over, in the order of their dots. */
+  readonly #own: Fifo<Held> = new Fifo();
+  /** Handed over, the oldest first. */
+  readonly #sent: Fifo<Held> = new Fifo();
+  /** Those of other nodes are to be looked at. */
+  #sweepDue = true;
   #inFlight = 0;
   #inFlightBytes = 0;
   /** When promotion last came along: a leader was found, or a write was settled. */
@@ -51,27 +51,28 @@ export class Promotions {
   #lastSweepMs = 0;
   /** By peer: when it was last sent each write that it has not confirmed. */
   readonly #pushed: Map<NodeId, PushWindow> = new Map();
-  readonly #copyWaits: Map<string, CopyWait[]> = new Map();
+  readonly #copyWaits: Map<Held, CopyWait[]> = new Map();
   readonly #settleWaits: Map<string, SettleWait[]> = new Map();
 
   constructor(partition: Partition) {
     this.#partition = partition;
   }
 
-  /** This node accepted a write, and has it on its disk. */
-  accepted(held: Held): void {
-    this.#fresh.push(held);
+  /** This node has these on its disk now. */
+  durable(writes: readonly Held[]): void {
+    const { node } = this.#partition.turn.options;
+    for (const held of writes) if (held.origin === node) this.#own.push(held);
   }
 
   /** Runs `run` once `copies` nodes hold the write durably, this one included, or it is committed. */
   whenCopies(held: Held, copies: number, run: () => void): void {
-    if (held.holders.size + 1 >= copies || this.#partition.pending.findByText(held.dotText) === null) {
+    if (held.holderCount + 1 >= copies || held.released) {
       run();
       return;
     }
-    const waits = this.#copyWaits.get(held.dotText) ?? [];
+    const waits = this.#copyWaits.get(held) ?? [];
     waits.push({ copies, run });
-    this.#copyWaits.set(held.dotText, waits);
+    this.#copyWaits.set(held, waits);
     this.#push(true);
   }
 
@@ -99,8 +100,7 @@ export class Promotions {
       }
       this.#progressMs = this.#partition.turn.now.monoMs;
       for (const pushed of this.#pushed.values()) confirm(pushed, held);
-      this.#runAll(this.#copyWaits, held.dotText, (wait) => wait.run());
-      if (this.#limited && this.#inFlight <= inFlightMax / 2) this.#scanDue = true;
+      if (this.#copyWaits.size > 0) this.#runAll(this.#copyWaits, held, (wait) => wait.run());
     }
     if (this.#settleWaits.size > 0) this.#runAll(this.#settleWaits, dotToText(dot), (wait) => wait.run());
   }
@@ -112,15 +112,23 @@ export class Promotions {
     }
   }
 
+  /** What was handed over may be lost: all goes again, in order. */
   leaderChanged(): void {
+    const { pending, turn } = this.#partition;
     this.#inFlight = 0;
     this.#inFlightBytes = 0;
-    this.#progressMs = this.#partition.turn.now.monoMs;
-    this.#scanDue = true;
+    this.#progressMs = turn.now.monoMs;
+    this.#sweepDue = true;
+    this.#sent.clear();
+    this.#own.clear();
+    for (const held of pending.all()) {
+      held.promotionSentMs = null;
+      if (held.durable && held.origin === turn.options.node) this.#own.push(held);
+    }
   }
 
   peerUp(_node: NodeId): void {
-    this.#scanDue = true;
+    this.#sweepDue = true;
     this.#push(this.#partition.leader === null);
   }
 
@@ -132,67 +140,89 @@ export class Promotions {
     const { pending, turn } = this.#partition;
     if (pending.count === 0 || turn.now.monoMs - this.#lastSweepMs < sweepEveryMs) return;
     this.#lastSweepMs = turn.now.monoMs;
-    this.#scanDue = true;
+    this.#sweepDue = true;
     this.#push(this.#partition.leader === null);
   }
 
   /**
-   * Hands pending writes to the leader: those of this node, those that a call waits for, and those whose origin stays away.
-   * All of them are looked at now and then only; what was just accepted goes at once.
+   * Hands pending writes to the leader, as many as have room: first those that a call waits for, then what was handed over
+   * long ago, then those of this node in the order of their dots, then those whose origin stays away.
    */
   pump(): void {
     const { pending, canPropose } = this.#partition;
     if (pending.count === 0) {
-      this.#fresh = [];
+      this.#own.clear();
+      this.#sent.clear();
       return;
     }
-    if (!canPropose) {
-      this.#scanDue ||= this.#fresh.length > 0;
-      this.#fresh = [];
-      return;
-    }
-    if (!this.#scanDue && this.#fresh.length === 0) return;
-    const fresh = this.#fresh;
-    this.#fresh = [];
+    if (!canPropose) return;
     const commands: Uint8Array[] = [];
-    if (this.#scanDue) this.#scan(commands);
-    // Those that had no room go before what came later.
-    else if (!this.#limited) for (const held of fresh) this.#handOverFresh(held, commands);
+    if (
+      this.#handOverWanted(commands) &&
+      this.#handOverAgain(commands) &&
+      this.#handOverOwn(commands) &&
+      this.#sweepDue
+    )
+      this.#sweepDue = !this.#handOverForeign(commands);
     this.#send(commands);
   }
 
-  #scan(commands: Uint8Array[]): void {
-    const { pending, gates, turn } = this.#partition;
-    const { node, timing } = turn.options;
-    const now = turn.now.monoMs;
-    this.#scanDue = false;
-    this.#limited = false;
-    /** Keys that this node wrote: what it had seen of them goes first, or a clamped stamp could come out above its successor's. */
-    const own: Set<string> = new Set();
-    for (const { origin, write } of pending.all()) if (origin === node) own.add(write.key);
-    for (const held of pending.all()) {
-      if (!held.durable) continue;
-      if (held.promotionSentMs !== null && now - held.promotionSentMs < timing.forwardRetryMs) continue;
-      const isMine = own.has(held.write.key) || gates.isWanted(held.dotText);
-      if (!isMine && now - held.heldSinceMs < timing.promotionGraceMs) continue;
-      if (!this.#take(held, commands)) {
-        this.#limited = true;
-        return;
-      }
+  // Each of these answers false if there was no room for all.
+
+  #handOverWanted(commands: Uint8Array[]): boolean {
+    for (const held of this.#partition.gates.wanted()) {
+      if (held.promotionSentMs === null && !this.#takeWithSeen(held, commands)) return false;
     }
+    return true;
   }
 
-  /** With what this node had seen of the key, if that is not under way yet. */
-  #handOverFresh(held: Held, commands: Uint8Array[]): void {
-    const { pending } = this.#partition;
-    if (pending.findByText(held.dotText) !== held) return;
-    for (const seen of pending.ofKey(held.write.key)) {
-      if (seen.promotionSentMs === null && seen.durable && !this.#take(seen, commands)) {
-        this.#limited = true;
-        return;
+  #handOverAgain(commands: Uint8Array[]): boolean {
+    const { turn } = this.#partition;
+    const before = turn.now.monoMs - turn.options.timing.forwardRetryMs;
+    for (let held = this.#sent.peek(); held !== undefined; held = this.#sent.peek()) {
+      if (!held.released) {
+        if ((held.promotionSentMs ?? 0) > before) return true;
+        this.#take(held, commands);
       }
-      if (seen === held) return;
+      this.#sent.shift();
     }
+    return true;
+  }
+
+  #handOverOwn(commands: Uint8Array[]): boolean {
+    const { pending } = this.#partition;
+    for (let held = this.#own.peek(); held !== undefined; held = this.#own.peek()) {
+      if (!held.released && held.promotionSentMs === null) {
+        const hasRoom = pending.isForeign(held.write.key)
+          ? this.#takeWithSeen(held, commands)
+          : this.#take(held, commands);
+        if (!hasRoom) return false;
+      }
+      this.#own.shift();
+    }
+    return true;
+  }
+
+  #handOverForeign(commands: Uint8Array[]): boolean {
+    const { pending, turn } = this.#partition;
+    const since = turn.now.monoMs - turn.options.timing.promotionGraceMs;
+    for (const held of pending.foreign()) {
+      if (!held.durable || held.promotionSentMs !== null || held.heldSinceMs > since) continue;
+      if (!this.#take(held, commands)) return false;
+    }
+    return true;
+  }
+
+  /**
+   * With what this node had seen of the key, if that is not under way yet: a clamped stamp could come out above its
+   * successor's.
+   */
+  #takeWithSeen(held: Held, commands: Uint8Array[]): boolean {
+    for (const seen of this.#partition.pending.ofKey(held.write.key)) {
+      if (seen.promotionSentMs === null && seen.durable && !this.#take(seen, commands)) return false;
+      if (seen === held) break;
+    }
+    return true;
   }
 
   /** False: no room. */
@@ -204,34 +234,24 @@ export class Promotions {
       this.#inFlightBytes += held.bytes;
     }
     held.promotionSentMs = this.#partition.turn.now.monoMs;
-    commands.push(
-      commandBytes({
-        kind: 'promote',
-        id: { client: held.client, sequence: held.sequence, answeredBelow: 0 },
-        write: held.write,
-      }),
-    );
+    this.#sent.push(held);
+    commands.push(held.command);
     return true;
   }
 
   receivePush(from: NodeId, writes: readonly PendingWrite[]): void {
     const { pending, turn, clock, id, context, causality } = this.#partition;
     const dots: Dot[] = [];
-    const news: Held[] = [];
     for (const write of writes) {
       const { dot, stamp } = write.write.op;
       clock.observe(stamp);
       if (!context.has(dot) && pending.find(dot) === null) {
         if (turn.storageFull || pending.isFull(turn.options.limits)) continue;
-        const held = pending.hold(copyPending(write), turn.now.monoMs);
-        held.holders.add(from);
-        held.durable = false;
-        news.push(held);
+        pending.holdReceived(write).addHolder(from);
       }
       dots.push(dot);
     }
-    turn.whenDurable(() => {
-      for (const held of news) held.durable = true;
+    pending.whenDurable(() => {
       causality.applied();
       turn.send(from, { kind: 'pushed', partition: id, dots });
     });
@@ -243,12 +263,12 @@ export class Promotions {
       const held = this.#partition.pending.find(dot);
       if (held === null) continue;
       if (pushed !== undefined) confirm(pushed, held);
-      held.holders.add(from);
-      const waits = this.#copyWaits.get(held.dotText);
+      held.addHolder(from);
+      const waits = this.#copyWaits.get(held);
       if (waits === undefined) continue;
-      const open = waits.filter((wait) => held.holders.size + 1 < wait.copies);
-      if (open.length > 0) this.#copyWaits.set(held.dotText, open);
-      else this.#copyWaits.delete(held.dotText);
+      const open = waits.filter((wait) => held.holderCount + 1 < wait.copies);
+      if (open.length > 0) this.#copyWaits.set(held, open);
+      else this.#copyWaits.delete(held);
       for (const wait of waits) if (!open.includes(wait)) wait.run();
     }
     this.#push(this.#partition.leader === null);
@@ -265,21 +285,21 @@ export class Promotions {
     const isPromoting = !all && canPropose && now - this.#progressMs < pushAgainMs;
     if (isPromoting && this.#copyWaits.size === 0) return;
     for (const peer of turn.connected) {
-      const pushed = this.#pushed.get(peer) ?? { sentMs: new Map<string, number>(), bytes: 0 };
+      const pushed = this.#pushed.get(peer) ?? { sentMs: new Map<Held, number>(), bytes: 0 };
       this.#pushed.set(peer, pushed);
       const writes: PendingWrite[] = [];
-      for (const held of pending.all()) {
-        if (!held.durable || held.holders.has(peer) || held.origin === peer) continue;
-        const sentMs = pushed.sentMs.get(held.dotText);
+      for (const held of isPromoting ? this.#copyWaits.keys() : pending.all()) {
+        if (!held.durable || held.isHeldBy(peer) || held.origin === peer) continue;
+        const sentMs = pushed.sentMs.get(held);
         if (sentMs !== undefined && now - sentMs < pushAgainMs) continue;
-        const isEarly = isPromoting || (!all && now - held.heldSinceMs < pushAfterMs);
-        if (isEarly && !this.#copyWaits.has(held.dotText)) continue;
+        const isEarly = !all && !isPromoting && now - held.heldSinceMs < pushAfterMs;
+        if (isEarly && !this.#copyWaits.has(held)) continue;
         if (sentMs === undefined) {
           const { size } = pushed.sentMs;
           if (size >= pushCountMax || (size > 0 && pushed.bytes + held.bytes > pushBytesMax)) break;
           pushed.bytes += held.bytes;
         }
-        pushed.sentMs.set(held.dotText, now);
+        pushed.sentMs.set(held, now);
         writes.push(held);
       }
       if (writes.length > 0) turn.send(peer, { kind: 'push', partition: id, writes });
@@ -293,10 +313,10 @@ export class Promotions {
     else if (leader !== null) turn.send(leader, { kind: 'forward', partition: id, number: 0, commands });
   }
 
-  #runAll<T>(waits: Map<string, T[]>, dotText: string, run: (wait: T) => void): void {
-    const found = waits.get(dotText);
+  #runAll<K, T>(waits: Map<K, T[]>, name: K, run: (wait: T) => void): void {
+    const found = waits.get(name);
     if (found === undefined) return;
-    waits.delete(dotText);
+    waits.delete(name);
     for (const wait of found) run(wait);
   }
 }

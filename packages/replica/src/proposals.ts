@@ -150,7 +150,7 @@ export class Proposals {
     this.#lastExpireMs = turn.now.monoMs;
     const { conflicts } = state.header;
     return (
-      state.receipts.count > limits.receiptCountMax ||
+      state.receipts.isOver(limits.receiptCountMax) ||
       conflicts.next - conflicts.first > limits.ledgerCountMax ||
       state.values.tombstones.isAnyDue(state.regions.stable(), this.clusterMs() - timing.tombstoneKeepMs) ||
       state.oldestConflictMs() < this.clusterMs() - limits.ledgerAgeMs ||

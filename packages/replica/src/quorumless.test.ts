@@ -230,4 +230,34 @@ describe('quorum-less writes (DESIGN section 3)', () => {
     world.until(() => world.replica('n1').status().partitions[0]?.pending === 0);
     expect(world.settle(world.call('n1', set('k10', 'v', false)))).toMatchObject({ valid: true });
   });
+
+  it('promotes first what a consistent call waits for, however much is pending', () => {
+    const world = new World();
+    world.awaitLeader();
+    world.isolate('n1');
+    const calls = Array.from({ length: 9_000 }, (_, i) => world.call('n1', set(`k${i}`, 'v', false)));
+    world.until(() => calls.every((call) => call.answer !== undefined));
+    world.heal();
+    expect(valueOf(world.settle(world.call('n1', get('k8999'))))).toBe('v');
+    expect(world.replica('n1').status().partitions[0]?.pending).toBeGreaterThan(0);
+  });
+
+  it('tells a retry what its write came to, also when its receipt is forgotten', () => {
+    const world = new World({ limits: { receiptCountMax: 1 } });
+    const leader = world.awaitLeader();
+    const first = world.settle(world.call(leader, set('k', 'v', false), { client: 'a', sequence: 1 }));
+    const receipt = receiptOf(first);
+    const stateOf = (): string | null => {
+      const answer = world.settle(world.call(leader, { kind: 'receipt', receipt, wait: false }));
+      return answer.kind === 'receipt' ? answer.state : null;
+    };
+    world.until(() => stateOf() === 'promoted');
+    const others = Array.from({ length: 600 }, (_, i) => world.call(leader, set(`k${i}`, 'v', false), { client: 'b' }));
+    for (const call of others) world.settle(call);
+    world.until(() => stateOf() === 'unknown');
+    for (const name of world.names) {
+      const again = world.settle(world.call(name, set('k', 'v', false), { client: 'a', sequence: 1, retry: true }));
+      expect(again).toMatchObject({ valid: true, receipt });
+    }
+  });
 });

@@ -34,6 +34,8 @@ export class Quorumless {
   readonly #clock: HybridClock;
   /** By partition: dots of one partition leave no holes that dots of another one fill. */
   readonly #lastSequences: number[];
+  /** Of this turn; null: none was given. */
+  #lastStamp: Stamp | null = null;
 
   constructor(turn: Turn, clock: HybridClock) {
     this.#turn = turn;
@@ -79,7 +81,6 @@ export class Quorumless {
     const held = this.#hold(partition, operation, id);
     if (held === null) return answer({ kind: 'key', valid: true, timeout: false, value: null, version: null });
     if ('kind' in held) return answer(held);
-    held.durable = false;
     this.#whenHeld(partition, held, { copies: operation.w ?? 1, timeoutMs, answer });
   }
 
@@ -90,9 +91,7 @@ export class Quorumless {
     { copies, timeoutMs, answer }: { copies: number; timeoutMs: number | null; answer: (value: Answer) => void },
   ): void {
     const accepted = this.#accepted(partition, held);
-    this.#turn.whenDurable(() => {
-      held.durable = true;
-      partition.promotions.accepted(held);
+    partition.pending.whenDurable(() => {
       if (copies <= 1) return answer(accepted);
       partition.promotions.whenCopies(held, copies, () => answer(accepted));
       if (timeoutMs === null) return;
@@ -136,16 +135,22 @@ export class Quorumless {
       base: seen === null ? null : valueStamp(seen),
       baseDeleted: seen !== null && isTombstone(seen),
     };
-    return partition.pending.hold(
-      { client: id.client, sequence: id.sequence, origin: node, write },
-      this.#turn.now.monoMs,
-    );
+    const { client, sequence, answeredBelow } = id;
+    return partition.pending.hold({ client, sequence, answeredBelow, origin: node, write });
   }
 
   /** Dot and stamp are not used again, also after a restart with the clock set back. */
   #used(partition: number, sequence: number, stamp: Stamp): void {
     while (this.#lastSequences.length <= partition) this.#lastSequences.push(0);
     this.#lastSequences[partition] = sequence;
+    this.#lastStamp = stamp;
+  }
+
+  /** With what was accepted in this turn. */
+  flush(): void {
+    const stamp = this.#lastStamp;
+    if (stamp === null) return;
+    this.#lastStamp = null;
     const writer = new ByteWriter(24);
     encodeStamp(writer, stamp);
     writer.varint(this.#lastSequences.length);
@@ -157,7 +162,7 @@ export class Quorumless {
   #settledBefore(partition: Partition, id: WriteId): Answer | null {
     const session = partition.state.sessions.find(id.client);
     if (session === null || !session.done.has(id.sequence)) return null;
-    const result = session.results.get(id.sequence)?.result;
+    const result = partition.state.resultOf(session, id);
     if (result?.kind !== 'promoted') return errorAnswer('SEQUENCE_ANSWERED', 'this write was answered before');
     const receipt = formatReceipt(this.#turn.options.region, partition.id, result.dot);
     return { kind: 'key', valid: true, timeout: false, value: null, version: versionOf(result.stamp), receipt };

@@ -147,6 +147,7 @@ export interface ReplicaLimits {
   readonly logKeepBytes: number;
   readonly ledgerCountMax: number;
   readonly ledgerAgeMs: number;
+  /** At least as many receipts are kept, in pages of 256. */
   readonly receiptCountMax: number;
   readonly snapshotChunkBytes: number;
   readonly watchersMax: number;

@@ -297,6 +297,7 @@ export class Replica {
   flush(now: Now): Effects | null {
     this.#turn.now = now;
     const { store } = this.#turn;
+    this.#quorumless.flush();
     for (const partition of this.#partitions) partition.flush();
     this.#watches.flush();
     if (store.deferredCount > 0 && (store.deferredBytes > saveBytes || now.monoMs - this.#lastSaveMs >= saveEveryMs))

@@ -229,9 +229,10 @@ export class Writes {
   }
 
   #knownResult(id: CommandId): CommandResult | null {
-    const session = this.#partition.state.sessions.find(id.client);
+    const { state } = this.#partition;
+    const session = state.sessions.find(id.client);
     if (session === null || !session.done.has(id.sequence)) return null;
-    return session.results.get(id.sequence)?.result ?? { kind: 'error', code: 'SEQUENCE_ANSWERED' };
+    return state.resultOf(session, id) ?? { kind: 'error', code: 'SEQUENCE_ANSWERED' };
   }
 
   #answer(askers: readonly Asker[], end: WriteEnd): void {

@@ -1,5 +1,5 @@
 import { ByteReader, crc32, hashText, utf8Decode, type NodeId } from '@skerry/base';
-import { decodeStamp, stampToText } from '@skerry/crdt';
+import { decodeOperation, decodeStamp, dotToText, stampToText } from '@skerry/crdt';
 import { decodeConfigState } from '@skerry/raft';
 import type { Effects, PeerMessage } from '@skerry/replica';
 import { homeOf, type Machine } from './machine.ts';
@@ -205,16 +205,22 @@ export class Observer {
       this.#violate('I2', `${machine.label} and ${other.node} have different entries at partition/index/term ${name}`);
   }
 
-  /** A write that is held pending; a retry may have been accepted by a second node. */
+  /** Writes that are held pending; a retry may have been accepted by a second node. */
   #pending(key: string, value: Uint8Array): void {
     const reader = new ByteReader(value);
-    reader.text();
-    // A client counts its writes in each partition.
-    const name = `${key.slice(2, 6)}:${reader.text()}:${reader.varint()}`;
-    const dot = key.slice(7);
-    const first = this.#copies.get(name);
-    if (first === undefined) this.#copies.set(name, dot);
-    else if (first !== dot) this.#sometimes.saw('two copies of a retried write');
+    while (reader.remaining > 0) {
+      reader.text();
+      reader.u8();
+      // A client counts its writes in each partition.
+      const name = `${key.slice(2, 6)}:${reader.text()}:${reader.varint()}`;
+      reader.varint();
+      reader.text();
+      const dot = dotToText(decodeOperation(reader).dot);
+      if (reader.u8() > 0) decodeStamp(reader);
+      const first = this.#copies.get(name);
+      if (first === undefined) this.#copies.set(name, dot);
+      else if (first !== dot) this.#sometimes.saw('two copies of a retried write');
+    }
   }
 
   /** The limit for stamps that the leader put into an entry; entries of several terms may have stood there. */

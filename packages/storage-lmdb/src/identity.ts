@@ -8,7 +8,7 @@ import { StorageOpenError } from './errors.ts';
 import { decodeValue, encodeOwnKey, encodeValue } from './record.ts';
 
 /** Counts up with each change of the records or files that an older version would misread. */
-export const formatVersion = 1;
+export const formatVersion = 2;
 
 export const identityFileName = 'SKERRY';
 

@@ -450,6 +450,12 @@ export function promotedDot(bytes: Uint8Array): Dot | null {
   return decodeDot(reader);
 }
 
+/** A promotion, which anything else is not. */
+export function decodePromote(reader: ByteReader): { readonly id: CommandId; readonly write: Promotion } {
+  if (reader.u8() !== codes.promote) throw new DecodeError('not a promotion');
+  return { id: readId(reader), write: decodePromotion(reader) };
+}
+
 /** They are held until they are applied. */
 const slab = new Slab();
 

@@ -12,6 +12,7 @@ import type { StateKeys } from '../keys.ts';
 import type { PendingWrite } from '../pending.ts';
 import type { StagedStore } from '../staged-store.ts';
 import type { WriteRequest } from '@skerry/crdt';
+import type { Receipts } from './receipts.ts';
 import type { Sessions } from './sessions.ts';
 
 /** A client's write: its number is the same in all copies. */
@@ -29,30 +30,24 @@ export class Copies {
   readonly #keys: StateKeys;
   readonly #store: StagedStore;
   readonly #sessions: Sessions;
+  readonly #receipts: Receipts;
   readonly #aliases: DotAliases = new DotAliases();
 
-  constructor(keys: StateKeys, store: StagedStore, sessions: Sessions) {
+  constructor(
+    keys: StateKeys,
+    store: StagedStore,
+    { sessions, receipts }: { readonly sessions: Sessions; readonly receipts: Receipts },
+  ) {
     this.#keys = keys;
     this.#store = store;
     this.#sessions = sessions;
+    this.#receipts = receipts;
     for (const { value } of store.scan(keys.range('a'))) {
       const reader = new ByteReader(value);
       const from = decodeDot(reader);
       const to = decodeDot(reader);
       this.#aliases.add({ from, to, amount: parseAmount(reader.text()) });
     }
-  }
-
-  /** The dot under which the write was promoted, as long as its receipt is kept. */
-  firstOf({ client, sequence }: WriteName): Dot | null {
-    const record = this.#store.get(this.#keys.firstCopy(client, sequence));
-    return record === undefined ? null : decodeDot(new ByteReader(record));
-  }
-
-  promoted({ client, sequence }: WriteName, dot: Dot): void {
-    const writer = new ByteWriter(16);
-    encodeDot(writer, dot);
-    this.#store.defer(this.#keys.firstCopy(client, sequence), writer.finish());
   }
 
   /** `second` is a copy of the write that was promoted as `first`. */
@@ -67,8 +62,7 @@ export class Copies {
   }
 
   /** Its receipt is forgotten. */
-  forget(dot: Dot, write: WriteName | null): void {
-    if (write !== null) this.#store.deferDelete(this.#keys.firstCopy(write.client, write.sequence));
+  forget(dot: Dot): void {
     if (!this.#aliases.has(dot)) return;
     this.#aliases.delete(dot);
     this.#store.deferDelete(this.#keys.alias(dot.replica, dot.sequence));
@@ -84,8 +78,13 @@ export class Copies {
     return { ...request, context };
   }
 
+  /** True if a pending write is what its node made of it: no copy of it is settled, nor was one of any other. */
+  isAsWritten({ client, sequence }: WriteName): boolean {
+    return this.#aliases.isEmpty && this.#sessions.find(client)?.done.has(sequence) !== true;
+  }
+
   /** What the pending writes of one key, in order, come to: each write once, whatever copies of it there are. */
-  distinct(held: readonly PendingWrite[]): readonly Operation[] {
+  distinct(held: readonly Omit<PendingWrite, 'command'>[]): readonly Operation[] {
     if (held.length === 0) return [];
     const here: Map<string, Dot> = new Map();
     const aliases = new DotAliases();
@@ -93,7 +92,7 @@ export class Copies {
     for (const { write, client, sequence } of held) {
       const name = `${client}:${sequence}`;
       const isDone = this.#sessions.find(client)?.done.has(sequence) === true;
-      const first = here.get(name) ?? (isDone ? this.firstOf({ client, sequence }) : null);
+      const first = here.get(name) ?? (isDone ? (this.#receipts.firstOf({ client, sequence })?.dot ?? null) : null);
       if (first !== null && !equalDots(first, write.op.dot))
         aliases.add({ from: write.op.dot, to: first, amount: amountOf(write.op) });
       // What was fenced is not there either.

@@ -2,10 +2,13 @@ import { clientId } from '@skerry/base';
 import type { StagedStore } from '../staged-store.ts';
 import type { Retention } from './command.ts';
 import { decodeConflict } from './ledger.ts';
+import type { CommandResult } from './result.ts';
 import type { StateMachine } from './state-machine.ts';
 
 /** At most this many of a kind end with one command; the leader proposes the next one soon. */
 export const expireCountMax = 2_048;
+/** Of receipts more: they go page by page, and quorum-less writes are the fastest. */
+const expireReceiptsMax = 131_072;
 
 /** Ends leases, sessions, receipts and conflicts whose time is over. `deleteKeys` writes the tombstones of a lease's keys. */
 export function expire(
@@ -21,7 +24,7 @@ export function expire(
       state.leases.remove(lease);
     }
   expireSessions(state, store, retention);
-  state.receipts.trim(retention.receiptCountMax, expireCountMax);
+  expireReceipts(state, retention);
   for (let left = expireCountMax; left > 0 && header.conflicts.next > header.conflicts.first; left--) {
     const key = state.keys.conflict(header.conflicts.first);
     const record = store.get(key);
@@ -69,5 +72,16 @@ function expireSessions(state: StateMachine, store: StagedStore, retention: Rete
       if (session === null) store.deferDelete(key);
       else state.sessions.remove(client, session);
     }
+  }
+}
+
+/** What is still owed to a client is kept in its session. */
+function expireReceipts(state: StateMachine, { receiptCountMax }: Retention): void {
+  for (const { dot, receipt, write } of state.receipts.trim(receiptCountMax, expireReceiptsMax)) {
+    state.copies.forget(dot);
+    const session = write === null ? null : state.sessions.find(write.client);
+    if (write === null || session === null) continue;
+    const result: CommandResult = { kind: 'promoted', stamp: receipt.stamp, dot };
+    state.sessions.owe(write.client, session, { sequence: write.sequence, result });
   }
 }

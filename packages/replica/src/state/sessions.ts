@@ -105,8 +105,26 @@ export class Sessions {
 
   finish(client: ClientId, session: Session, { sequence, result }: { sequence: number; result: CommandResult }): void {
     session.done.add(sequence);
-    if (result.kind === 'promoted') session.promoted.add(sequence);
-    if (sequence >= session.answeredBelow) session.results.set(sequence, { result, saved: false });
+    this.owe(client, session, { sequence, result });
+    this.#markDirty(client, session);
+  }
+
+  /** A quorum-less write took effect. Its result is its receipt, as long as that is kept. */
+  promoted(
+    client: ClientId,
+    session: Session,
+    { sequence, superseded }: { sequence: number; superseded: boolean },
+  ): void {
+    session.done.add(sequence);
+    session.promoted.add(sequence);
+    if (superseded) session.superseded.add(sequence);
+    this.#markDirty(client, session);
+  }
+
+  /** Keeps a result until the client has been answered. */
+  owe(client: ClientId, session: Session, { sequence, result }: { sequence: number; result: CommandResult }): void {
+    if (sequence < session.answeredBelow) return;
+    session.results.set(sequence, { result, saved: false });
     this.#markDirty(client, session);
   }
 

@@ -17,7 +17,7 @@ import type { Compare, TxnOperation } from '../requests.ts';
 import type { StagedStore } from '../staged-store.ts';
 import type { Batch } from './batch.ts';
 import type { Command, CommandId } from './command.ts';
-import { Copies } from './copies.ts';
+import { Copies, type WriteName } from './copies.ts';
 import { expire } from './expiry.ts';
 import { encodeChanges, type Change } from './feed.ts';
 import { decodeHeader, emptyHeader, encodeHeader, type StateHeader } from './header.ts';
@@ -87,8 +87,8 @@ export class StateMachine {
     this.sessions = new Sessions(this.keys, store);
     this.leases = new Leases(this.keys, store);
     this.members = new Members(this.keys, store);
-    this.copies = new Copies(this.keys, store, this.sessions);
-    this.receipts = new Receipts(this.keys, store, { numbers: this.header.receipts, copies: this.copies });
+    this.receipts = new Receipts(this.keys, store, this.header.receipts);
+    this.copies = new Copies(this.keys, store, this);
     this.values = new Values({ keys: this.keys, store, header: this.header, leases: this.leases, region, partition });
     this.regions = new Regions({ header: this.header, values: this.values, region, partition });
   }
@@ -137,6 +137,7 @@ export class StateMachine {
   /** Writes what is kept decoded into the deferred writes; call before they enter a batch. */
   save(): void {
     this.sessions.save();
+    this.receipts.save();
     this.values.digests.save();
     if (!this.#headerDirty) return;
     this.#store.defer(this.keys.header, encodeHeader(this.header));
@@ -231,7 +232,7 @@ export class StateMachine {
       return;
     }
     if (session.done.has(id.sequence)) {
-      const first = session.results.get(id.sequence)?.result;
+      const first = this.resultOf(session, id);
       this.#results.push({ id, result: first ?? { kind: 'error', code: 'SEQUENCE_ANSWERED' } });
       return;
     }
@@ -375,24 +376,29 @@ export class StateMachine {
       if (!session.promoted.has(id.sequence)) return this.#reject(write, 'FENCED');
       // The client's retry was accepted by two nodes; the other copy was here first, and what became of it became of this one.
       this.values.settle(dot);
-      const first = this.copies.firstOf(id);
-      if (first !== null) this.copies.add(write.op, first);
+      const first = this.receipts.firstOf(id);
+      if (first !== null) this.copies.add(write.op, first.dot);
       const state = session.superseded.has(id.sequence) ? 'superseded' : 'promoted';
-      const receipt = first === null ? null : this.receipts.find(first);
-      this.receipts.settle(dot, receipt ?? { state, stamp: null, reason: null }, null);
+      this.receipts.settle({ dot, receipt: first?.receipt ?? { state, stamp: null, reason: null }, write: null });
       return;
     }
     const receipt = this.values.promote({ ...write, op: this.copies.rename(write.op) });
-    this.receipts.settle(dot, receipt, id);
-    const result: CommandResult = { kind: 'promoted', stamp: receipt.stamp, dot };
-    if (receipt.state === 'superseded') session.superseded.add(id.sequence);
-    this.sessions.finish(id.client, session, { sequence: id.sequence, result });
-    this.#results.push({ id, result });
+    this.receipts.settle({ dot, receipt, write: id });
+    this.sessions.promoted(id.client, session, { sequence: id.sequence, superseded: receipt.state === 'superseded' });
+    this.#results.push({ id, result: { kind: 'promoted', stamp: receipt.stamp, dot } });
+  }
+
+  /** What a write came to that is done; null: its client has had the answer. */
+  resultOf(session: Session, id: WriteName): CommandResult | null {
+    const owed = session.results.get(id.sequence)?.result;
+    if (owed !== undefined || !session.promoted.has(id.sequence)) return owed ?? null;
+    const first = this.receipts.firstOf(id);
+    return first === null ? null : { kind: 'promoted', stamp: first.receipt.stamp, dot: first.dot };
   }
 
   #reject(write: Promotion, reason: string): void {
     this.values.reject(write);
-    this.receipts.settle(write.op.dot, { state: 'rejected', stamp: null, reason }, null);
+    this.receipts.settle({ dot: write.op.dot, receipt: { state: 'rejected', stamp: null, reason }, write: null });
   }
 
   #deleteKey(key: string): void {

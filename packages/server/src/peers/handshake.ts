@@ -2,7 +2,7 @@ import { isName, type NodeId, type RegionId, replicaId, replicaIdMax, type Repli
 import { z } from 'zod';
 
 /** Raised with every change of the hello or of the layout of peer frames. Both sides must have the same one. */
-export const peerProtocolVersion = 1;
+export const peerProtocolVersion = 2;
 
 /** What the first frame of each side says, as JSON text; every later frame is binary. */
 export interface PeerHello {
