@@ -19,7 +19,7 @@ import { parseArgs } from 'node:util';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const program = join(root, 'packages', 'cli', 'bin', 'skerry.mjs');
-const basePort = 17_700;
+const basePort = Number(process.env.SKERRY_BENCH_PORT ?? 17_700);
 const warmUpMs = 4_000;
 
 const { values: options, positionals } = parseArgs({

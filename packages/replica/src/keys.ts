@@ -10,6 +10,7 @@ import type { ClientId, NodeId, PartitionId, ReplicaId } from '@skerry/base';
  * | `l/P/INDEX` | log entry with its hash chain |
  * | `w/P/NUMBER` | pending writes that this node got in one turn |
  * | `s/P/G/…` | applied state, generation G: `h` header, `k/KEY` value, `c/CLIENT` session, `c/CLIENT/SEQ` result, `x/TIME/CLIENT` and `z/TIME/CLIENT` sessions by activity, `e/LEASE` lease, `y/TIME/LEASE` lease expiry, `q/LEASE/KEY` key on a lease, `t/PAGE` receipts, `a/REPLICA/SEQ` copy of a retried write, `o/SEQ` conflict, `n/NODE` member, `f/INDEX` feed, `g/ORIGIN/SEQ` region log, `v/ORIGIN/SEQ/KEY` tombstones by the entry that made them, `b/PAGE` digests |
+ * | `j/NUMBER` | run: changes of the applied state that are not in their place yet, see `runs.ts` |
  *
  * A snapshot is received into the other generation and becomes the state by one write of `r/P/gen`.
  */
@@ -17,6 +18,13 @@ export const nodeRecordKey = 'm/node';
 
 export function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, '0');
+}
+
+export const runsFrom = 'j/';
+export const runsTo = 'j0';
+
+export function runKey(number: number): string {
+  return `${runsFrom}${hex(number, 12)}`;
 }
 
 export interface RaftKeys {

@@ -17,7 +17,6 @@ import { raftKeys } from './keys.ts';
 import { joiningConfig, Membership } from './membership.ts';
 import type { PeerMessage } from './peer-message.ts';
 import { PendingWrites, type Held } from './pending.ts';
-import type { StorageSource } from './ports/storage.ts';
 import { Promotions } from './promotions.ts';
 import { Proposals } from './proposals.ts';
 import { RaftLog } from './raft-log.ts';
@@ -44,7 +43,6 @@ export interface PartitionEvents {
 export interface PartitionOptions {
   readonly id: PartitionId;
   readonly turn: Turn;
-  readonly storage: StorageSource;
   readonly clock: HybridClock;
   readonly events: PartitionEvents;
 }
@@ -87,7 +85,7 @@ export class Partition {
   #snapshotInstalled = false;
   #lastPruneMs = 0;
 
-  constructor({ id, turn, storage, clock, events }: PartitionOptions) {
+  constructor({ id, turn, clock, events }: PartitionOptions) {
     this.id = id;
     this.turn = turn;
     this.clock = clock;
@@ -108,7 +106,7 @@ export class Partition {
     this.#sender = new SnapshotSender({
       turn,
       partition: id,
-      storage,
+      storage: store.durableSource,
       onEnd: (to, ok) => this.raft.reportSnapshot(to, ok),
     });
     this.#log = new RaftLog(store, id, { initial, newestSnapshot: () => this.#sender.newest() });

@@ -154,6 +154,8 @@ export interface ReplicaLimits {
   readonly listLimitMax: number;
   /** Bytes of one origin's log kept for regions that lag; one that lacks more exchanges state. */
   readonly regionLogBytesMax: number;
+  /** Bytes of changes of the applied state that are held in memory, too, before they move to their places on disk. */
+  readonly runsBytesMax: number;
 }
 
 export const defaultTiming: ReplicaTiming = {
@@ -193,4 +195,5 @@ export const defaultLimits: ReplicaLimits = {
   watchersMax: 10_000,
   listLimitMax: 1_000,
   regionLogBytesMax: 256 * 1_024 * 1_024,
+  runsBytesMax: 16 * 1_024 * 1_024,
 };

@@ -54,7 +54,7 @@ export class Replica {
   #errorCounts: Map<ReplicaErrorCode, number> = new Map();
 
   constructor(options: ReplicaOptions, storage: StorageSource, now: Now) {
-    this.#turn = new Turn(options, new StagedStore(storage), now);
+    this.#turn = new Turn(options, new StagedStore(storage, options.limits.runsBytesMax), now);
     this.#turn.saveState = () => this.#saveState();
     this.#turn.clusterMs = () =>
       Math.max(0, ...this.#partitions.map(({ clusterTime }) => clusterTime.at(this.#turn.now.monoMs)));
@@ -81,7 +81,7 @@ export class Replica {
     this.#partitions = Array.from(
       { length: options.partitionCount },
       (_, index) =>
-        new Partition({ id: index as Partition['id'], turn: this.#turn, storage, clock: this.#clock, events }),
+        new Partition({ id: index as Partition['id'], turn: this.#turn, clock: this.#clock, events }),
     );
     this.#watches = new Watches(this.#turn, this.#partitions);
     this.#keyReads = new KeyReads(this.#turn);
@@ -349,6 +349,7 @@ export class Replica {
       region_stamps_ahead_total: this.#stampsAhead,
       clock_offset_seconds: this.#turn.clocks.offsetMs() / 1_000,
       clock_skewed: this.#turn.clocks.isSkewed ? 1 : 0,
+      storage_runs_bytes: this.#turn.store.runsBytes,
       storage_full: this.#turn.storageFull ? 1 : 0,
       peers_connected: this.#turn.connected.size,
     };

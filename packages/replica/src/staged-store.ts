@@ -1,8 +1,11 @@
-import { assert, compareText } from '@skerry/base';
-import type { StorageRange, StorageReader, StorageRecord, StorageWrite } from './ports/storage.ts';
+import { assert } from '@skerry/base';
+import { OrderedMap } from './ordered-map.ts';
+import type { StorageRange, StorageReader, StorageRecord, StorageSource, StorageWrite } from './ports/storage.ts';
+import { RunStore, type LazyWrites } from './runs.ts';
+import { scanOver } from './scan-over.ts';
 
 interface Staged {
-  readonly value: Uint8Array | null;
+  value: Uint8Array | null;
   /** Batch that carries the write; {@link deferred} while it is in none. */
   batch: number;
 }
@@ -16,20 +19,37 @@ const deferred = -1;
  *   state, pending writes).
  * - `defer` and `deferDelete` wait for {@link promoteDeferred}: applied state, which the log can make again. Changes of
  *   one key in between cost one write. All deferred writes enter one batch together, so the applied index and the
- *   data are never apart (etcd #13766).
+ *   data are never apart (etcd #13766). They go into runs ({@link RunStore}), or, where their keys come in order anyway,
+ *   with `deferDirect` straight into the tree: use it for all records of such a kind or for none.
  */
 export class StagedStore implements StorageReader {
-  readonly #durable: StorageReader;
-  readonly #overlay: Map<string, Staged> = new Map();
+  readonly #durable: RunStore;
+  readonly #overlay: OrderedMap<Staged> = new OrderedMap();
+  /** What the next batch writes into the tree, and into a run. */
   #current: Map<string, Uint8Array | null> = new Map();
+  #currentLazy: LazyWrites = new Map();
   #deferred: Map<string, Uint8Array | null> = new Map();
+  #deferredDirect: Map<string, Uint8Array | null> = new Map();
   #deferredBytes = 0;
   /** Keys of the batches that were taken and are not durable, oldest first. */
-  readonly #underWay: { readonly id: number; readonly keys: readonly string[] }[] = [];
+  readonly #underWay: {
+    readonly id: number;
+    readonly direct: ReadonlyMap<string, unknown>;
+    readonly lazy: ReadonlyMap<string, unknown>;
+  }[] = [];
   #nextBatch = 1;
 
-  constructor(durable: StorageReader) {
-    this.#durable = durable;
+  constructor(storage: StorageSource, runsBytesMax: number = 16 * 1_024 * 1_024) {
+    this.#durable = new RunStore(storage, runsBytesMax);
+  }
+
+  /** What is durable, without the overlay. */
+  get durableSource(): StorageSource {
+    return this.#durable;
+  }
+
+  get runsBytes(): number {
+    return this.#durable.bytes;
   }
 
   get(key: string): Uint8Array | undefined {
@@ -38,43 +58,14 @@ export class StagedStore implements StorageReader {
     return this.#durable.get(key);
   }
 
-  /** Reads what is durable, without the overlay. */
-  getDurable(key: string): Uint8Array | undefined {
-    return this.#durable.get(key);
+  /** What this process holds of `key` in memory, which stays as it is; null: deleted, undefined: storage has to be asked. */
+  getHeld(key: string): Uint8Array | null | undefined {
+    const staged = this.#overlay.get(key);
+    return staged === undefined ? this.#durable.getHeld(key) : staged.value;
   }
 
-  *scan(range: StorageRange): Iterable<StorageRecord> {
-    const { from, to, limit = Number.POSITIVE_INFINITY, reverse = false } = range;
-    const staged: string[] = [];
-    for (const key of this.#overlay.keys()) {
-      if (compareText(key, from) >= 0 && compareText(key, to) < 0) staged.push(key);
-    }
-    if (staged.length === 0) {
-      yield* this.#durable.scan(range);
-      return;
-    }
-    const sign = reverse ? -1 : 1;
-    staged.sort((a, b) => sign * compareText(a, b));
-    let count = 0;
-    let at = 0;
-    for (const record of this.#durable.scan({ from, to, reverse })) {
-      while (at < staged.length && sign * compareText(staged[at] as string, record.key) < 0) {
-        const own = this.#stagedRecord(staged[at++] as string);
-        if (own === null) continue;
-        if (count++ >= limit) return;
-        yield own;
-      }
-      if (count >= limit) return;
-      if (at < staged.length && staged[at] === record.key) continue;
-      count++;
-      yield record;
-    }
-    for (; at < staged.length && count < limit; at++) {
-      const own = this.#stagedRecord(staged[at] as string);
-      if (own === null) continue;
-      count++;
-      yield own;
-    }
+  scan(range: StorageRange): Iterable<StorageRecord> {
+    return scanOver(this.#durable, range, this.#overlay.range(range.from, range.to), (key) => this.get(key) ?? null);
   }
 
   put(key: string, value: Uint8Array): void {
@@ -86,15 +77,24 @@ export class StagedStore implements StorageReader {
   }
 
   defer(key: string, value: Uint8Array): void {
-    this.#defer(key, value);
+    this.#defer(this.#deferred, key, value);
   }
 
   deferDelete(key: string): void {
-    this.#defer(key, null);
+    this.#defer(this.#deferred, key, null);
+  }
+
+  /** For kinds of records whose new keys lie behind all others of their kind. */
+  deferDirect(key: string, value: Uint8Array): void {
+    this.#defer(this.#deferredDirect, key, value);
+  }
+
+  deferDeleteDirect(key: string): void {
+    this.#defer(this.#deferredDirect, key, null);
   }
 
   get deferredCount(): number {
-    return this.#deferred.size;
+    return this.#deferred.size + this.#deferredDirect.size;
   }
 
   get deferredBytes(): number {
@@ -103,14 +103,18 @@ export class StagedStore implements StorageReader {
 
   /** Puts all deferred writes into the next batch. */
   promoteDeferred(): void {
-    for (const [key, value] of this.#deferred) this.#write(key, value);
+    for (const [key, value] of this.#deferredDirect) this.#write(key, value);
+    for (const key of this.#deferred.keys()) (this.#overlay.get(key) as Staged).batch = this.#nextBatch;
+    if (this.#currentLazy.size === 0) this.#currentLazy = this.#deferred;
+    else for (const [key, value] of this.#deferred) this.#currentLazy.set(key, value);
+    this.#deferredDirect = new Map();
     this.#deferred = new Map();
     this.#deferredBytes = 0;
   }
 
   /** True if {@link takeBatch} would give a batch. */
   get hasBatch(): boolean {
-    return this.#current.size > 0;
+    return this.#current.size > 0 || this.#currentLazy.size > 0;
   }
 
   /** The id that the next batch will have. */
@@ -124,47 +128,52 @@ export class StagedStore implements StorageReader {
   }
 
   takeBatch(): { readonly id: number; readonly writes: readonly StorageWrite[] } | null {
-    if (this.#current.size === 0) return null;
+    if (!this.hasBatch) return null;
     const id = this.#nextBatch++;
-    const writes: StorageWrite[] = [];
-    const keys: string[] = [];
-    for (const [key, value] of this.#current) {
-      writes.push({ key, value });
-      keys.push(key);
-    }
-    this.#underWay.push({ id, keys });
+    this.#underWay.push({ id, direct: this.#current, lazy: this.#currentLazy });
+    const writes = this.#durable.write(id, this.#current, this.#currentLazy);
     this.#current = new Map();
+    this.#currentLazy = new Map();
     return { id, writes };
   }
 
   /** Batches up to `id` are durable. */
   durable(id: number): void {
     assert(id < this.#nextBatch, 'a batch is durable that was never taken', { id, next: this.#nextBatch });
+    this.#durable.durable(id);
     for (;;) {
       const oldest = this.#underWay[0];
       if (oldest === undefined || oldest.id > id) return;
       this.#underWay.shift();
-      for (const key of oldest.keys) {
-        if (this.#overlay.get(key)?.batch === oldest.id) this.#overlay.delete(key);
-      }
+      for (const keys of [oldest.direct.keys(), oldest.lazy.keys()])
+        for (const key of keys) if (this.#overlay.get(key)?.batch === oldest.id) this.#overlay.delete(key);
     }
   }
 
   #write(key: string, value: Uint8Array | null): void {
-    // Re-inserting keeps the batch in the order of the last writes, as a deferred delete must not undo a later put.
+    // Whatever was said of the key before is overtaken.
+    this.#deferred.delete(key);
+    this.#deferredDirect.delete(key);
+    this.#currentLazy.delete(key);
+    // Re-inserting keeps the batch in the order of the last writes.
     this.#current.delete(key);
     this.#current.set(key, value);
-    this.#overlay.set(key, { value, batch: this.#nextBatch });
+    this.#stage(key, value, this.#nextBatch);
   }
 
-  #defer(key: string, value: Uint8Array | null): void {
+  #defer(deferredWrites: Map<string, Uint8Array | null>, key: string, value: Uint8Array | null): void {
     this.#deferredBytes += key.length + (value?.length ?? 0);
-    this.#deferred.set(key, value);
-    this.#overlay.set(key, { value, batch: deferred });
+    deferredWrites.set(key, value);
+    this.#stage(key, value, deferred);
   }
 
-  #stagedRecord(key: string): StorageRecord | null {
-    const value = this.#overlay.get(key)?.value ?? null;
-    return value === null ? null : { key, value };
+  #stage(key: string, value: Uint8Array | null, batch: number): void {
+    const staged = this.#overlay.get(key);
+    if (staged === undefined) {
+      this.#overlay.set(key, { value, batch });
+      return;
+    }
+    staged.value = value;
+    staged.batch = batch;
   }
 }

@@ -121,5 +121,6 @@ function drawLimits(random: SeededRandom): Partial<ReplicaLimits> {
     pendingCountMax: randomPick(random, [3, 100_000, 100_000, 100_000]),
     requestsOpenMax: randomPick(random, [4, 20_000, 20_000, 20_000]),
     uncommittedBytesMax: randomPick(random, [300, 64 * 1_024 * 1_024, 64 * 1_024 * 1_024]),
+    runsBytesMax: randomPick(random, [0, 1_000, 10_000, 16 * 1_024 * 1_024]),
   };
 }

@@ -8,9 +8,9 @@ const generationBytesMax = 4 * 1_024 * 1_024;
 const entryBytes = 128;
 
 /**
- * The records of the keys of one partition. Those used last are kept as bytes: a write reads what it replaces, and looking
- * into storage, which checks what it finds, costs more than the rest of it. Two generations: what was not used while the
- * younger one filled up is forgotten.
+ * The records of the keys of one partition. Those read from storage last are kept as bytes, since looking into storage, which
+ * checks what it finds, costs more than the rest of a read; what was written last is held by the store. Two generations: what
+ * was not used while the younger one filled up is forgotten.
  */
 export class KeyRecords {
   readonly #keys: StateKeys;
@@ -25,20 +25,24 @@ export class KeyRecords {
   }
 
   read(key: string): KeyRecord | null {
-    const record = this.#younger.get(key) ?? this.#recall(key);
+    const held = this.#store.getHeld(this.#keys.user(key));
+    const record = held === undefined ? (this.#younger.get(key) ?? this.#recall(key)) : held;
     return record === null ? null : viewKeyRecord(record);
   }
 
   put(key: string, record: KeyRecord): void {
-    const bytes = encodeKeyRecord(record);
-    this.#store.defer(this.#keys.user(key), bytes);
-    this.#remember(key, bytes);
+    this.#store.defer(this.#keys.user(key), encodeKeyRecord(record));
+    this.#forget(key);
   }
 
   delete(key: string): void {
+    this.#store.deferDelete(this.#keys.user(key));
+    this.#forget(key);
+  }
+
+  #forget(key: string): void {
     this.#younger.delete(key);
     this.#older.delete(key);
-    this.#store.deferDelete(this.#keys.user(key));
   }
 
   #recall(key: string): Uint8Array | null {

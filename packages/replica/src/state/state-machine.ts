@@ -121,7 +121,7 @@ export class StateMachine {
       this.values.endCommand();
     }
     const { changes, conflicts, stampsAhead } = this.values.end();
-    if (changes.length > 0) this.#store.defer(this.keys.feed(index), encodeChanges(changes));
+    if (changes.length > 0) this.#store.deferDirect(this.keys.feed(index), encodeChanges(changes));
     return {
       index,
       results: this.#results,
@@ -140,7 +140,7 @@ export class StateMachine {
     this.receipts.save();
     this.values.digests.save();
     if (!this.#headerDirty) return;
-    this.#store.defer(this.keys.header, encodeHeader(this.header));
+    this.#store.deferDirect(this.keys.header, encodeHeader(this.header));
     this.#headerDirty = false;
   }
 
@@ -157,7 +157,7 @@ export class StateMachine {
       from: this.keys.feed(this.header.feedFirst),
       to: this.keys.feed(index + 1),
     })) {
-      this.#store.deferDelete(key);
+      this.#store.deferDeleteDirect(key);
     }
     this.header.feedFirst = index + 1;
     this.#headerDirty = true;

@@ -146,7 +146,8 @@ export class World {
         urls: { peerUrl: `ws://${name}/peer`, clientUrl: `ws://${name}/client`, adminUrl: `http://${name}/admin` },
         random: this.#random.fork(),
         timing: { ...defaultTiming, ...this.#options.timing },
-        limits: { ...defaultLimits, ...this.#options.limits },
+        // Small runs, so that records move to their places while a test looks on.
+        limits: { ...defaultLimits, runsBytesMax: 3_000, ...this.#options.limits },
       },
       machine.storage,
       this.#now(machine),
