@@ -1,4 +1,5 @@
 export { MemoryStorage } from './ports/memory-storage.ts';
+export { withoutRuns } from './runs.ts';
 export {
   StorageCorruptError,
   StorageFailedError,

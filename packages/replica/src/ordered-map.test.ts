@@ -8,7 +8,8 @@ describe('an ordered map', () => {
     const map: OrderedMap<number> = new OrderedMap();
     const model: Map<string, number> = new Map();
     const kinds = ['s/0000/0/k', 's/0000/0/x', 's/0001/1/k', 'l', 'w'];
-    const draw = (): string => `${kinds[randomInt(random, 0, kinds.length - 1)] as string}/${randomInt(random, 0, 299)}`;
+    const draw = (): string =>
+      `${kinds[randomInt(random, 0, kinds.length - 1)] as string}/${randomInt(random, 0, 299)}`;
     let found = 0;
     for (let step = 0; step < 30_000; step++) {
       const key = draw();

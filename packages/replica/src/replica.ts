@@ -80,8 +80,7 @@ export class Replica {
     };
     this.#partitions = Array.from(
       { length: options.partitionCount },
-      (_, index) =>
-        new Partition({ id: index as Partition['id'], turn: this.#turn, clock: this.#clock, events }),
+      (_, index) => new Partition({ id: index as Partition['id'], turn: this.#turn, clock: this.#clock, events }),
     );
     this.#watches = new Watches(this.#turn, this.#partitions);
     this.#keyReads = new KeyReads(this.#turn);

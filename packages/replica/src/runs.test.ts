@@ -142,7 +142,10 @@ describe('runs', () => {
             else direct[key] = value;
           }
           for (const key of Object.keys(direct)) if (key in lazy) delete direct[key];
-          queued.push({ batch: bench.submit(direct, lazy), changes: [...Object.entries(direct), ...Object.entries(lazy)] });
+          queued.push({
+            batch: bench.submit(direct, lazy),
+            changes: [...Object.entries(direct), ...Object.entries(lazy)],
+          });
         } else if (dice < 97) {
           const next = queued.shift();
           if (next === undefined) continue;

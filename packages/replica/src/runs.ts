@@ -251,6 +251,18 @@ function* decodeRun(record: Uint8Array): Iterable<{ readonly key: string; readon
   }
 }
 
+/** A batch as it would be without runs, for who watches what a node writes: records that only move are in it again. */
+export function withoutRuns(writes: readonly StorageWrite[]): readonly StorageWrite[] {
+  if (!writes.some(({ key, value }) => key.startsWith(runsFrom) && value !== null)) return writes;
+  const plain: StorageWrite[] = [];
+  for (const write of writes) {
+    if (!write.key.startsWith(runsFrom)) plain.push(write);
+    else if (write.value !== null)
+      for (const { key, value } of decodeRun(write.value)) if (value !== inTree) plain.push({ key, value });
+  }
+  return plain;
+}
+
 function load(tree: Pick<StorageSource, 'scan'>): { held: OrderedMap<Held>; runs: Run[] } {
   const held: OrderedMap<Held> = new OrderedMap();
   const runs: Run[] = [];

@@ -1,7 +1,7 @@
 import { ByteReader, crc32, hashText, utf8Decode, type NodeId } from '@skerry/base';
 import { decodeOperation, decodeStamp, dotToText, stampToText } from '@skerry/crdt';
 import { decodeConfigState } from '@skerry/raft';
-import type { Effects, PeerMessage } from '@skerry/replica';
+import { withoutRuns, type Effects, type PeerMessage } from '@skerry/replica';
 import { homeOf, type Machine } from './machine.ts';
 import type { Plan } from './plan.ts';
 import type { Sometimes } from './sometimes.ts';
@@ -98,7 +98,7 @@ export class Observer {
 
   /** A process handed a batch to its disk. */
   written(machine: Machine, writes: Writes): void {
-    for (const { key, value } of writes) {
+    for (const { key, value } of withoutRuns(writes)) {
       if (key.startsWith('s/')) {
         const [, partition, , letter, index] = key.split('/');
         if (letter === 'o' && value !== null) this.#sometimes.saw('conflict recorded');
@@ -118,7 +118,7 @@ export class Observer {
   /** A batch became durable. */
   durable(machine: Machine, writes: Writes): void {
     const touched = new Set<number>();
-    for (const { key, value } of writes) {
+    for (const { key, value } of withoutRuns(writes)) {
       if (key.startsWith('r/') && key.endsWith('/gen')) {
         this.#hashOf(machine, Number.parseInt(key.slice(2, 6), 16)).generation = value?.[0] ?? 0;
         touched.add(Number.parseInt(key.slice(2, 6), 16));

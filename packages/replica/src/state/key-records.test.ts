@@ -94,7 +94,10 @@ describe('the records of keys', () => {
     const large = 'x'.repeat(100_000);
     const memory = new Memory();
     memory.enqueue(
-      Array.from({ length: 90 }, (_, i) => ({ key: keys.user(`k${i}`), value: encodeKeyRecord(recordOf(`${large}${i}`)) })),
+      Array.from({ length: 90 }, (_, i) => ({
+        key: keys.user(`k${i}`),
+        value: encodeKeyRecord(recordOf(`${large}${i}`)),
+      })),
     );
     memory.flushOne();
     const records = new KeyRecords(keys, new StagedStore(memory));
