@@ -142,7 +142,7 @@ export class PendingWrites {
     }
     found.sort((a, b) => compareDots(a.write.op.dot, b.write.op.dot));
     for (const held of found) if (this.find(held.write.op.dot) === null) this.#index(held);
-    for (const { pack } of found) if (pack.left === 0) turn.store.deferDelete(pack.key);
+    for (const { pack } of found) if (pack.left === 0) turn.store.deferDeleteDirect(pack.key);
   }
 
   get count(): number {
@@ -251,7 +251,7 @@ export class PendingWrites {
     this.#foreign.delete(held);
     if (this.#count === 0) this.#hasCopies = false;
     held.pack.left--;
-    if (held.pack.left === 0 && held.pack.bytes.length > 0) this.#turn.store.deferDelete(held.pack.key);
+    if (held.pack.left === 0 && held.pack.bytes.length > 0) this.#turn.store.deferDeleteDirect(held.pack.key);
     return held;
   }
 
