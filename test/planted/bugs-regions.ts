@@ -1,12 +1,4 @@
-import { tests, type PlantedBug } from './lib/bug.ts';
-
-const regionWorlds = tests(
-  'packages/replica/src/regions.test.ts',
-  'packages/replica/src/regions-model.test.ts',
-  'packages/replica/src/regions-repair.test.ts',
-  'packages/replica/src/state/remote-entries.test.ts',
-);
-const values = tests('packages/crdt/src');
+import { simulator, type PlantedBug } from './lib/bug.ts';
 
 /** Bugs of merging, and of what regions tell each other. */
 export const regionBugs: readonly PlantedBug[] = [
@@ -26,7 +18,7 @@ export const regionBugs: readonly PlantedBug[] = [
         replace: 'const fresh = entries.slice(Math.max(0, known));',
       },
     ],
-    bench: regionWorlds,
+    bench: simulator,
   },
   {
     name: 'region-position-advanced-before-apply',
@@ -39,7 +31,7 @@ export const regionBugs: readonly PlantedBug[] = [
           '    source.received = first + entries.length - 1;\n    const position = this.#partition.state.header.origins.get(origin);\n    if (position !== undefined) position.applied = source.received;\n',
       },
     ],
-    bench: regionWorlds,
+    bench: simulator,
   },
   {
     name: 'tombstone-collected-early',
@@ -51,7 +43,7 @@ export const regionBugs: readonly PlantedBug[] = [
         replace: 'regions.length < 0 ? 0 : applied]',
       },
     ],
-    bench: regionWorlds,
+    bench: simulator,
   },
   {
     name: 'set-forgets-its-context',
@@ -64,7 +56,7 @@ export const regionBugs: readonly PlantedBug[] = [
           '  const context = CausalContext.of([...entries.values()].map(({ dot }) => dot));\n  return { entries, context };',
       },
     ],
-    bench: values,
+    bench: simulator,
   },
   {
     name: 'remote-entry-applied-twice',
@@ -76,6 +68,6 @@ export const regionBugs: readonly PlantedBug[] = [
         replace: 'const fresh = known < 0 ? [] : entries.slice();',
       },
     ],
-    bench: regionWorlds,
+    bench: simulator,
   },
 ];

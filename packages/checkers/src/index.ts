@@ -32,14 +32,30 @@ export {
   type Violation,
   type WriteFact,
 } from './invariants/facts.ts';
+export { LeaderChecker, type LeaderClaim } from './invariants/i1-leaders.ts';
+export { LogChecker, type LoggedEntry } from './invariants/i2-logs.ts';
+export { StateChecker, type StateSum } from './invariants/equal-state.ts';
+export { ClampChecker } from './invariants/clamped-stamps.ts';
 export { checkLinearizable } from './invariants/i3-linearizable.ts';
-export { checkAcknowledgedWrites } from './invariants/i4-i5-acknowledged.ts';
+export { checkConsistentWrites } from './invariants/i4-consistent-writes.ts';
+export { checkQuorumlessWrites } from './invariants/i5-quorumless-writes.ts';
 export { checkOwnWrites } from './invariants/i6-own-writes.ts';
-export { checkAppliedOnce, checkCounterTotals, type Addition, type VersionRecord } from './invariants/i7-once.ts';
-export { checkOutcomes, type Sighting } from './invariants/i8-outcomes.ts';
+export {
+  checkAppliedOnce,
+  checkCommittedOnce,
+  checkCounterTotals,
+  type Addition,
+  type CommittedChange,
+  type PromotedWrite,
+  type VersionRecord,
+} from './invariants/i7-once.ts';
+export { checkCommitted, checkOutcomes, type Sighting } from './invariants/i8-outcomes.ts';
 export { checkConvergence } from './invariants/i9-convergence.ts';
-export { checkDeletedStaysDeleted } from './invariants/i11-deleted.ts';
+export { RegionLogChecker, type LogPlace, type LogPosition } from './invariants/i10-region-logs.ts';
+export { checkDeletedByTime, checkDeletedStaysDeleted } from './invariants/i11-deleted.ts';
+export { checkDiscarded, checkLosers, type LedgerEntry, type RecordedWrite } from './invariants/i12-recorded.ts';
 export { checkSessions } from './invariants/i13-sessions.ts';
+export { checkRefused, checkTwins, type RefusedCall, type TwinsRead } from './invariants/i14-no-trace.ts';
 
 export {
   judgeKey,

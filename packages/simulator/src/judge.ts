@@ -1,11 +1,13 @@
 import type { RegionId } from '@skerry/base';
 import {
-  checkAcknowledgedWrites,
   checkAppliedOnce,
+  checkConsistentWrites,
   checkConvergence,
+  checkDeletedByTime,
   checkLinearizable,
   checkOutcomes,
   checkOwnWrites,
+  checkQuorumlessWrites,
   checkSessions,
   factsOf,
   type Dump,
@@ -17,7 +19,7 @@ import {
 import type { ListEntry } from '@skerry/replica';
 import { textOf } from './clients/caller.ts';
 import type { Arrival, Entry, Journal } from './clients/journal.ts';
-import { checkDeleted, checkDiscarded, checkLedger, checkPromotedOnce, type Conflict } from './judge-conflicts.ts';
+import { judgeCommitted, judgeDiscarded, judgeLosers, judgeRefused, type Conflict } from './judge-conflicts.ts';
 import { checkMerges, isTyped } from './judge-merges.ts';
 import type { Machine } from './machine.ts';
 import type { System } from './system.ts';
@@ -44,8 +46,9 @@ export function judge(system: System, journal: Journal): Verdict {
     const linearizable = checkLinearizable(historyIn(world, journal, system.evicted), { stepsMax });
     if (linearizable === 'unknown') unknown.push(worlds.length === 1 ? 'I3' : `I3 in ${world.region}`);
     else violations.push(...linearizable);
-    if (!system.evicted.has(world.region)) violations.push(...checkDeleted(factsOf(journal.history(process, node))));
-    violations.push(...checkPromotedOnce(journal, world, { isReseeded: system.evicted.has(world.region) }));
+    if (!system.evicted.has(world.region))
+      violations.push(...checkDeletedByTime(factsOf(journal.history(process, node))));
+    violations.push(...judgeCommitted(journal, world, { isReseeded: system.evicted.has(world.region) }));
   }
 
   const regions = new Map(worlds.map(({ region, index }) => [index, region] as const));
@@ -75,7 +78,8 @@ export function judge(system: System, journal: Journal): Verdict {
     where: `the log at ${change.partition}/${change.index}`,
   }));
   violations.push(
-    ...checkAcknowledgedWrites(facts.writes, dumps),
+    ...checkConsistentWrites(facts.writes, dumps),
+    ...checkQuorumlessWrites(facts.writes, dumps),
     ...checkOutcomes(facts.writes, { sightings, dumps }),
     ...checkConvergence(facts.writes, dumps),
   );
@@ -106,11 +110,15 @@ export function judge(system: System, journal: Journal): Verdict {
       ),
     );
     violations.push(...checkSessions(withFinalVersions(settled(moving, system), journal)));
-    violations.push(...checkDiscarded(journal, { worlds, conflicts, dumps }));
+    violations.push(...judgeDiscarded(journal, { worlds, conflicts, dumps }));
   }
 
   noteRaces(system, journal);
-  violations.push(...checkLedger(journal, conflicts), ...checkMerges(journal, { lists, conflicts }));
+  violations.push(
+    ...judgeRefused(journal, sightings),
+    ...judgeLosers(journal, conflicts),
+    ...checkMerges(journal, { lists, conflicts }),
+  );
   return { violations, unknown };
 }
 

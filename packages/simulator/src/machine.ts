@@ -182,7 +182,8 @@ export class Machine {
     if (this.#turnDue) return;
     this.#turnDue = true;
     const { life } = this;
-    this.#options.queue.after((this.#options.random.uint32() % 8) * 0.05, () => {
+    const { plan, random } = this.#options;
+    this.#options.queue.after(((random.uint32() % 8) * plan.turnMsMax) / 7, () => {
       if (life !== this.life || !this.#turnDue) return;
       this.#turnDue = false;
       if (!this.paused) this.#turn();

@@ -1,11 +1,19 @@
-import { ByteReader, crc32, hashText, utf8Decode, type NodeId } from '@skerry/base';
+import { ByteReader, crc32, hashText, utf8Decode } from '@skerry/base';
+import {
+  ClampChecker,
+  LeaderChecker,
+  LogChecker,
+  StateChecker,
+  type LogPlace,
+  type RegionLogChecker,
+} from '@skerry/checkers';
 import { decodeOperation, decodeStamp, dotToText, stampToText } from '@skerry/crdt';
 import { decodeConfigState } from '@skerry/raft';
 import { withoutRuns, type Effects, type PeerMessage } from '@skerry/replica';
 import { homeOf, type Machine } from './machine.ts';
 import type { Plan } from './plan.ts';
 import type { Sometimes } from './sometimes.ts';
-import { headerFacts } from './state-header.ts';
+import { headerFacts, type HeaderFacts } from './state-header.ts';
 import type { Shared } from './system.ts';
 import type { RunViolation } from './violation.ts';
 
@@ -31,13 +39,19 @@ export interface Committed {
 interface StateHash {
   generation: number;
   /** By generation: hash of each record by key, and their sum. */
-  readonly generations: [Map<string, number>, Map<string, number>];
-  readonly sums: [number, number];
+  readonly generations: readonly [GenerationHash, GenerationHash];
+}
+
+interface GenerationHash {
+  readonly records: Map<string, number>;
+  sum: number;
+  header: HeaderFacts | null;
 }
 
 /**
- * Watches what the machines write and send, which no client sees: one leader per term (I1), equal logs and committed
- * changes (I2), equal state at equal applied index, each value applied once (I7).
+ * Watches what the machines write and send, which no client sees, and tells the checkers of what must hold at every step:
+ * one leader per term (I1), equal logs and committed changes (I2), equal state at equal applied index, region logs in order
+ * and without gaps (I10), stamps within their limits.
  */
 export class Observer {
   readonly violations: RunViolation[] = [];
@@ -47,31 +61,25 @@ export class Observer {
   readonly #position: () => number;
   /** By partition and index: before which event an entry was first written there. */
   readonly #writtenAt: Map<string, number> = new Map();
-  /** Keep what it takes to say which records differ. */
-  readonly #explains: boolean;
   readonly #sometimes: Sometimes;
-  readonly #leaders: Map<string, NodeId> = new Map();
+  readonly #leaders: LeaderChecker = new LeaderChecker();
+  readonly #logs: LogChecker = new LogChecker();
+  readonly #states: StateChecker;
+  readonly #clamps: ClampChecker = new ClampChecker();
+  /** Of all regions. */
+  readonly #regionLogs: RegionLogChecker;
   readonly #lastTerms: Map<number, number> = new Map();
-  readonly #feeds: Map<string, { readonly hash: number; readonly node: string }> = new Map();
-  readonly #states: Map<
-    string,
-    { readonly sum: number; readonly node: string; readonly records: ReadonlyMap<string, number> | null }
-  > = new Map();
   readonly #hashes: Map<string, StateHash> = new Map();
-  readonly #entries: Map<string, { readonly hash: number; readonly node: string }> = new Map();
-  /** By partition and index: the limit for stamps. */
-  readonly #clamps: Map<string, number> = new Map();
-  /** By partition: of the stamps committed so far. */
-  readonly #highestWallMs: Map<number, number> = new Map();
   /** By client and sequence: the first dot that a quorum-less write was seen under. */
   readonly #copies: Map<string, string> = new Map();
   readonly #snapshotsUnderWay: Map<string, number> = new Map();
 
-  constructor(plan: Plan, { explains, sometimes, position }: Shared) {
-    this.#explains = explains;
+  constructor(plan: Plan, { explains, sometimes, position, regionLogs }: Shared) {
     this.#plan = plan;
     this.#sometimes = sometimes;
     this.#position = position;
+    this.#states = new StateChecker({ explains });
+    this.#regionLogs = regionLogs;
   }
 
   /** A process sent a message. */
@@ -83,29 +91,27 @@ export class Observer {
     if (message.kind !== 'raft') return;
     const { kind, term } = message.message;
     if (kind !== 'append' && kind !== 'heartbeat' && kind !== 'snapshot') return;
-    const name = `${message.partition}/${term}`;
-    const leader = this.#leaders.get(name);
-    if (leader === undefined) {
-      this.#leaders.set(name, machine.name);
-      const last = this.#lastTerms.get(message.partition);
-      this.#lastTerms.set(message.partition, Math.max(last ?? 0, term));
-      if (last !== undefined) this.#sometimes.saw('leader changed');
-      if (this.#snapshotsUnderWay.delete(`${message.partition}`)) this.#sometimes.saw('leader changed during snapshot');
-    } else if (leader !== machine.name) {
-      this.#violate('I1', `${leader} and ${machine.name} both lead partition ${message.partition} in term ${term}`);
-    }
+    const { partition } = message;
+    const claim = this.#leaders.claims({ partition, term, node: machine.name });
+    if (claim === 'known') return;
+    if (claim !== 'first') return this.#judge(claim);
+    const last = this.#lastTerms.get(partition);
+    this.#lastTerms.set(partition, Math.max(last ?? 0, term));
+    if (last !== undefined) this.#sometimes.saw('leader changed');
+    if (this.#snapshotsUnderWay.delete(`${partition}`)) this.#sometimes.saw('leader changed during snapshot');
   }
 
   /** A process handed a batch to its disk. */
   written(machine: Machine, writes: Writes): void {
     for (const { key, value } of withoutRuns(writes)) {
       if (key.startsWith('s/')) {
-        const [, partition, , letter, index] = key.split('/');
-        if (letter === 'o' && value !== null) this.#sometimes.saw('conflict recorded');
-        if (letter === 'f' && value !== null)
+        if (value === null) continue;
+        const letter = key.charAt(letterAt);
+        if (letter === 'o') this.#sometimes.saw('conflict recorded');
+        if (letter === 'f')
           this.#feed(machine, {
-            partition: Number.parseInt(partition ?? '', 16),
-            index: Number.parseInt(index ?? '', 16),
+            partition: partitionOf(key),
+            index: Number.parseInt(key.slice(letterAt + 2), 16),
             value,
           });
       } else if (key.startsWith('r/') && key.endsWith('/gen')) this.#sometimes.saw('snapshot installed');
@@ -117,21 +123,30 @@ export class Observer {
 
   /** A batch became durable. */
   durable(machine: Machine, writes: Writes): void {
-    const touched = new Set<number>();
+    let touched: Set<number> | null = null;
     for (const { key, value } of withoutRuns(writes)) {
       if (key.startsWith('r/') && key.endsWith('/gen')) {
-        this.#hashOf(machine, Number.parseInt(key.slice(2, 6), 16)).generation = value?.[0] ?? 0;
-        touched.add(Number.parseInt(key.slice(2, 6), 16));
+        const partition = partitionOf(key);
+        this.#hashOf(machine, partition).generation = value?.[0] ?? 0;
+        (touched ??= new Set()).add(partition);
       }
       if (!key.startsWith('s/')) continue;
-      const partition = Number.parseInt(key.slice(2, 6), 16);
-      const generation = key.charCodeAt(7) - 48;
-      const rest = key.slice(9);
-      if (rest.startsWith('f/')) continue;
-      this.#put(this.#hashOf(machine, partition), { generation: generation as 0 | 1, rest, value });
-      if (rest === 'h') touched.add(partition);
+      const letter = key.charAt(letterAt);
+      if (letter === 'f') continue;
+      const partition = partitionOf(key);
+      const generation = (key.charCodeAt(7) - 48) as 0 | 1;
+      const rest = key.slice(letterAt);
+      const state = this.#hashOf(machine, partition).generations[generation];
+      if (letter === 'g' && value !== null)
+        this.#regionLog({ node: folderOf(machine), partition, generation }, rest, value);
+      if (rest !== 'h') put(state, rest, value === null ? 0 : crc32(value, hashText(rest)));
+      else {
+        state.header = value === null ? null : headerFacts(value);
+        put(state, rest, state.header === null ? 0 : crc32(state.header.common, hashText(rest)));
+        (touched ??= new Set()).add(partition);
+      }
     }
-    for (const partition of touched) this.#compareState(machine, partition);
+    if (touched !== null) for (const partition of touched) this.#compareState(machine, partition);
   }
 
   crashed(_machine: Machine): void {}
@@ -142,51 +157,43 @@ export class Observer {
       this.#hashes.delete(`${machine.name}/${partition}`);
   }
 
-  #put(
-    state: StateHash,
-    { generation, rest, value }: { generation: 0 | 1; rest: string; value: Uint8Array | null },
-  ): void {
-    const hashes = state.generations[generation];
-    const old = hashes.get(rest) ?? 0;
-    const hash = value === null ? 0 : crc32(rest === 'h' ? headerFacts(value).common : value, hashText(rest));
-    if (value === null) hashes.delete(rest);
-    else hashes.set(rest, hash);
-    state.sums[generation] = (state.sums[generation] + hash - old) | 0;
+  /** Of the state that is in force, replicas that applied up to the same index hold the same records. */
+  #compareState(machine: Machine, partition: number): void {
+    const { generation, generations } = this.#hashOf(machine, partition);
+    const { header, sum, records } = generations[generation as 0 | 1];
+    if (header === null) return;
+    const { applied, positions, reseededFor } = header;
+    this.#judge(this.#states.holds({ partition, applied, node: machine.label, sum, records }));
+    if (this.#plan.others.length > 0)
+      this.#judge(
+        this.#regionLogs.positions({ node: folderOf(machine), partition, generation }, positions, reseededFor),
+      );
   }
 
-  /** Replicas that applied up to the same index hold the same records. */
-  #compareState(machine: Machine, partition: number): void {
-    const state = this.#hashOf(machine, partition);
-    const generation = state.generation as 0 | 1;
-    const header = machine.storage.get(`s/${partition.toString(16).padStart(4, '0')}/${generation}/h`);
-    if (header === undefined) return;
-    const { applied } = headerFacts(header);
-    const sum = state.sums[generation];
-    const name = `${partition}/${applied}`;
-    const other = this.#states.get(name);
-    const hashes = state.generations[generation];
-    if (other === undefined) {
-      this.#states.set(name, { sum, node: machine.label, records: this.#explains ? new Map(hashes) : null });
-    } else if (other.sum !== sum) {
-      const which = other.records === null ? '' : `: ${differing(hashes, other.records).join(', ')}`;
-      this.#violate(
-        'state',
-        `${machine.label} and ${other.node} applied partition ${partition} up to ${applied} and hold different records${which}`,
-      );
-    }
+  #regionLog(place: LogPlace, key: string, value: Uint8Array): void {
+    const [, origin, first] = key.split('/');
+    const reader = new ByteReader(value);
+    const hashes: number[] = [];
+    for (let left = reader.count(); left > 0; left--) hashes.push(crc32(reader.bytes()));
+    this.#judge(
+      this.#regionLogs.stored(place, {
+        origin: Number.parseInt(origin ?? '', 16),
+        first: Number.parseInt(first ?? '', 16),
+        hashes,
+      }),
+    );
   }
 
   #hashOf(machine: Machine, partition: number): StateHash {
     const name = `${machine.name}/${partition}`;
     let state = this.#hashes.get(name);
     if (state === undefined) {
-      state = { generation: 0, generations: [new Map(), new Map()], sums: [0, 0] };
+      state = { generation: 0, generations: [emptyGeneration(), emptyGeneration()] };
       this.#hashes.set(name, state);
     }
     return state;
   }
 
-  /** Log matching: an entry of one index and term is the same everywhere. */
   #entry(machine: Machine, key: string, value: Uint8Array | null): void {
     if (value === null) return;
     // The record begins with a hash chain, which differs where logs start at different places.
@@ -194,15 +201,11 @@ export class Observer {
     const reader = new ByteReader(body);
     const index = reader.varint();
     const term = reader.varint();
-    const name = `${key.slice(2, 6)}/${index}/${term}`;
-    const hash = crc32(body);
-    const place = `${Number.parseInt(key.slice(2, 6), 16)}/${index}`;
+    const partition = partitionOf(key);
+    const place = `${partition}/${index}`;
     if (!this.#writtenAt.has(place)) this.#writtenAt.set(place, this.#position());
-    this.#noteClamp(place, reader);
-    const other = this.#entries.get(name);
-    if (other === undefined) this.#entries.set(name, { hash, node: machine.label });
-    else if (other.hash !== hash)
-      this.#violate('I2', `${machine.label} and ${other.node} have different entries at partition/index/term ${name}`);
+    this.#noteClamp({ partition, index }, reader);
+    this.#judge(this.#logs.entry({ partition, index, term, hash: crc32(body), node: machine.label }));
   }
 
   /** Writes that are held pending; a retry may have been accepted by a second node. */
@@ -223,8 +226,8 @@ export class Observer {
     }
   }
 
-  /** The limit for stamps that the leader put into an entry; entries of several terms may have stood there. */
-  #noteClamp(name: string, entry: ByteReader): void {
+  /** The limit for stamps that the leader put into an entry. */
+  #noteClamp(place: { partition: number; index: number }, entry: ByteReader): void {
     const kind = entry.u8();
     const data = entry.bytes();
     if (kind === 1 && decodeConfigState(new ByteReader(data)).votersOutgoing.length > 0)
@@ -234,33 +237,23 @@ export class Observer {
     if (batch.remaining === 0) return;
     batch.u8();
     batch.u48();
-    this.#clamps.set(name, Math.max(this.#clamps.get(name) ?? 0, batch.u48()));
+    this.#clamps.limited({ ...place, limitMs: batch.u48() });
   }
 
   #feed(machine: Machine, { partition, index, value }: { partition: number; index: number; value: Uint8Array }): void {
-    const name = `${partition}/${index}`;
-    const hash = crc32(value);
-    const other = this.#feeds.get(name);
-    if (other !== undefined) {
-      if (other.hash !== hash)
-        this.#violate('I2', `${machine.label} and ${other.node} applied different changes at ${name}`);
-      return;
-    }
-    this.#feeds.set(name, { hash, node: machine.label });
+    const applied = this.#logs.applied({ partition, index, hash: crc32(value), node: machine.label });
+    if (applied === 'known') return;
+    if (applied !== 'first') return this.#judge(applied);
     const reader = new ByteReader(value);
-    const highest = Math.max(this.#highestWallMs.get(partition) ?? 0, this.#clamps.get(name) ?? 0);
+    const limitMs = this.#clamps.limitAt(partition, index);
     for (let left = reader.count(); left > 0; left--) {
       const key = reader.text();
       const stamp = decodeStamp(reader);
-      // A stamp that counted on from the highest may have carried into the next millisecond.
-      const home = homeOf(stamp.replica);
+      const version = stampToText(stamp);
+      const { wallMs } = stamp;
+      const tooFar = this.#clamps.committed({ partition, index, key, wallMs, version, limitMs });
       // Stamps of other regions may lie ahead, and raise those of this one, also where they change nothing.
-      if (this.#plan.others.length === 0 && stamp.wallMs > highest + 1)
-        this.#violate(
-          'clamp',
-          `${key} got the stamp ${stampToText(stamp)} at ${name}, ${stamp.wallMs - highest} ms beyond the leader's limit`,
-        );
-      this.#highestWallMs.set(partition, Math.max(this.#highestWallMs.get(partition) ?? 0, stamp.wallMs));
+      if (this.#plan.others.length === 0) this.#judge(tooFar);
       const typed = reader.bool();
       const bytes = reader.bool() ? reader.bytes() : null;
       this.committed.push({
@@ -268,23 +261,38 @@ export class Observer {
         index,
         key,
         value: bytes === null ? null : utf8Decode(bytes),
-        version: stampToText(stamp),
-        home,
+        version,
+        home: homeOf(stamp.replica),
         typed,
-        afterAt: this.#writtenAt.get(name) ?? 0,
+        afterAt: this.#writtenAt.get(`${partition}/${index}`) ?? 0,
         beforeAt: this.#position(),
       });
     }
   }
 
-  #violate(invariant: string, message: string): void {
-    this.violations.push({ invariant, message });
+  #judge(violation: RunViolation | null): void {
+    if (violation !== null) this.violations.push(violation);
   }
 }
 
-function differing(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): string[] {
-  return [...new Set([...a.keys(), ...b.keys()])]
-    .filter((key) => a.get(key) !== b.get(key))
-    .sort()
-    .map((key) => `${key} ${a.has(key) ? (b.has(key) ? 'in both' : 'only here') : 'only there'}`);
+/** Keys of applied state are `s/PPPP/G/`, then a letter: see replica's `keys.ts`. */
+const letterAt = 9;
+
+function partitionOf(key: string): number {
+  return Number.parseInt(key.slice(2, 6), 16);
+}
+
+/** What lasts from one start of the process to the next. */
+function folderOf({ name, incarnation }: Machine): string {
+  return `${name}#${incarnation}`;
+}
+
+function emptyGeneration(): GenerationHash {
+  return { records: new Map(), sum: 0, header: null };
+}
+
+function put(state: GenerationHash, key: string, hash: number): void {
+  state.sum = (state.sum + hash - (state.records.get(key) ?? 0)) | 0;
+  if (hash === 0) state.records.delete(key);
+  else state.records.set(key, hash);
 }

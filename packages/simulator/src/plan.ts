@@ -70,9 +70,17 @@ export interface Plan extends RegionsPlan {
   /** Chance that one message is lost, repeated or late while that fault is on. */
   readonly messageFaultChance: number;
   readonly operations: readonly OperationKind[];
+  /** Inputs of a process that come within so long share a turn of its event loop. */
+  readonly turnMsMax: number;
 }
 
 const laterSalt = 5 * 2 ** 33;
+const safetyMsMin = 4_000;
+/**
+ * Of simulated time, over all nodes and partitions: the largest worlds have less of it, or a few of them would take as long as
+ * all the others together.
+ */
+const groupMsMax = 200_000;
 
 /** A swarm (Groce et al. 2012): each world has some of the faults and operations only, so that none hides another. */
 export function drawPlan(seed: number, random: SeededRandom): Plan {
@@ -84,14 +92,14 @@ export function drawPlan(seed: number, random: SeededRandom): Plan {
   const operations = operationKinds.filter(() => randomChance(random, 0.7));
   for (const always of ['get', 'set', 'localSet'] as const) if (!operations.includes(always)) operations.push(always);
   const isSlow = randomChance(random, 0.15);
-  const plan = {
+  const drawn = {
     seed,
     nodeCount,
     spareCount: faults.has('members') && nodeCount < 5 ? randomInt(random, 0, 2) : 0,
     partitionCount: randomPick(random, [1, 1, 1, 2, 3, 4]),
     clientCount: randomInt(random, 1, 6),
     keyCount: randomInt(random, 1, 6),
-    safetyMs: randomInt(random, 4_000, 14_000),
+    safetyMs: randomInt(random, safetyMsMin, 14_000),
     thinkMsMax: randomPick(random, [20, 60, 150, 400]),
     callsMax: 1_200,
     pipelineMax: randomPick(random, [1, 1, 2, 4]),
@@ -101,15 +109,18 @@ export function drawPlan(seed: number, random: SeededRandom): Plan {
       promotionGraceMs: randomPick(random, [50, 300, 1_000]),
       maxClockSkewMs: randomPick(random, [0, 50, 500]),
     },
-    limits: drawLimits(random),
+    limits: { ...drawLimits(random), runsBytesMax: randomPick(later, [0, 1_000, 10_000, 16 * 1_024 * 1_024]) },
     faults,
     faultEveryMs: randomPick(random, [150, 500, 1_500]),
     delayMs: isSlow ? { min: 2, max: 60 } : { min: 0.1, max: randomPick(random, [1, 3, 15]) },
     syncMs: { min: 0.1, max: randomPick(random, [0.5, 3, 20]) },
     messageFaultChance: randomPick(random, [0.01, 0.05, 0.2]) * (0.5 + randomFloat(random)),
     operations,
+    turnMsMax: randomPick(later, [0.35, 0.35, 1, 3]),
   };
-  return { ...plan, ...drawRegions(seed, plan) };
+  const plan = { ...drawn, ...drawRegions(seed, drawn) };
+  const groups = plan.partitionCount * [plan, ...plan.others].reduce((sum, { nodeCount }) => sum + nodeCount, 0);
+  return { ...plan, safetyMs: Math.min(plan.safetyMs, Math.max(safetyMsMin, Math.floor(groupMsMax / groups))) };
 }
 
 /** Small limits often, so that compaction, snapshots and refusals are everyday events. */
@@ -121,6 +132,5 @@ function drawLimits(random: SeededRandom): Partial<ReplicaLimits> {
     pendingCountMax: randomPick(random, [3, 100_000, 100_000, 100_000]),
     requestsOpenMax: randomPick(random, [4, 20_000, 20_000, 20_000]),
     uncommittedBytesMax: randomPick(random, [300, 64 * 1_024 * 1_024, 64 * 1_024 * 1_024]),
-    runsBytesMax: randomPick(random, [0, 1_000, 10_000, 16 * 1_024 * 1_024]),
   };
 }

@@ -1,5 +1,6 @@
 import { ByteReader } from '@skerry/base';
-import { CausalContext, decodeStamp } from '@skerry/crdt';
+import { CausalContext, decodeStamp, stampToText } from '@skerry/crdt';
+import type { LogPosition } from '@skerry/checkers';
 import { decodeConfigState } from '@skerry/raft';
 
 /** What the record that heads a partition's applied state says. */
@@ -7,6 +8,10 @@ export interface HeaderFacts {
   readonly applied: number;
   /** The part that all replicas share: all but where the node's own feed of changes begins. */
   readonly common: Uint8Array;
+  /** How far each origin's log was applied, and from where on it is kept. */
+  readonly positions: readonly LogPosition[];
+  /** Changes with each re-seeding. */
+  readonly reseededFor: string;
 }
 
 /** A second reading of the record, apart from the code that writes it; it breaks loudly when the layout changes. */
@@ -35,10 +40,14 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
   }
   reader.u48();
   reader.varint();
+  const positions: LogPosition[] = [];
   for (let left = reader.count(); left > 0; left--) {
-    reader.u48();
+    const origin = reader.u48();
     reader.text();
-    for (let fields = 4; fields > 0; fields--) reader.varint();
+    const position = { origin, applied: reader.varint(), first: reader.varint() };
+    positions.push(position);
+    reader.varint();
+    reader.varint();
   }
   for (let left = reader.count(); left > 0; left--) skipRegion(reader);
   for (let left = reader.count(); left > 0; left--) {
@@ -53,12 +62,12 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
     reader.varint();
     decodeStamp(reader);
   }
-  decodeStamp(reader);
+  const reseededFor = stampToText(decodeStamp(reader));
   reader.end();
   const common = new Uint8Array(before + bytes.length - after);
   common.set(bytes.subarray(0, before));
   common.set(bytes.subarray(after), before);
-  return { applied, common };
+  return { applied, common, positions, reseededFor };
 }
 
 /** A region: where it is, its nodes, whether it was evicted, and what it reported last. */

@@ -1,4 +1,5 @@
 import { regionId, SeededRandom, type RegionId } from '@skerry/base';
+import { RegionLogChecker } from '@skerry/checkers';
 import type { LinkEffects } from '@skerry/replica';
 import { EventQueue } from './event-queue.ts';
 import { Links } from './links.ts';
@@ -17,6 +18,8 @@ export interface Shared {
   readonly explains: boolean;
   /** Counts what the clients saw: the order of events for the checkers. */
   readonly position: () => number;
+  /** Watches the logs that go from region to region. */
+  readonly regionLogs: RegionLogChecker;
 }
 
 /** All regions, and the links between them. */
@@ -44,6 +47,7 @@ export class System {
       sometimes: this.sometimes,
       explains: sink !== null,
       position,
+      regionLogs: new RegionLogChecker(),
     };
     const names = [...Array(plan.others.length + 1).keys()].map((index) => regionId(`r${index + 1}`));
     this.worlds = names.map(

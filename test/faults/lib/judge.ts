@@ -1,9 +1,11 @@
 import {
-  checkAcknowledgedWrites,
   checkAppliedOnce,
+  checkConsistentWrites,
+  checkQuorumlessWrites,
   factsOf,
   judgeHistory,
   type Dump,
+  type Violation,
   type DumpEntry,
   type WriteFact,
 } from '@skerry/checkers';
@@ -75,7 +77,7 @@ function acknowledgedProblems({ history }: Round, dumps: readonly Dump[]): strin
       const entry = entries.get(key);
       return { node, entries: new Map(entry === undefined ? [] : [[key, entry]]) };
     });
-    return checkAcknowledgedWrites(writes, ofKey).map(text);
+    return [...checkConsistentWrites(writes, ofKey), ...checkQuorumlessWrites(writes, ofKey)].map(text);
   });
 }
 
@@ -90,6 +92,6 @@ export function differences(dumps: readonly Dump[]): string[] {
   return problems;
 }
 
-function text({ invariant, message, key }: { invariant: string; message: string; key: string }): string {
-  return `${invariant}, key ${key}: ${message}`;
+function text({ invariant, message, key }: Violation): string {
+  return `${invariant}${key === undefined ? '' : `, key ${key}`}: ${message}`;
 }

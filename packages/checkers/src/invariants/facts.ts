@@ -55,8 +55,10 @@ export interface DumpEntry {
 
 /** A promise of section 6 of the design that was seen broken. An empty list of them is a pass. */
 export interface Violation {
-  readonly invariant: 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I11' | 'I13';
-  readonly key: string;
+  /** `I1` to `I14`, or in a word what else must hold. */
+  readonly invariant: string;
+  /** The key that it is about, if it is about one. */
+  readonly key?: string;
   readonly message: string;
 }
 

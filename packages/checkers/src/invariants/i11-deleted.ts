@@ -32,6 +32,30 @@ export function checkDeletedStaysDeleted({ writes, reads }: Facts, dumps: readon
   return violations;
 }
 
+/**
+ * I11 by real time, where versions say nothing as other regions write too: a consistent read that was called after a
+ * consistent delete was over does not show the value of a consistent write that was over before that delete was called.
+ * Values are written once; a quorum-less write may come later than it was acknowledged, so nothing is said of it here.
+ */
+export function checkDeletedByTime({ writes, reads }: Facts): Violation[] {
+  const writtenBy = new Map<string, number>();
+  for (const { key, value, consistent, acknowledgedAt } of writes)
+    if (value !== null && consistent) writtenBy.set(`${key}=${value}`, acknowledgedAt);
+  const deletes = writes.filter(
+    ({ value, consistent, outcome }) => value === null && consistent && outcome === 'applied',
+  );
+  return reads.flatMap((read) => {
+    const overAt = read.consistent && read.value !== null ? writtenBy.get(`${read.key}=${read.value}`) : undefined;
+    if (overAt === undefined) return [];
+    const gone = deletes.find(
+      ({ key, invokedAt, acknowledgedAt }) => key === read.key && invokedAt > overAt && acknowledgedAt < read.invokedAt,
+    );
+    if (gone === undefined) return [];
+    const message = `${read.key}=${read.value} was deleted by ${gone.process}, but ${read.process} read it later`;
+    return [{ invariant: 'I11', key: read.key, message }];
+  });
+}
+
 function isWrittenAgain(seen: Seen, deletion: WriteFact, writes: readonly WriteFact[]): boolean {
   if (
     seen.version !== undefined &&

@@ -42,6 +42,57 @@ export function checkAppliedOnce(records: readonly VersionRecord[]): Violation[]
   return violations;
 }
 
+/** A write of a value that nobody else writes, and what became of it. */
+export interface PromotedWrite {
+  readonly key: string;
+  readonly value: string;
+  /** That of its receipt, if it says so; null: nobody knows. */
+  readonly version: Version | null;
+}
+
+/** One committed change of a region. */
+export interface CommittedChange {
+  readonly key: string;
+  readonly value: string | null;
+  readonly version: Version;
+  /** In the log. */
+  readonly index: number;
+}
+
+/** I7: what was written in a region is committed there at most once, and at the version that its receipt tells. */
+export function checkCommittedOnce(
+  writes: readonly PromotedWrite[],
+  committed: readonly CommittedChange[],
+  { mayRepeat = false }: { mayRepeat?: boolean } = {},
+): Violation[] {
+  const changes = new Map<string, CommittedChange[]>();
+  for (const change of committed) {
+    const name = `${change.key}=${change.value}`;
+    const others = changes.get(name);
+    if (others === undefined) changes.set(name, [change]);
+    else others.push(change);
+  }
+  const violations: Violation[] = [];
+  for (const { key, value, version } of writes) {
+    const found = changes.get(`${key}=${value}`) ?? [];
+    if (found.length > 1 && !mayRepeat) {
+      const places = found.map(({ index }) => index).join(', ');
+      violations.push({
+        invariant: 'I7',
+        key,
+        message: `${key}=${value} was committed ${found.length} times, at ${places}`,
+      });
+    }
+    if (version !== null && found[0] !== undefined && found[0].version !== version)
+      violations.push({
+        invariant: 'I7',
+        key,
+        message: `the receipt of ${key}=${value} says ${version}, the log says ${found[0].version}`,
+      });
+  }
+  return violations;
+}
+
 /** One increment of a counter, negative ones included. */
 export interface Addition {
   readonly key: string;

@@ -24,6 +24,21 @@ export function checkOutcomes(
   return [...forbiddenSightings(writes, [...evidence.sightings, ...inDumps]), ...missingWrites(writes, evidence.dumps)];
 }
 
+/** I8: a write of which its client was told that it is applied is in the log of its region. */
+export function checkCommitted(
+  applied: readonly { readonly key: string; readonly value: string }[],
+  committed: readonly { readonly key: string; readonly value: string | null }[],
+): Violation[] {
+  const found = new Set(committed.map(({ key, value }) => `${key}=${value}`));
+  return applied
+    .filter(({ key, value }) => !found.has(`${key}=${value}`))
+    .map(({ key, value }) => ({
+      invariant: 'I8',
+      key,
+      message: `${key}=${value} was applied, as its client was told, but never committed`,
+    }));
+}
+
 function forbiddenSightings(writes: readonly WriteFact[], sightings: readonly Sighting[]): Violation[] {
   const violations: Violation[] = [];
   for (const sighting of sightings) {

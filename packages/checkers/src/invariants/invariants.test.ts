@@ -3,7 +3,8 @@ import { HistoryRecorder, type CallOptions } from '../history/recorder.ts';
 import type { KeyValueOutput } from '../models/key-value.ts';
 import { factsOf, type Dump, type DumpEntry, type Facts, type Violation } from './facts.ts';
 import { checkLinearizable } from './i3-linearizable.ts';
-import { checkAcknowledgedWrites } from './i4-i5-acknowledged.ts';
+import { checkConsistentWrites } from './i4-consistent-writes.ts';
+import { checkQuorumlessWrites } from './i5-quorumless-writes.ts';
 import { checkOwnWrites } from './i6-own-writes.ts';
 import { checkAppliedOnce, checkCounterTotals, type VersionRecord } from './i7-once.ts';
 import { checkOutcomes } from './i8-outcomes.ts';
@@ -93,6 +94,11 @@ describe('I3', () => {
     expect(checkLinearizable(script().wrote('c1', '1', '1').recorder.history(), { stepsMax: 0 })).toBe('unknown');
   });
 });
+
+const checkAcknowledgedWrites = (writes: Facts['writes'], dumps: readonly Dump[]): Violation[] => [
+  ...checkConsistentWrites(writes, dumps),
+  ...checkQuorumlessWrites(writes, dumps),
+];
 
 describe('I4 and I5', () => {
   const { writes } = script()

@@ -1,4 +1,5 @@
 import { randomChance, utf8Encode } from '@skerry/base';
+import { checkTwins } from '@skerry/checkers';
 import { textOf, type Caller } from './caller.ts';
 
 /**
@@ -43,8 +44,8 @@ export function transactTwins(client: Caller): void {
     (end) => {
       if (end.kind !== 'answer' || end.answer.kind !== 'txn') return;
       const values = end.answer.results.map(({ value }) => textOf(value));
-      if (values[0] !== values[1])
-        client.load.onAnomaly('I14', `twins differ in one transaction: ${values.join(' and ')}`);
+      for (const { invariant, message } of checkTwins([{ process: client.name, values }]))
+        client.load.onAnomaly(invariant, message);
       for (const [i, entry] of entries.entries()) {
         entry.label = end.label;
         journal.ok(entry, {

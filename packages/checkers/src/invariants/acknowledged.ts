@@ -1,23 +1,21 @@
 import { coversWrite, showSeen, type Dump, type DumpEntry, type Violation, type WriteFact } from './facts.ts';
 
-/**
- * I4: an acknowledged consistent write survives the loss of any minority, with crash and restart of all. I5: an
- * acknowledged quorum-less write survives crash and restart of the nodes that acknowledged it. Judged at the end, when
- * pending writes are promoted: each node holds the write or a later one that somebody wrote.
- */
-export function checkAcknowledgedWrites(writes: readonly WriteFact[], dumps: readonly Dump[]): Violation[] {
+/** What I4 and I5 have in common: each node holds every acknowledged write of `wanted`, or a later one that somebody wrote. */
+export function checkHeld(
+  writes: readonly WriteFact[],
+  dumps: readonly Dump[],
+  { invariant, isWanted, name }: { invariant: string; isWanted: (write: WriteFact) => boolean; name: string },
+): Violation[] {
   const violations: Violation[] = [];
   for (const write of writes) {
-    if (write.outcome !== 'applied' && write.outcome !== 'accepted') continue;
+    if (!isWanted(write) || (write.outcome !== 'applied' && write.outcome !== 'accepted')) continue;
     for (const dump of dumps) {
-      const entry = dump.entries.get(write.key);
-      const problem = problemOf(write, entry, writes);
+      const problem = problemOf(write, dump.entries.get(write.key), writes);
       if (problem === null) continue;
-      const name = `${write.consistent ? '' : 'quorum-less '}write of ${showSeen(write)} by ${write.process}`;
       violations.push({
-        invariant: write.consistent ? 'I4' : 'I5',
+        invariant,
         key: write.key,
-        message: `${name} was acknowledged, but ${dump.node} ${problem}`,
+        message: `${name} of ${showSeen(write)} by ${write.process} was acknowledged, but ${dump.node} ${problem}`,
       });
     }
   }
