@@ -116,6 +116,26 @@ describe('a region that was re-seeded by one that lacked something', () => {
     for (const region of world.regions) expect(valueOf(world.ask(region, get('k')))).toBeNull();
   });
 
+  it('keeps nothing of which it was told a tombstone that was collected before it could be fetched (I11, seed 4)', () => {
+    const world = regionsWithKey();
+    world.cut('r3', 'r1');
+    world.cut('r3', 'r2');
+    let isTold = false;
+    // r1 keeps its tombstone until it has told r3 of it.
+    world.passes = (from, to, { kind }) => {
+      isTold ||= from === 'r1' && to === 'r3' && kind === 'keys';
+      return isTold ? kind !== 'valuesAsk' : from !== 'r2' || to !== 'r1' || kind !== 'heartbeat';
+    };
+    world.ask('r1', del('k'));
+    reseedFromFirst(world);
+    world.heal();
+    world.until(() => isTold && !hasRecord(world, 'r1', 'k'), 30_000, 'collection while r3 asks');
+    world.passes = () => true;
+    world.until(() => world.isConverged(), 60_000, 'convergence');
+    world.run(5_000);
+    for (const region of world.regions) expect(valueOf(world.ask(region, get('k')))).toBeNull();
+  });
+
   it('counts on no report of before: what it had of the others then comes again (I11)', () => {
     const world = regionsWithKey();
     cutAll(world);

@@ -1,8 +1,9 @@
-import { compareText, ByteWriter, type RegionId } from '@skerry/base';
+import { compareText, ByteWriter, type RegionId, type ReplicaId } from '@skerry/base';
 import {
   compareStamps,
   encodeValue,
   isTombstone,
+  stampMax,
   valueDigest,
   valueStamp,
   type Digest,
@@ -32,7 +33,8 @@ export type ExchangeMode = 'merge' | 'replace' | 'restore';
 type Digests = Extract<LinkMessage, { kind: 'digests' }>;
 
 interface Running {
-  readonly number: number;
+  /** Names the questions, so that late answers to earlier ones are known for what they are. */
+  number: number;
   readonly with: RegionId;
   readonly mode: ExchangeMode;
   digests: Digests | null;
@@ -45,6 +47,8 @@ interface Running {
   wanted: string[];
   /** Commands that the leader's queue did not take. */
   queued: Uint8Array[];
+  /** All pages are through, and the other side is asked what it has collected meanwhile. */
+  closing: boolean;
   askedMs: number;
   progressMs: number;
   merged: number;
@@ -91,10 +95,8 @@ export class Exchange {
       options,
     } = this.#partition.turn;
     if (this.#running !== null || monoMs - this.#finishedMs < options.timing.linkRetryMs) return;
-    // Answers to an exchange of an earlier leader, or of this one before a restart, must not be taken for this one's.
-    const number = this.#partition.currentTerm * 1_000 + (++this.#count % 1_000);
     this.#running = {
-      number,
+      number: this.#nextNumber(),
       with: region,
       mode,
       digests: null,
@@ -103,6 +105,7 @@ export class Exchange {
       next: '',
       wanted: [],
       queued: [],
+      closing: false,
       askedMs: monoMs,
       progressMs: monoMs,
       merged: 0,
@@ -188,12 +191,18 @@ export class Exchange {
     if (running === null) return;
     running.askedMs = this.#partition.turn.now.monoMs;
     const { number: exchange } = running;
-    if (running.digests === null) this.#send(running.with, { kind: 'digestsAsk', exchange });
+    if (running.digests === null || running.closing) this.#send(running.with, { kind: 'digestsAsk', exchange });
     else if (running.wanted.length > 0) this.#send(running.with, { kind: 'valuesAsk', exchange, keys: running.wanted });
     else this.#send(running.with, { kind: 'keysAsk', exchange, after: running.after, buckets: running.buckets });
   }
 
+  /** Answers to an exchange of an earlier leader, or of this one before a restart, must not be taken for this one's. */
+  #nextNumber(): number {
+    return this.#partition.currentTerm * 1_000 + (++this.#count % 1_000);
+  }
+
   #onDigests(running: Running, message: Digests): void {
+    if (running.closing) return this.#close(running, message.collected);
     if (running.digests !== null) return;
     const buckets = this.#partition.state.values.digests.differing(message.sums);
     if (buckets === null) {
@@ -222,11 +231,10 @@ export class Exchange {
       const drops = running.mode === 'replace' ? lacking : lacking.filter((key) => this.#isUpTo(key, collected));
       if (drops.length > 0)
         running.queued.push(
-          commandBytes({
-            kind: 'replaceValues',
-            positions: new Map(),
-            values: drops.map((key) => ({ key, value: null })),
-          }),
+          replaceCommand(
+            new Map(),
+            drops.map((key) => ({ key, value: null })),
+          ),
         );
     }
     this.#moved(running);
@@ -242,15 +250,18 @@ export class Exchange {
     let part: { key: string; value: Uint8Array }[] = [];
     let bytes = 0;
     const queue = (): void => {
-      if (part.length > 0 && running.mode === 'replace')
-        running.queued.push(commandBytes({ kind: 'replaceValues', positions, values: part }));
+      if (part.length > 0 && running.mode === 'replace') running.queued.push(replaceCommand(positions, part));
       else if (part.length > 0)
         running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
       part = [];
       bytes = 0;
     };
     for (const { key, value } of values) {
-      if (value === null) continue;
+      if (value === null) {
+        // Its tombstone was collected since the page was told, and no other region waits for this one to hear of it.
+        if (running.mode === 'replace') running.queued.push(replaceCommand(positions, [{ key, value }]));
+        continue;
+      }
       if (bytes + value.length > commandBytesMax) queue();
       part.push({ key, value });
       bytes += key.length + value.length;
@@ -277,14 +288,36 @@ export class Exchange {
       return this.#ask();
     }
     const { digests } = running;
-    this.#running = null;
+    if (digests === null) {
+      this.#running = null;
+      return;
+    }
+    if (running.mode === 'merge') return this.#adopt(running, digests, digests.collected);
+    // What the other side collected since the beginning is in no page: while this region was out, nobody waited for it.
+    running.closing = true;
+    running.number = this.#nextNumber();
+    this.#ask();
+  }
+
+  #close(running: Running, collected: Stamp): void {
+    const { digests, mode } = running;
     if (digests === null) return;
+    if (mode === 'restore' && compareStamps(collected, digests.collected) > 0) {
+      // Keys were kept for being newer than what had been collected by then: once more, from the start.
+      this.#running = null;
+      return this.begin(running.with, mode);
+    }
+    this.#adopt(running, digests, stampMax(collected, digests.collected));
+  }
+
+  #adopt(running: Running, digests: Digests, collected: Stamp): void {
+    this.#running = null;
     // Behind the merges in the same log: whoever applies this has applied them.
     const adopt = commandBytes({
       kind: 'adopt',
       origins: digests.positions,
       context: digests.context,
-      collected: digests.collected,
+      collected,
       replaces: running.mode !== 'merge',
     });
     if (!this.#partition.proposals.add(adopt, null)) return;
@@ -311,6 +344,13 @@ export class Exchange {
     const { high, low } = valueDigest(key, own.value);
     return high !== digest.high || low !== digest.low;
   }
+}
+
+function replaceCommand(
+  positions: ReadonlyMap<ReplicaId, number>,
+  values: readonly { readonly key: string; readonly value: Uint8Array | null }[],
+): Uint8Array {
+  return commandBytes({ kind: 'replaceValues', positions: new Map(positions), values });
 }
 
 /** Keys of these buckets above `after`, up to `until`; null: to the end. */
