@@ -17,11 +17,16 @@ export const registerKey = 'register';
 export function parseJepsenLog(text: string): History {
   const log = new ProcessLog();
   for (const { line, number } of linesOf(text)) parseLine(log, line, number);
+  if (log.events.length === 0) throw new HistoryError(1, 'the history is empty');
   return { initial: null, events: log.events };
 }
 
+/** A line of the log that tells no call of a client: what the nemesis did, or another part of Jepsen said. */
+const otherPattern = /^(?:(?:WARN|ERROR|DEBUG)\s|INFO\s+(?=\S)(?!jepsen\.util\s+-\s+\d))/;
+
 function parseLine(log: ProcessLog, line: string, lineNumber: number): void {
   const match = linePattern.exec(line);
+  if (match === null && otherPattern.test(line)) return;
   if (match === null) {
     throw new HistoryError(
       lineNumber,

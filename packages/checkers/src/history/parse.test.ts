@@ -33,6 +33,15 @@ describe('the format', () => {
 });
 
 describe('a Jepsen log', () => {
+  it('may hold what tells no call, and is refused for a call that it does not know', () => {
+    const call = [jepsen('0 :invoke :write 1'), jepsen('0 :ok :write 1')];
+    const others = ['WARN  jepsen.core - Process 4 crashed', 'INFO  jepsen.util - :nemesis :info :start nil'];
+    expect(parseHistory([...others, ...call, 'INFO  jepsen.core - Run complete'].join('\n')).events).toHaveLength(2);
+    expect(errorOf(others.join('\n'))).toBe('line 1: the history is empty');
+    expect(errorOf([...call, jepsen('0 :invoke :add 1')].join('\n'))).toMatch(/^line 3: not a Jepsen line/);
+    expect(errorOf([...call, 'and then?'].join('\n'))).toMatch(/^line 3: not a Jepsen line/);
+  });
+
   it('tells values, refusals and unknown outcomes', () => {
     const { events, initial } = parseHistory(
       [
@@ -63,7 +72,6 @@ describe('a Jepsen log', () => {
   });
 
   it.each([
-    ['INFO  jepsen.core - started', /^line 2: not a Jepsen line/],
     [jepsen('0 :invoke :cas 3'), /^line 2: a cas wants \[old new\], found 3/],
     [jepsen('0 :invoke :write x'), /^line 2: a value is nil or a number, found x/],
     [jepsen('0 :invoke :read 3'), /^line 2: a read is invoked with nil/],

@@ -21,7 +21,7 @@ export function parseHistory(text: string): History {
 /** Throws {@link HistoryError} if the first line that is not blank fits no format, or there is none. */
 export function detectFormat(text: string): HistoryFormat {
   for (const { line, number } of linesOf(text)) {
-    if (line.startsWith('INFO')) return 'jepsen';
+    if (/^(INFO|WARN|ERROR|DEBUG)\s/.test(line)) return 'jepsen';
     if (line.startsWith('{:')) return 'porcupine';
     if (line.startsWith('{')) return 'skerry';
     throw new HistoryError(

@@ -3,8 +3,8 @@ import { checkHistory, HistoryError, type HistoryVerdict } from '@skerry/checker
 import { Command } from 'commander';
 import { convergenceCommand } from './check-convergence.ts';
 import { onRun, parseCount, withOutput, type CliContext } from '../command.ts';
-import { CliError, exitCode, type ExitCode } from '../exit-code.ts';
-import { formatJson } from '../output.ts';
+import { exitCode, type ExitCode } from '../exit-code.ts';
+import { formatJson, visible } from '../output.ts';
 import { resolveSettings, type OutputFormat } from '../settings.ts';
 
 interface CheckFlags {
@@ -23,8 +23,9 @@ export function checkCommand(context: CliContext): Command {
     .addHelpText(
       'after',
       `
-Prints one line per file: FILE linearizable|violated|unknown. Exit code 0 if all are linearizable, 2 if one is violated,
-3 if none is violated but one is unknown.
+Prints one line per file: FILE linearizable|violated|unknown. A file that cannot be read as a history, or holds none, is
+unknown, and standard error says why. Exit code 0 if all are linearizable, 2 if one is violated, 1 if none is violated but one
+could not be read, 3 if one could not be decided in time.
 
 Example:
   skerry check history run.jsonl`,
@@ -34,6 +35,12 @@ Example:
       const { output } = resolveSettings(flags, context.terminal.env);
       const verdicts = files.map((file) => {
         const verdict = judge(file, flags);
+        if (verdict.verdict === 'unreadable') {
+          context.terminal.err(`skerry: ${visible(verdict.problem)}\n`);
+          const asJson = { file, verdict: 'unknown', problem: verdict.problem };
+          context.terminal.out(output === 'json' ? formatJson(asJson) : `${file} unknown\n`);
+          return verdict.verdict;
+        }
         context.terminal.out(
           output === 'json' ? formatJson(jsonVerdict(file, verdict)) : `${file} ${verdict.verdict}\n`,
         );
@@ -49,24 +56,31 @@ Example:
   return check;
 }
 
-function judge(file: string, flags: CheckFlags): HistoryVerdict {
+interface Unreadable {
+  readonly verdict: 'unreadable';
+  readonly problem: string;
+}
+
+/** One bad file is no reason to leave the others out. */
+function judge(file: string, flags: CheckFlags): HistoryVerdict | Unreadable {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new CliError(`cannot read ${file}: ${(error as Error).message}`);
+    return { verdict: 'unreadable', problem: `cannot read ${file}: ${(error as Error).message}` };
   }
   try {
     const start = performance.now();
     return checkHistory(text, { time: { elapsedMs: () => performance.now() - start, elapsedMsMax: flags.time } });
   } catch (error) {
-    if (error instanceof HistoryError) throw new CliError(`${file}: ${error.message}`);
+    if (error instanceof HistoryError) return { verdict: 'unreadable', problem: `${file}: ${error.message}` };
     throw error;
   }
 }
 
-function exitCodeOf(verdicts: readonly HistoryVerdict['verdict'][]): ExitCode {
+function exitCodeOf(verdicts: readonly (HistoryVerdict | Unreadable)['verdict'][]): ExitCode {
   if (verdicts.includes('violated')) return exitCode.refused;
+  if (verdicts.includes('unreadable')) return exitCode.failure;
   return verdicts.includes('unknown') ? exitCode.timeout : exitCode.valid;
 }
 

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeId } from '@skerry/base';
 import { SkerryError } from '@skerry/client';
@@ -163,13 +163,38 @@ describe('check history', () => {
     );
   });
 
-  test('ends with 1 and the line for what is no history', async () => {
+  test('says unknown of what is no history, and why, and goes on with the other files', async () => {
     using folder = temporaryFolder();
-    const path = join(folder.path, 'x');
-    writeFileSync(path, 'hello\n');
-    const run = await skerry(['check', 'history', path]);
-    expect([run.code, run.errors().startsWith(`skerry: ${path}: `)]).toEqual([1, true]);
-    expect((await skerry(['check', 'history', join(folder.path, 'gone')])).errors()).toContain('cannot read');
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(folder.path, name), text);
+      return join(folder.path, name);
+    };
+    const good = historyFile(folder.path, 'good', 'x');
+    const text = readFileSync(good, 'utf8');
+    const odd = [
+      file('hello', 'hello\n'),
+      file('empty', ''),
+      file('line', `${text}and then?\n`),
+      join(folder.path, 'gone'),
+    ];
+    const run = await skerry(['check', 'history', ...odd, good]);
+    const lines = [...odd.map((path) => `${path} unknown`), `${good} linearizable`];
+    expect([run.code, run.printed()]).toEqual([1, `${lines.join('\n')}\n`]);
+    expect(run.errors().split('\n')).toEqual([
+      expect.stringContaining(`skerry: ${odd[0]}: line 1: no known history format`),
+      `skerry: ${odd[1]}: line 1: the history is empty`,
+      expect.stringContaining(`skerry: ${odd[2]}: line 5: not a porcupine line`),
+      expect.stringContaining(`skerry: cannot read ${odd[3]}`),
+      '',
+    ]);
+    const crlf = file('crlf', text.replaceAll('\n', '\r\n'));
+    expect((await skerry(['check', 'history', crlf])).printed()).toBe(`${crlf} linearizable\n`);
+    const asJson = await skerry(['check', 'history', odd[1] as string, '-o', 'json']);
+    expect(JSON.parse(asJson.printed())).toEqual({
+      file: odd[1],
+      verdict: 'unknown',
+      problem: `${odd[1]}: line 1: the history is empty`,
+    });
   });
 });
 
