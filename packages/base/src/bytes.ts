@@ -249,7 +249,7 @@ export class ByteReader {
   text(): string {
     const length = this.varint();
     const at = this.#take(length);
-    const short = length <= 64 ? asciiText(this.#bytes, at, at + length) : null;
+    const short = asciiText(this.#bytes, at, at + length);
     if (short !== null) return short;
     const text = utf8Decode(this.#bytes.subarray(at, at + length));
     if (text === null) throw new DecodeError('text is not UTF-8');

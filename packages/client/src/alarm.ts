@@ -18,6 +18,8 @@ export class Alarm {
   /** At once if that has passed, else not within the next few milliseconds. */
   at(atMs: number): void {
     if (this.#stopped || atMs === Number.POSITIVE_INFINITY) return;
+    // Asked for by every call: mostly there is an earlier one, which takes no look at the clock.
+    if (this.#timer !== null && this.#timer.dueMs <= atMs) return;
     const nowMs = this.#host.nowMs();
     const dueMs = atMs <= nowMs ? nowMs : Math.max(atMs, nowMs + graceMs);
     if (this.#timer !== null && this.#timer.dueMs <= dueMs) return;

@@ -17,7 +17,7 @@ import { Flag } from './flag.ts';
 import type { Host } from './host.ts';
 import { Lease, type LeaseOptions } from './lease.ts';
 import { Multi } from './multi.ts';
-import type { CallResult } from './pending.ts';
+import type { CallRequest, CallResult } from './pending.ts';
 import { parseReceipt, Receipt } from './receipt.ts';
 import type { Regions } from './regions.ts';
 import { SeenVersions } from './seen.ts';
@@ -75,21 +75,26 @@ export class Client {
       host,
       read: (key, type, options) => {
         const { consistent = true, r } = options;
-        return this.#read({ kind: 'read', key, type, consistent, ...(r === undefined ? {} : { r }) }, options);
+        return this.#read({ kind: 'read', key, type, consistent, ...(r === undefined ? {} : { r }) }, options, itself);
       },
       update: (key, change, options) => {
         const { consistent = true, w } = options;
-        return this.#keyCall({ kind: 'update', key, change, consistent, ...(w === undefined ? {} : { w }) }, options);
+        const operation = { kind: 'update' as const, key, change, consistent, ...(w === undefined ? {} : { w }) };
+        return this.#keyCall(operation, options, itself);
       },
       watch: (key, options) => watchBatches({ regions, host }, key, options, (event) => event),
     };
   }
 
   /** The value of a key. A missing key is a valid answer. Not consistent: never older than what this client saw, or `behind`. */
-  async get<F extends Form = 'text'>(key: string, options: GetOptions<F> = {}): Promise<Response<ValueOf<F>>> {
-    const { consistent = true, r } = options;
-    const operation = { kind: 'get' as const, key: checkKey(key), consistent, ...(r === undefined ? {} : { r }) };
-    return toResponse(await this.#read(operation, options), options.as ?? ('text' as F));
+  get<F extends Form = 'text'>(key: string, options: GetOptions<F> = {}): Promise<Response<ValueOf<F>>> {
+    const { consistent = true, r, as: form = 'text' as F } = options;
+    return promised(() => {
+      checkKey(key);
+      const operation: ReadOfKey =
+        r === undefined ? { kind: 'get', key, consistent } : { kind: 'get', key, consistent, r };
+      return this.#read(operation, options, (answer) => toResponse(answer, form));
+    });
   }
 
   /**
@@ -97,53 +102,55 @@ export class Client {
    * an answer is `undecided` and has no ticket: `resolve` could fence what a node has promised. Make the same call again;
    * it is a write of its own then, and of the two the later one wins.
    */
-  async set<V extends string | Uint8Array>(
+  set<V extends string | Uint8Array>(
     key: string,
     value: V,
     options: SetOptions = {},
   ): Promise<Response<ValueOf<FormOf<V>>>> {
     const { consistent = true, w, lease } = options;
-    const answer = await this.#keyCall(
-      {
-        kind: 'set',
-        key: checkKey(key),
-        value: toBytes(value),
-        consistent,
-        ...(w === undefined ? {} : { w }),
-        ...(lease === undefined ? {} : { lease }),
-      },
-      options,
-    );
-    return toResponse(answer, formOf(value) as FormOf<V>);
+    return promised(() => {
+      const plain = { kind: 'set' as const, key: checkKey(key), value: toBytes(value), consistent };
+      const operation =
+        w === undefined && lease === undefined
+          ? plain
+          : { ...plain, ...(w === undefined ? {} : { w }), ...(lease === undefined ? {} : { lease }) };
+      const form = formOf(value) as FormOf<V>;
+      return this.#keyCall(operation, options, (answer) => toResponse(answer, form));
+    });
   }
 
   /** Linearizable compare-and-swap; null is "no such key" on either side. On a mismatch the answer has the current value. */
-  async swap<V extends string | Uint8Array | null, W extends string | Uint8Array | null>(
+  swap<V extends string | Uint8Array | null, W extends string | Uint8Array | null>(
     key: string,
     newValue: V,
     oldValue: W,
     options: SwapOptions = {},
   ): Promise<Response<ValueOf<FormOf<V | W>>>> {
     const { lease } = options;
-    const bytes = {
-      newValue: newValue === null ? null : toBytes(newValue),
-      oldValue: oldValue === null ? null : toBytes(oldValue),
-    };
-    const answer = await this.#keyCall(
-      { kind: 'swap', key: checkKey(key), ...bytes, ...(lease === undefined ? {} : { lease }) },
-      options,
-    );
-    return toResponse(answer, formOf(newValue, oldValue) as FormOf<V | W>);
+    return promised(() => {
+      const bytes = {
+        newValue: newValue === null ? null : toBytes(newValue),
+        oldValue: oldValue === null ? null : toBytes(oldValue),
+      };
+      const form = formOf(newValue, oldValue) as FormOf<V | W>;
+      return this.#keyCall(
+        { kind: 'swap', key: checkKey(key), ...bytes, ...(lease === undefined ? {} : { lease }) },
+        options,
+        (answer) => toResponse(answer, form),
+      );
+    });
   }
 
   /** Deletes a key. Not consistent: as {@link set}. */
-  async delete(key: string, options: DeleteOptions = {}): Promise<Response> {
+  delete(key: string, options: DeleteOptions = {}): Promise<Response> {
     const { consistent = true, w } = options;
-    const answer = await this.#keyCall(
-      { kind: 'delete', key: checkKey(key), consistent, ...(w === undefined ? {} : { w }) },
-      options,
+    return promised(() =>
+      this.#keyCall(
+        { kind: 'delete', key: checkKey(key), consistent, ...(w === undefined ? {} : { w }) },
+        options,
+        (answer) => toResponse(answer, 'text'),
+      ),
     );
-    return toResponse(answer, 'text');
   }
 
   /** A counter: concurrent additions add up. */
@@ -399,14 +406,15 @@ export class Client {
     return Promise.resolve();
   }
 
-  /** What is read, and not older than what this client saw of the key, or `behind`. */
-  async #read(operation: ReadOfKey, options: ReadOptions): Promise<KeyResult> {
+  /** What is read, and not older than what this client saw of the key, or `behind`; as `shape` makes it. */
+  #read<T>(operation: ReadOfKey, options: ReadOptions, shape: (answer: KeyResult) => T): Promise<T> {
     const { key, consistent } = operation;
-    const answer = await this.#keyCall(operation, options);
-    if (!consistent && answer.valid && this.#seen.isBehind(key, answer.version))
-      return this.#catchUp(operation, answer, options);
-    if (answer.valid) this.#seen.note(key, answer.version, consistent && answer.behind !== true);
-    return answer;
+    return this.#keyCall(operation, options, (answer) => {
+      if (!consistent && answer.valid && this.#seen.isBehind(key, answer.version))
+        return this.#catchUp(operation, answer, options).then(shape);
+      if (answer.valid) this.#seen.note(key, answer.version, consistent && answer.behind !== true);
+      return shape(answer);
+    });
   }
 
   /** A local read went back. The region's quorum may know better, if there is one to ask in time. */
@@ -418,6 +426,7 @@ export class Client {
     const answer = await this.#keyCall(
       { ...operation, consistent: true },
       { blocking: false, timeoutMs, ...(signal === undefined ? {} : { signal }) },
+      itself,
     );
     if (!answer.valid) return { ...local, behind: true };
     this.#seen.note(operation.key, answer.version, true);
@@ -441,8 +450,17 @@ export class Client {
     return response;
   }
 
-  async #keyCall(operation: Extract<Operation, { readonly key: string }>, options: CallOptions): Promise<KeyResult> {
-    const { settlement, ticket, behind } = await this.#ask(operation, options);
+  #keyCall<T>(
+    operation: OperationOnKey,
+    options: CallOptions,
+    shape: (answer: KeyResult) => T | PromiseLike<T>,
+  ): Promise<T> {
+    return this.#regions.call(this.#requestOf(operation, options, null), (result) =>
+      shape(this.#keyResult(operation, result)),
+    );
+  }
+
+  #keyResult(operation: OperationOnKey, { settlement, ticket, behind }: CallResult): KeyResult {
     if (settlement.kind === 'expired') {
       const { outcome } = settlement;
       return {
@@ -467,12 +485,20 @@ export class Client {
 
   #ask(
     operation: Operation | ControlOperation,
-    { blocking = true, timeoutMs = timeoutMsDefault, catchUpMs, signal }: CallOptions & CatchUpOptions,
+    options: CallOptions & CatchUpOptions,
     region: RegionId | null = null,
   ): Promise<CallResult> {
+    return this.#regions.call(this.#requestOf(operation, options, region), itself);
+  }
+
+  #requestOf(
+    operation: Operation | ControlOperation,
+    { blocking = true, timeoutMs = timeoutMsDefault, catchUpMs, signal }: CallOptions & CatchUpOptions,
+    region: RegionId | null,
+  ): CallRequest {
     const traits = traitsOf(operation, this.#regions.welcome?.partitionCount ?? 1);
     const { partition, write, resolvable, repeatable, patient, shows, bytes } = traits;
-    return this.#regions.call({
+    return {
       operation,
       timeoutMs: blocking ? null : timeoutMs,
       catchUpMs: catchUpMs ?? null,
@@ -485,8 +511,22 @@ export class Client {
       patient,
       shows,
       bytes,
-    });
+    };
   }
 }
 
 type ReadOfKey = Extract<Operation, { readonly kind: 'get' | 'read' }>;
+type OperationOnKey = Extract<Operation, { readonly key: string }>;
+
+function itself<T>(value: T): T {
+  return value;
+}
+
+/** What a caller did wrong rejects, as everything else does. Not by an async function: the usual call makes one promise. */
+function promised<T>(make: () => Promise<T>): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}

@@ -36,19 +36,48 @@ export interface Stream {
 }
 
 /** A call that waits for its end, in whatever region. */
-export interface CallEntry {
+export class CallEntry {
   readonly request: CallRequest;
   readonly call: Call;
-  readonly settle: (settlement: Settlement, answered: Omit<CallResult, 'settlement'>) => void;
+  readonly #settle: (settlement: Settlement, answered: Omit<CallResult, 'settlement'>) => void;
+  #unwatchSignal: (() => void) | null = null;
   /** Who carries it out now. */
-  owner: { readonly stop: (entry: CallEntry, code: 'ABORTED' | 'CLOSED') => void } | null;
-  id: { readonly session: Session; readonly sequence: number } | null;
-  requestId: number | null;
-  sentMs: number;
-  wakeMs: number;
+  owner: { readonly stop: (entry: CallEntry, code: 'ABORTED' | 'CLOSED') => void } | null = null;
+  id: { readonly session: Session; readonly sequence: number } | null = null;
+  requestId: number | null = null;
+  sentMs = 0;
+  wakeMs: number = Number.POSITIVE_INFINITY;
   /** Not sent before this, or the next welcome: its renewed session was refused. */
-  heldUntilMs: number;
-  readonly reading: Reading;
+  heldUntilMs = 0;
+  readonly reading: Reading = { missing: null, asked: false, cut: false, waited: false };
+
+  constructor(
+    request: CallRequest,
+    call: Call,
+    settle: (settlement: Settlement, answered: Omit<CallResult, 'settlement'>) => void,
+  ) {
+    this.request = request;
+    this.call = call;
+    this.#settle = settle;
+  }
+
+  /** From now on, until it is settled, the caller's signal stops it. */
+  watchSignal(): void {
+    const { signal } = this.request;
+    if (signal === undefined) return;
+    const onAbort = (): void => {
+      this.owner?.stop(this, 'ABORTED');
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#unwatchSignal = () => {
+      signal.removeEventListener('abort', onAbort);
+    };
+  }
+
+  settle(settlement: Settlement, answered: Omit<CallResult, 'settlement'>): void {
+    this.#unwatchSignal?.();
+    this.#settle(settlement, answered);
+  }
 }
 
 /** What a read asks of a node that may be behind the session. */

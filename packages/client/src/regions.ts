@@ -7,7 +7,7 @@ import { SkerryError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { DispatcherOptions } from './lane.ts';
 import type { LinkEnd } from './link.ts';
-import type { CallEntry, CallRequest, CallResult, Stream, StreamEntry } from './pending.ts';
+import { CallEntry, type CallRequest, type CallResult, type Stream, type StreamEntry } from './pending.ts';
 import { rankRegions } from './ranking.ts';
 import { Scout, type ScoutOptions } from './scout.ts';
 import type { SessionToken } from './token.ts';
@@ -62,7 +62,7 @@ export class Regions {
   #target: { readonly lane: Dispatcher; readonly sinceMs: number } | null = null;
   /** Regions in use that do not answer, and since when. */
   readonly #troubles = new Map<Dispatcher, number>();
-  readonly #calls = new Set<CallEntry>();
+  #callCount = 0;
   readonly #streams = new Set<StreamEntry>();
   #bytes = 0;
   #timer: { readonly dueMs: number; readonly cancel: () => void } | null = null;
@@ -151,7 +151,8 @@ export class Regions {
     if (lane !== this.#current) this.#move(lane, false);
   }
 
-  call(request: CallRequest): Promise<CallResult> {
+  /** `finish` makes of how it ended what is handed out; what it throws rejects. */
+  call<T>(request: CallRequest, finish: (result: CallResult) => T | PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const { signal } = request;
       if (this.#closed || signal?.aborted === true) {
@@ -159,46 +160,39 @@ export class Regions {
         return;
       }
       if (
-        this.#calls.size >= this.#options.inFlightMax ||
+        this.#callCount >= this.#options.inFlightMax ||
         this.#bytes + request.bytes > this.#options.inFlightBytesMax
       ) {
         reject(
           new SkerryError({
             code: 'OVERLOADED',
-            detail: `this client has ${this.#calls.size} open calls with ${this.#bytes} bytes`,
+            detail: `this client has ${this.#callCount} open calls with ${this.#bytes} bytes`,
           }),
         );
         return;
       }
       const { graceMs, readGraceMs } = this.#options;
       const { write, repeatable, timeoutMs } = request;
-      const onAbort = (): void => {
-        entry.owner?.stop(entry, 'ABORTED');
-      };
-      const entry: CallEntry = {
-        request,
-        call: new Call(
-          { write, repeatable, timeoutMs, graceMs: write ? graceMs : readGraceMs, random: this.#host.random },
-          this.#host.nowMs(),
-        ),
-        settle: (settlement, answered) => {
-          signal?.removeEventListener('abort', onAbort);
-          this.#calls.delete(entry);
-          this.#bytes -= request.bytes;
-          const { ticket } = answered;
-          if (settlement.kind !== 'failed') resolve({ settlement, ...answered });
-          else reject(new SkerryError({ ...settlement, ...(ticket === null ? {} : { ticket }) }));
-        },
-        owner: null,
-        id: null,
-        requestId: null,
-        sentMs: 0,
-        wakeMs: Number.POSITIVE_INFINITY,
-        heldUntilMs: 0,
-        reading: { missing: null, asked: false, cut: false, waited: false },
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#calls.add(entry);
+      const call = new Call(
+        { write, repeatable, timeoutMs, graceMs: write ? graceMs : readGraceMs, random: this.#host.random },
+        this.#host.nowMs(),
+      );
+      const entry = new CallEntry(request, call, (settlement, answered) => {
+        this.#callCount--;
+        this.#bytes -= request.bytes;
+        const { ticket } = answered;
+        if (settlement.kind === 'failed') {
+          reject(new SkerryError({ ...settlement, ...(ticket === null ? {} : { ticket }) }));
+          return;
+        }
+        try {
+          resolve(finish({ settlement, ...answered }));
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+      entry.watchSignal();
+      this.#callCount++;
       this.#bytes += request.bytes;
       this.#laneFor(request).take(entry);
     });

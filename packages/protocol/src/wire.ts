@@ -113,16 +113,11 @@ class WireReader {
   }
 
   #text(length: number): string {
-    if (length <= 64) {
-      const end = this.at + length;
-      if (end > this.#bytes.length) throw malformed(`need ${length} bytes, have ${this.#bytes.length - this.at}`);
-      const text = asciiText(this.#bytes, this.at, end);
-      if (text !== null) {
-        this.at = end;
-        return text;
-      }
-    }
-    return utf8Decode(this.#take(length)) ?? invalidText;
+    const start = this.at;
+    if (length > this.#bytes.length - start)
+      throw malformed(`need ${length} bytes, have ${this.#bytes.length - start}`);
+    this.at = start + length;
+    return asciiText(this.#bytes, start, this.at) ?? utf8Decode(this.#bytes.subarray(start, this.at)) ?? invalidText;
   }
 
   #take(length: number): Uint8Array {
