@@ -28,6 +28,7 @@ export {
 } from './bytes.ts';
 export { asciiText, compareText, isWellFormed, utf8Decode, utf8Encode, utf8Length } from './text.ts';
 export { crc32, hashText } from './hash.ts';
+export { NumberTable } from './number-table.ts';
 export {
   randomChance,
   randomFloat,

@@ -15,12 +15,12 @@ import { DocumentEditor, DocumentOf } from './document.ts';
 import { SkerryError } from './errors.ts';
 import { Flag } from './flag.ts';
 import type { Host } from './host.ts';
+import { itself, KeyCalls, type ReadOfKey } from './key-calls.ts';
 import { Lease, type LeaseOptions } from './lease.ts';
 import { Multi } from './multi.ts';
 import type { CallRequest, CallResult } from './pending.ts';
 import { parseReceipt, Receipt } from './receipt.ts';
 import type { Regions } from './regions.ts';
-import { SeenVersions } from './seen.ts';
 import { SetOf } from './set-of.ts';
 import { isQuorumless, traitsOf } from './traits.ts';
 import { toTxnResponse, TxnBuilder, txnOperation, type Txn, type TxnResponse } from './txn.ts';
@@ -49,7 +49,6 @@ import type {
 import { checkKey, formOf, toBytes, toEntry, toResponse, toView, type KeyResult } from './values.ts';
 import { watchBatches } from './watch.ts';
 
-const timeoutMsDefault = 1_000;
 const listLimitDefault = 256;
 /** Documents whose editor is remembered. */
 const editorsMax = 1_000;
@@ -62,7 +61,7 @@ type RegionId = RegionStatus['region'];
 export class Client {
   readonly #host: Host;
   readonly #regions: Regions;
-  readonly #seen: SeenVersions;
+  readonly #calls: KeyCalls;
   readonly #leases = new Set<Lease>();
   readonly #editors = new Map<string, DocumentEditor>();
   readonly #typed: TypedCalls;
@@ -70,17 +69,21 @@ export class Client {
   constructor(host: Host, regions: Regions, seenKeysMax: number) {
     this.#host = host;
     this.#regions = regions;
-    this.#seen = new SeenVersions(seenKeysMax);
+    this.#calls = new KeyCalls(regions, seenKeysMax);
     this.#typed = {
       host,
       read: (key, type, options) => {
         const { consistent = true, r } = options;
-        return this.#read({ kind: 'read', key, type, consistent, ...(r === undefined ? {} : { r }) }, options, itself);
+        return this.#calls.read(
+          { kind: 'read', key, type, consistent, ...(r === undefined ? {} : { r }) },
+          options,
+          itself,
+        );
       },
       update: (key, change, options) => {
         const { consistent = true, w } = options;
         const operation = { kind: 'update' as const, key, change, consistent, ...(w === undefined ? {} : { w }) };
-        return this.#keyCall(operation, options, itself);
+        return this.#calls.call(operation, options, itself);
       },
       watch: (key, options) => watchBatches({ regions, host }, key, options, (event) => event),
     };
@@ -93,7 +96,7 @@ export class Client {
       checkKey(key);
       const operation: ReadOfKey =
         r === undefined ? { kind: 'get', key, consistent } : { kind: 'get', key, consistent, r };
-      return this.#read(operation, options, (answer) => toResponse(answer, form));
+      return this.#calls.read(operation, options, (answer) => toResponse(answer, form));
     });
   }
 
@@ -115,7 +118,7 @@ export class Client {
           ? plain
           : { ...plain, ...(w === undefined ? {} : { w }), ...(lease === undefined ? {} : { lease }) };
       const form = formOf(value) as FormOf<V>;
-      return this.#keyCall(operation, options, (answer) => toResponse(answer, form));
+      return this.#calls.call(operation, options, (answer) => toResponse(answer, form));
     });
   }
 
@@ -133,7 +136,7 @@ export class Client {
         oldValue: oldValue === null ? null : toBytes(oldValue),
       };
       const form = formOf(newValue, oldValue) as FormOf<V | W>;
-      return this.#keyCall(
+      return this.#calls.call(
         { kind: 'swap', key: checkKey(key), ...bytes, ...(lease === undefined ? {} : { lease }) },
         options,
         (answer) => toResponse(answer, form),
@@ -145,7 +148,7 @@ export class Client {
   delete(key: string, options: DeleteOptions = {}): Promise<Response> {
     const { consistent = true, w } = options;
     return promised(() =>
-      this.#keyCall(
+      this.#calls.call(
         { kind: 'delete', key: checkKey(key), consistent, ...(w === undefined ? {} : { w }) },
         options,
         (answer) => toResponse(answer, 'text'),
@@ -406,33 +409,6 @@ export class Client {
     return Promise.resolve();
   }
 
-  /** What is read, and not older than what this client saw of the key, or `behind`; as `shape` makes it. */
-  #read<T>(operation: ReadOfKey, options: ReadOptions, shape: (answer: KeyResult) => T): Promise<T> {
-    const { key, consistent } = operation;
-    return this.#keyCall(operation, options, (answer) => {
-      if (!consistent && answer.valid && this.#seen.isBehind(key, answer.version))
-        return this.#catchUp(operation, answer, options).then(shape);
-      if (answer.valid) this.#seen.note(key, answer.version, consistent && answer.behind !== true);
-      return shape(answer);
-    });
-  }
-
-  /** A local read went back. The region's quorum may know better, if there is one to ask in time. */
-  async #catchUp(
-    { r: _, ...operation }: ReadOfKey,
-    local: KeyResult,
-    { timeoutMs = timeoutMsDefault, signal }: ReadOptions,
-  ): Promise<KeyResult> {
-    const answer = await this.#keyCall(
-      { ...operation, consistent: true },
-      { blocking: false, timeoutMs, ...(signal === undefined ? {} : { signal }) },
-      itself,
-    );
-    if (!answer.valid) return { ...local, behind: true };
-    this.#seen.note(operation.key, answer.version, true);
-    return this.#seen.isBehind(operation.key, answer.version) ? { ...answer, behind: true } : answer;
-  }
-
   #editorOf(key: string): DocumentEditor {
     const editor = this.#editors.get(key) ?? new DocumentEditor(this.#host.random);
     this.#editors.delete(key);
@@ -445,42 +421,8 @@ export class Client {
   async #txn(txn: Txn, options: CallOptions): Promise<TxnResponse> {
     const result = await this.#ask(txnOperation(txn), options);
     const response = toTxnResponse(result);
-    if (response.outcome === 'applied')
-      for (const { key, version } of response.results) this.#seen.note(key, version, true);
+    if (response.outcome === 'applied') for (const { key, version } of response.results) this.#calls.saw(key, version);
     return response;
-  }
-
-  #keyCall<T>(
-    operation: OperationOnKey,
-    options: CallOptions,
-    shape: (answer: KeyResult) => T | PromiseLike<T>,
-  ): Promise<T> {
-    return this.#regions.call(this.#requestOf(operation, options, null), (result) =>
-      shape(this.#keyResult(operation, result)),
-    );
-  }
-
-  #keyResult(operation: OperationOnKey, { settlement, ticket, behind }: CallResult): KeyResult {
-    if (settlement.kind === 'expired') {
-      const { outcome } = settlement;
-      return {
-        valid: false,
-        timeout: true,
-        value: null,
-        version: null,
-        ...(outcome === null ? {} : { outcome }),
-        ...(ticket === null ? {} : { ticket }),
-      };
-    }
-    const given = expect(settlement.answer, 'key');
-    const answer: KeyResult = behind && given.valid ? { ...given, behind: true } : given;
-    if (operation.kind !== 'get' && operation.kind !== 'read' && answer.version !== null)
-      this.#seen.note(operation.key, answer.version, answer.receipt === undefined);
-    if (isQuorumless(operation)) {
-      const { ticket: _, ...rest } = answer;
-      return rest;
-    }
-    return ticket === null || answer.ticket !== undefined ? answer : { ...answer, ticket };
   }
 
   #ask(
@@ -488,38 +430,8 @@ export class Client {
     options: CallOptions & CatchUpOptions,
     region: RegionId | null = null,
   ): Promise<CallResult> {
-    return this.#regions.call(this.#requestOf(operation, options, region), itself);
+    return this.#calls.ask(operation, options, region);
   }
-
-  #requestOf(
-    operation: Operation | ControlOperation,
-    { blocking = true, timeoutMs = timeoutMsDefault, catchUpMs, signal }: CallOptions & CatchUpOptions,
-    region: RegionId | null,
-  ): CallRequest {
-    const traits = traitsOf(operation, this.#regions.welcome?.partitionCount ?? 1);
-    const { partition, write, resolvable, repeatable, patient, shows, bytes } = traits;
-    return {
-      operation,
-      timeoutMs: blocking ? null : timeoutMs,
-      catchUpMs: catchUpMs ?? null,
-      signal,
-      region,
-      partition,
-      write,
-      resolvable,
-      repeatable,
-      patient,
-      shows,
-      bytes,
-    };
-  }
-}
-
-type ReadOfKey = Extract<Operation, { readonly kind: 'get' | 'read' }>;
-type OperationOnKey = Extract<Operation, { readonly key: string }>;
-
-function itself<T>(value: T): T {
-  return value;
 }
 
 /** What a caller did wrong rejects, as everything else does. Not by an async function: the usual call makes one promise. */

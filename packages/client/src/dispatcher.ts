@@ -15,6 +15,7 @@ import { Connector } from './connector.ts';
 import type { Host } from './host.ts';
 import type { DispatcherOptions, Lane } from './lane.ts';
 import type { Link, LinkEnd } from './link.ts';
+import { LinkedList } from './linked-list.ts';
 import { OpenRequests } from './open-requests.ts';
 import type { CallEntry, CallRequest, StreamEntry } from './pending.ts';
 import { Restlessness } from './restlessness.ts';
@@ -36,7 +37,7 @@ export class Dispatcher {
   readonly #listener: DispatcherListener;
   readonly #token: SessionToken;
   readonly #connector: Connector;
-  readonly #calls = new Set<CallEntry>();
+  readonly #calls = new LinkedList<CallEntry>();
   readonly #streams = new Set<StreamEntry>();
   readonly #open = new OpenRequests();
   #region: RegionId | null;
@@ -115,7 +116,7 @@ export class Dispatcher {
 
   /** Calls that may be carried out elsewhere when this region is gone. */
   get hasMovableCalls(): boolean {
-    for (const { request } of this.#calls) if (request.region === null) return true;
+    for (const { request } of this.#calls.all()) if (request.region === null) return true;
     return false;
   }
 
@@ -187,7 +188,7 @@ export class Dispatcher {
   evacuate(lost: boolean): { calls: readonly CallEntry[]; streams: readonly StreamEntry[] } {
     const nowMs = this.#host.nowMs();
     const calls: CallEntry[] = [];
-    for (const entry of this.#calls) {
+    for (const entry of this.#calls.all()) {
       if (entry.request.region !== null || (!lost && (entry.requestId !== null || entry.call.mayBeApplied))) continue;
       const action = entry.call.regionLost(nowMs);
       if (action.kind === 'settle') {
@@ -195,7 +196,7 @@ export class Dispatcher {
         continue;
       }
       this.#cancel(entry);
-      this.#calls.delete(entry);
+      this.#calls.remove(entry);
       calls.push(entry);
     }
     const streams = [...this.#streams];
@@ -213,7 +214,7 @@ export class Dispatcher {
 
   close(): void {
     if (this.#closed) return;
-    for (const entry of this.#calls) this.stop(entry, 'CLOSED');
+    for (const entry of this.#calls.all()) this.stop(entry, 'CLOSED');
     this.#streams.clear();
     this.#closed = true;
     this.#alarm.stop();
@@ -295,19 +296,7 @@ export class Dispatcher {
       node: this.#node,
       defaultMs: this.#options.catchUpMs,
     });
-    link.send(
-      {
-        kind: 'request',
-        requestId,
-        operation: request.operation,
-        timeoutMs,
-        ...(entry.id === null
-          ? {}
-          : { id: { ...entry.id.session.writeId(request.partition ?? 0, entry.id.sequence), retry: action.retry } }),
-        ...(after === null ? {} : { after }),
-      },
-      request.bytes,
-    );
+    link.send(entry.message(requestId, { timeoutMs, retry: action.retry, after }), request.bytes);
     this.#setAwaiting();
     this.#apply(entry, entry.call.tick(nowMs));
   }
@@ -325,7 +314,7 @@ export class Dispatcher {
   #settle(entry: CallEntry, settlement: Settlement): void {
     const { id, request } = entry;
     this.#cancel(entry);
-    this.#calls.delete(entry);
+    this.#calls.remove(entry);
     this.#unusedMs = this.#host.nowMs();
     let ticket: string | null = null;
     if (id !== null) {
@@ -367,7 +356,7 @@ export class Dispatcher {
     if (this.#sessionDoubtful) this.#session = null;
     this.#sessionDoubtful = false;
     const nowMs = this.#host.nowMs();
-    for (const entry of this.#calls) {
+    for (const entry of this.#calls.all()) {
       entry.heldUntilMs = 0;
       this.#advance(entry, nowMs);
     }
@@ -477,7 +466,7 @@ export class Dispatcher {
     let stalled = false;
     let nextMs = this.#connector.tick(nowMs);
     this.#tellTrouble();
-    for (const entry of this.#calls) {
+    for (const entry of this.#calls.all()) {
       if (entry.wakeMs <= nowMs) {
         stalled ||=
           entry.requestId !== null && !entry.request.patient && this.#restlessness.isStalled(entry.sentMs, nowMs);

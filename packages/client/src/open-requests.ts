@@ -1,8 +1,9 @@
+import { NumberTable } from '@skerry/base';
 import type { CallEntry, StreamEntry } from './pending.ts';
 
 /** The requests on the current link, by number. */
 export class OpenRequests {
-  readonly #byId = new Map<number, CallEntry | StreamEntry>();
+  readonly #byId = new NumberTable<CallEntry | StreamEntry>();
   #lastId = 0;
   #urgent = 0;
 
@@ -30,11 +31,14 @@ export class OpenRequests {
     if (isUrgent(entry)) this.#urgent--;
   }
 
-  /** The link is gone, and all of them with it. */
+  /** The link is gone, and all of them with it. In the order in which they were sent. */
   takeAll(): readonly (CallEntry | StreamEntry)[] {
-    const lost = [...this.#byId.values()];
-    for (const entry of lost) this.remove(entry);
-    return lost;
+    const age = (id: number): number => (this.#lastId - id) >>> 0;
+    const lost = this.#byId.entries().sort(([a], [b]) => age(b) - age(a));
+    return lost.map(([, entry]) => {
+      this.remove(entry);
+      return entry;
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { RegionId } from '@skerry/base';
-import type { Answer, Causality, ControlOperation, Operation } from '@skerry/protocol';
+import type { Answer, Causality, ControlOperation, Operation, RequestMessage } from '@skerry/protocol';
 import type { Call, Settlement } from './call.ts';
+import type { Linked, LinkedList } from './linked-list.ts';
 import type { SkerryError } from './errors.ts';
 import type { Session } from './session.ts';
 import type { Traits } from './traits.ts';
@@ -35,12 +36,21 @@ export interface Stream {
   readonly onClosed: (error: SkerryError) => void;
 }
 
+interface Attempt {
+  readonly timeoutMs: number | null;
+  readonly retry: boolean;
+  readonly after: Causality | null;
+}
+
 /** A call that waits for its end, in whatever region. */
-export class CallEntry {
+export class CallEntry implements Linked<CallEntry> {
   readonly request: CallRequest;
   readonly call: Call;
   readonly #settle: (settlement: Settlement, answered: Omit<CallResult, 'settlement'>) => void;
   #unwatchSignal: (() => void) | null = null;
+  list: LinkedList<CallEntry> | null = null;
+  previous: CallEntry | null = null;
+  next: CallEntry | null = null;
   /** Who carries it out now. */
   owner: { readonly stop: (entry: CallEntry, code: 'ABORTED' | 'CLOSED') => void } | null = null;
   id: { readonly session: Session; readonly sequence: number } | null = null;
@@ -72,6 +82,17 @@ export class CallEntry {
     this.#unwatchSignal = () => {
       signal.removeEventListener('abort', onAbort);
     };
+  }
+
+  /** An attempt, as it goes on the wire. */
+  message(requestId: number, { timeoutMs, retry, after }: Attempt): RequestMessage {
+    const { operation, partition } = this.request;
+    if (this.id !== null) {
+      const id = this.id.session.writeId(partition ?? 0, this.id.sequence, retry);
+      return { kind: 'request', requestId, operation, id, timeoutMs };
+    }
+    if (after === null) return { kind: 'request', requestId, operation, timeoutMs };
+    return { kind: 'request', requestId, operation, timeoutMs, after };
   }
 
   settle(settlement: Settlement, answered: Omit<CallResult, 'settlement'>): void {

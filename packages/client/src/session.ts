@@ -31,8 +31,8 @@ export class Session {
   }
 
   /** As a write of this session is named on the wire. An undecided sequence is given up in favour of later ones only: it may lie below. */
-  writeId(partition: number, sequence: number): Omit<WriteId, 'retry'> {
-    return { client: this.client, sequence, answeredBelow: Math.min(this.answeredBelow(partition), sequence) };
+  writeId(partition: number, sequence: number, retry: boolean): WriteId {
+    return { client: this.client, sequence, answeredBelow: Math.min(this.answeredBelow(partition), sequence), retry };
   }
 
   /** `decided`: the result is not wanted again. An undecided one is kept so that its ticket can be resolved. */
@@ -64,7 +64,11 @@ class Sequences {
 
   finish(sequence: number, decided: boolean): void {
     if (sequence < this.#low) return;
-    if (decided) {
+    if (decided && sequence === this.#low) {
+      // The usual case: answers come in order.
+      this.#undecided.delete(sequence);
+      this.#low++;
+    } else if (decided) {
       this.#undecided.delete(sequence);
       this.#answered.add(sequence);
     } else {

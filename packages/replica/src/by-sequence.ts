@@ -1,4 +1,4 @@
-import type { ClientId } from '@skerry/base';
+import { NumberTable, type ClientId } from '@skerry/base';
 
 interface Id {
   readonly client: ClientId;
@@ -6,8 +6,10 @@ interface Id {
 }
 
 /** A map by (client, sequence): two look-ups, of which neither makes a key of both. */
-export class BySequence<T> {
-  readonly #clients: Map<ClientId, Map<number, T>> = new Map();
+export class BySequence<T extends object | number | true> {
+  readonly #clients: Map<ClientId, NumberTable<T>> = new Map();
+  /** The table of a client that was forgotten, kept as large as it was for the next one. */
+  #spare: NumberTable<T> | null = null;
   #size = 0;
 
   get size(): number {
@@ -20,7 +22,10 @@ export class BySequence<T> {
 
   set({ client, sequence }: Id, value: T): void {
     let sequences = this.#clients.get(client);
-    if (sequences === undefined) this.#clients.set(client, (sequences = new Map()));
+    if (sequences === undefined) {
+      this.#clients.set(client, (sequences = this.#spare ?? new NumberTable()));
+      this.#spare = null;
+    }
     if (!sequences.has(sequence)) this.#size++;
     sequences.set(sequence, value);
   }
@@ -29,7 +34,9 @@ export class BySequence<T> {
     const sequences = this.#clients.get(client);
     if (sequences === undefined || !sequences.delete(sequence)) return;
     this.#size--;
-    if (sequences.size === 0) this.#clients.delete(client);
+    if (sequences.size > 0) return;
+    this.#clients.delete(client);
+    this.#spare = sequences;
   }
 
   clear(): void {
@@ -37,8 +44,10 @@ export class BySequence<T> {
     this.#size = 0;
   }
 
-  /** By client, in the order in which each of its values was first set. */
+  /** By client, in order of sequence. */
   *values(): Generator<T, void, undefined> {
-    for (const sequences of this.#clients.values()) yield* sequences.values();
+    for (const sequences of this.#clients.values()) {
+      for (const [, value] of sequences.entries().sort(([a], [b]) => a - b)) yield value;
+    }
   }
 }

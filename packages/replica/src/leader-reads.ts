@@ -58,7 +58,7 @@ export class LeaderReads {
     };
     partition.gates.wait(
       partition.pending.ofKey(key),
-      () => partition.linearize({ isOpen: true, serve }),
+      () => partition.linearize({ isOpen: () => true, serve }),
       () => partition.isLeader,
     );
   }

@@ -30,9 +30,7 @@ export class Lists {
   consistent(operation: ListOperation, asking: Asking): void {
     let left = this.#partitions.length;
     const read: WaitingRead = {
-      get isOpen(): boolean {
-        return asking.isOpen();
-      },
+      isOpen: asking.isOpen,
       serve: () => {
         left--;
         if (left === 0) asking.answer(this.#page(operation, false));

@@ -4,7 +4,13 @@ import type { LogIndex, Raft } from '@skerry/raft';
 export interface WaitingRead {
   /** Answers from the applied state. */
   readonly serve: () => void;
-  readonly isOpen: boolean;
+  readonly isOpen: () => boolean;
+}
+
+interface Round {
+  readonly context: number;
+  readonly reads: WaitingRead[];
+  readonly askedMs: number;
 }
 
 /** How long a read index may take before it is asked for again: its messages may be lost. */
@@ -14,7 +20,8 @@ const askAgainMs = 150;
 export class Reads {
   readonly #raft: Raft;
   #queue: WaitingRead[] = [];
-  readonly #rounds: Map<number, { readonly reads: WaitingRead[]; readonly askedMs: number }> = new Map();
+  /** In order of context; a few at most. Not a Map, for the reason that NumberTable gives. */
+  #rounds: Round[] = [];
   /** Reads whose index is known and not yet applied, in order of index. */
   #ready: { readonly index: LogIndex; readonly reads: WaitingRead[] }[] = [];
   #nextContext = 1;
@@ -31,47 +38,47 @@ export class Reads {
 
   get waitingCount(): number {
     let count = this.#queue.length;
-    for (const round of this.#rounds.values()) count += round.reads.length;
+    for (const round of this.#rounds) count += round.reads.length;
     for (const { reads } of this.#ready) count += reads.length;
     return count;
   }
 
   /** Forgets those that nobody wants any more: without a leader nothing else would. */
   prune(): void {
-    this.#queue = this.#queue.filter((read) => read.isOpen);
+    this.#queue = this.#queue.filter((read) => read.isOpen());
   }
 
   tick(nowMs: number): void {
     this.#resting = false;
-    for (const [context, round] of this.#rounds) {
-      if (nowMs - round.askedMs < askAgainMs) break;
-      this.#rounds.delete(context);
-      this.#queue.push(...round.reads);
+    for (let oldest = this.#rounds[0]; oldest !== undefined; oldest = this.#rounds[0]) {
+      if (nowMs - oldest.askedMs < askAgainMs) break;
+      this.#rounds.shift();
+      this.#queue.push(...oldest.reads);
     }
   }
 
   /** Leadership changed: what was asked before may never be answered. */
   restart(): void {
-    for (const round of this.#rounds.values()) this.#queue.push(...round.reads);
-    this.#rounds.clear();
+    for (const { reads } of this.#rounds) this.#queue.push(...reads);
+    this.#rounds = [];
     this.#resting = false;
   }
 
   /** Asks for a read index if reads wait and a leader is known. */
   ask(hasLeader: boolean, nowMs: number): void {
     if (!hasLeader || this.#resting || this.#queue.length === 0) return;
-    const reads = this.#queue.filter((read) => read.isOpen);
+    const reads = this.#queue.filter((read) => read.isOpen());
     this.#queue = [];
     if (reads.length === 0) return;
     const context = this.#nextContext++;
-    this.#rounds.set(context, { reads, askedMs: nowMs });
+    this.#rounds.push({ context, reads, askedMs: nowMs });
     this.#raft.readIndex(context);
   }
 
   answered(context: number, index: LogIndex | null): void {
-    const round = this.#rounds.get(context);
+    const position = this.#rounds.findIndex((each) => each.context === context);
+    const [round] = position < 0 ? [] : this.#rounds.splice(position, 1);
     if (round === undefined) return;
-    this.#rounds.delete(context);
     if (index === null) {
       this.#queue.push(...round.reads);
       this.#resting = true;
@@ -84,7 +91,7 @@ export class Reads {
 
   applied(index: number): void {
     while (this.#ready.length > 0 && (this.#ready[0] as { index: number }).index <= index) {
-      for (const read of this.#ready.shift()?.reads ?? []) if (read.isOpen) read.serve();
+      for (const read of this.#ready.shift()?.reads ?? []) if (read.isOpen()) read.serve();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { assertPresent, type NodeId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
+import { assertPresent, NumberTable, type NodeId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import { HybridClock } from '@skerry/crdt';
 import { Admin } from './admin.ts';
 import { errorAnswer, writeAnswer } from './answers.ts';
@@ -46,7 +46,7 @@ export class Replica {
   readonly #conflicts: Conflicts;
   #stampsAhead = 0;
   /** Open requests. A cancelled or answered one is not in here. */
-  readonly #open: Map<RequestHandle, { open: boolean; asker: Asker | null }> = new Map();
+  readonly #open: NumberTable<{ open: boolean; asker: Asker | null }> = new NumberTable();
   readonly #underWay: { readonly id: number; readonly sinceMs: number }[] = [];
   #lastSaveMs: number;
   #lastDurableMs = 0;

@@ -1,4 +1,4 @@
-import { assertPresent } from '@skerry/base';
+import { assertPresent, NumberTable } from '@skerry/base';
 import type { Answer, ClientRequest, Effects, RequestHandle } from '@skerry/replica';
 
 /** Whoever asked. `tag` is what the asker gave with the request, so that one listener can serve many requests. */
@@ -21,7 +21,7 @@ interface OpenRequest {
 /** Gives each request of this node its handle and brings the answers back to whoever asked. */
 export class OpenRequests {
   readonly #target: RequestTarget;
-  readonly #open = new Map<RequestHandle, OpenRequest>();
+  readonly #open = new NumberTable<OpenRequest>();
   /** Handles are not reused: 2^53 of them outlast the process. */
   #lastHandle: RequestHandle = 0;
 

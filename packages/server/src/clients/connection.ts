@@ -1,3 +1,4 @@
+import { NumberTable } from '@skerry/base';
 import {
   decodeClientFrame,
   type ClientMessage,
@@ -49,7 +50,7 @@ export class ClientConnection implements Asker {
   readonly #socket: WebSocket;
   readonly #host: ConnectionHost;
   readonly #outbox: Outbox;
-  readonly #open = new Map<RequestId, RequestHandle>();
+  readonly #open = new NumberTable<RequestHandle>();
   /** Open watches, which are among `#open` and never come to an end by themselves. */
   readonly #watches = new Set<RequestId>();
   /** Watches that were sent a page of the current state, and whose next one was not asked for yet. In order. */
@@ -281,7 +282,7 @@ export class ClientConnection implements Asker {
     if (this.#ended) return;
     this.#ended = true;
     this.#outbox.drop();
-    for (const handle of this.#open.values()) this.#host.requests.cancel(handle);
+    for (const [, handle] of this.#open.entries()) this.#host.requests.cancel(handle);
     this.#open.clear();
     this.#watches.clear();
     this.#paging.clear();
