@@ -18,11 +18,10 @@ import type { Host } from './host.ts';
 import { itself, KeyCalls, type ReadOfKey } from './key-calls.ts';
 import { Lease, type LeaseOptions } from './lease.ts';
 import { Multi } from './multi.ts';
-import type { CallRequest, CallResult } from './pending.ts';
+import type { CallResult } from './pending.ts';
 import { parseReceipt, Receipt } from './receipt.ts';
 import type { Regions } from './regions.ts';
 import { SetOf } from './set-of.ts';
-import { isQuorumless, traitsOf } from './traits.ts';
 import { toTxnResponse, TxnBuilder, txnOperation, type Txn, type TxnResponse } from './txn.ts';
 import type { TypedCalls } from './typed.ts';
 import type {
@@ -37,7 +36,6 @@ import type {
   GetOptions,
   ListOptions,
   Page,
-  ReadOptions,
   ReceiptStatus,
   Response,
   SetOptions,
@@ -46,7 +44,7 @@ import type {
   WatchBatch,
   WatchOptions,
 } from './types.ts';
-import { checkKey, formOf, toBytes, toEntry, toResponse, toView, type KeyResult } from './values.ts';
+import { checkKey, formOf, toBytes, toEntry, toResponse, toView } from './values.ts';
 import { watchBatches } from './watch.ts';
 
 const listLimitDefault = 256;
