@@ -71,7 +71,7 @@ export const replicaBugs: readonly PlantedBug[] = [
           '    if (session.done.has(id.sequence) && !session.promoted.has(id.sequence)) {\n      // Its client had it fenced',
       },
     ],
-    bench: tests('packages/replica/src/quorumless.test.ts'),
+    bench: simulator,
   },
   {
     name: 'promotion-without-clock-clamp',
@@ -244,7 +244,7 @@ export const replicaBugs: readonly PlantedBug[] = [
         replace: "if (session.done.has(id.sequence) && command.kind !== 'update') {\n      const first",
       },
     ],
-    bench: tests('packages/replica/src/others-bugs.test.ts'),
+    bench: simulator,
   },
   {
     name: 'watch-loses-event-over-snapshot',
@@ -268,6 +268,6 @@ export const replicaBugs: readonly PlantedBug[] = [
         replace: 'positions.length >= 0 || state.applied < 0 ||',
       },
     ],
-    bench: tests('packages/replica/src/regions-repair.test.ts', 'packages/replica/src/attacks.test.ts'),
+    bench: simulator,
   },
 ];

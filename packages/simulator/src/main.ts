@@ -119,9 +119,13 @@ function misused({ print }: Host): number {
 const shrinkMsMax = 60_000;
 
 /** Shrinks one broken world and writes it where tests replay it; 1, as it is broken. */
-function shrinkOne(seed: number, { timeMs }: Settings, host: Host): number {
+function shrinkOne(seed: number, { timeMs, evictions }: Settings, host: Host): number {
   const endMs = host.elapsedMs() + (timeMs > 0 ? timeMs : shrinkMsMax);
-  const found = shrinkSeed(seed, { isOver: () => host.elapsedMs() >= endMs, onStep: host.print });
+  const found = shrinkSeed(seed, {
+    isOver: () => host.elapsedMs() >= endMs,
+    onStep: host.print,
+    ...(evictions ? { adjust: withEvictions } : {}),
+  });
   if (found === null) {
     host.print(`seed ${seed} breaks nothing`);
     return 0;

@@ -62,7 +62,7 @@ const otherTypes = ['multiRegister', 'counter', 'set', 'flag', 'document'] as co
  */
 const salt = 3 * 2 ** 33;
 /** More make a world slow and show nothing new. */
-const nodesMax = 11;
+const nodesMax = 9;
 
 /**
  * Half of the worlds have one region with registers only, as the first worlds did. All chance comes from a stream of its

@@ -80,7 +80,7 @@ const safetyMsMin = 4_000;
  * Of simulated time, over all nodes and partitions: the largest worlds have less of it, or a few of them would take as long as
  * all the others together.
  */
-const groupMsMax = 200_000;
+const groupMsMax = 150_000;
 
 /** A swarm (Groce et al. 2012): each world has some of the faults and operations only, so that none hides another. */
 export function drawPlan(seed: number, random: SeededRandom): Plan {
@@ -101,7 +101,7 @@ export function drawPlan(seed: number, random: SeededRandom): Plan {
     keyCount: randomInt(random, 1, 6),
     safetyMs: randomInt(random, safetyMsMin, 14_000),
     thinkMsMax: randomPick(random, [20, 60, 150, 400]),
-    callsMax: 1_200,
+    callsMax: 1_000,
     pipelineMax: randomPick(random, [1, 1, 2, 4]),
     timing: {
       fenceGraceMs: randomPick(random, [50, 500, 500]),

@@ -53,6 +53,13 @@ describe('shrinking', () => {
     });
   });
 
+  it('begins with the world as it was run, not as it was drawn', () => {
+    const { run } = runOf(({ nodeCount }) => nodeCount > 20);
+    expect(shrinkSeed(1, { ...never, run })).toBeNull();
+    const found = shrinkSeed(1, { ...never, run, adjust: (plan) => ({ ...plan, nodeCount: 22 }) });
+    expect(found?.plan).toMatchObject({ nodeCount: 21 });
+  });
+
   it('keeps to the promise that was broken first', () => {
     const { run } = runOf(() => true);
     const other: typeof runSeed = (seed, options) => {

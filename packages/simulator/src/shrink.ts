@@ -1,4 +1,5 @@
 import { planFromJson, planToJson, simpler, type JsonObject } from './plan-json.ts';
+import type { Plan } from './plan.ts';
 import { runSeed, type RunResult } from './run-seed.ts';
 
 /** A world that is broken, and by which promise: what a file of `regressions/` holds. */
@@ -14,6 +15,8 @@ export interface ShrinkOptions {
   /** True ends the work with what there is by then. */
   readonly isOver: () => boolean;
   readonly onStep?: (text: string) => void;
+  /** Changes what the seed drew, as in the run that was broken. */
+  readonly adjust?: (plan: Plan) => Plan;
   readonly run?: typeof runSeed;
 }
 
@@ -28,8 +31,8 @@ const seedsPerStep = 3;
  * fewer unusual settings, as long as the same promise is broken. Null if `seed` breaks none.
  */
 export function shrinkSeed(seed: number, options: ShrinkOptions): Regression | null {
-  const { run = runSeed } = options;
-  const first = run(seed);
+  const { run = runSeed, adjust } = options;
+  const first = run(seed, adjust === undefined ? {} : { adjust });
   const [violation] = first.violations;
   if (violation === undefined) return null;
   let current = regressionOf(first, violation.invariant) as Regression;
