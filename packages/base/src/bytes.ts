@@ -14,15 +14,29 @@ interface Scratch {
   readonly view: DataView;
 }
 
-const scratchBytes = 4_096;
-const scratchCountMax = 64;
-const scratches: Scratch[] = [];
+/** Kept by size, from the smallest up: what is needed for a moment many times over, and what a batch needs. */
+const scratchSizes: readonly { readonly bytes: number; readonly countMax: number; readonly kept: Scratch[] }[] = [
+  { bytes: 4_096, countMax: 64, kept: [] },
+  { bytes: 64 * 1_024, countMax: 4, kept: [] },
+  { bytes: 1_024 * 1_024, countMax: 1, kept: [] },
+];
 
 function scratchOf(capacityBytes: number): Scratch {
-  const kept = capacityBytes <= scratchBytes ? scratches.pop() : undefined;
-  if (kept !== undefined) return kept;
-  const bytes = new Uint8Array(Math.max(scratchBytes, capacityBytes));
+  let size = capacityBytes;
+  for (const { bytes, kept } of scratchSizes) {
+    if (capacityBytes > bytes) continue;
+    const scratch = kept.pop();
+    if (scratch !== undefined) return scratch;
+    size = bytes;
+    break;
+  }
+  const bytes = new Uint8Array(size);
   return { bytes, view: new DataView(bytes.buffer) };
+}
+
+function keepScratch(scratch: Scratch): void {
+  for (const { bytes, countMax, kept } of scratchSizes)
+    if (scratch.bytes.length === bytes && kept.length < countMax) kept.push(scratch);
 }
 
 const slabBytes = 32 * 1_024;
@@ -158,7 +172,7 @@ export class ByteWriter {
     this.#scratch = null;
     this.#bytes = emptyBytes;
     this.#length = 0;
-    if (scratch.bytes.length === scratchBytes && scratches.length < scratchCountMax) scratches.push(scratch);
+    keepScratch(scratch);
     return written;
   }
 
@@ -168,6 +182,7 @@ export class ByteWriter {
     assert(this.#scratch !== null, 'a writer that finished writes no more');
     const grown = scratchOf(Math.max(needed, this.#bytes.length * 2));
     grown.bytes.set(this.#bytes.subarray(0, this.#length));
+    keepScratch(this.#scratch);
     this.#scratch = grown;
     this.#bytes = grown.bytes;
     this.#view = grown.view;

@@ -24,7 +24,7 @@ interface Held {
   buffer: ArrayBufferLike | null;
   start: number;
   length: number;
-  run: number;
+  run: Run;
 }
 
 interface Run {
@@ -32,14 +32,16 @@ interface Run {
   /** That carries it; 0: it was there at the start. */
   readonly batch: number;
   readonly bytes: number;
+  /** Records of it that are held. */
+  held: number;
 }
 
 /** What a batch that is not durable yet will change. */
 interface UnderWay {
   readonly batch: number;
   readonly lazy: LazyWrites;
-  /** Number of its first run, and how many entries of `lazy` come before the end of each. */
-  readonly firstRun: number;
+  /** Its runs, and how many entries of `lazy` come before the end of each. */
+  readonly runs: readonly Run[];
   readonly ends: readonly number[];
   /** Keys moved into the tree. No batch up to this one says anything newer of them. */
   readonly moved: string[];
@@ -71,7 +73,7 @@ export class RunStore implements StorageSource {
   readonly #runs: Run[];
   readonly #underWay: UnderWay[] = [];
   /** What is left to move of the oldest run, in key order. */
-  #moving: { readonly run: number; readonly keys: readonly string[]; at: number } | null = null;
+  #moving: { readonly run: Run; readonly keys: readonly string[]; at: number } | null = null;
   #bytes: number;
   #nextRun: number;
 
@@ -130,16 +132,17 @@ export class RunStore implements StorageSource {
       if (!lazy.has(key) && this.#isInRun(key)) lazy.set(key, inTree);
     }
     const ends: number[] = [];
-    const firstRun = this.#nextRun;
+    const runs: Run[] = [];
     let writer: ByteWriter | null = null;
     let count = 0;
     const end = (): void => {
       if (writer === null) return;
       const record = writer.finish();
-      const number = this.#nextRun++;
-      writes.push({ key: runKey(number), value: record });
-      this.#runs.push({ number, batch, bytes: record.length });
-      this.#bytes += record.length;
+      const run = { number: this.#nextRun++, batch, bytes: record.length, held: 0 };
+      writes.push({ key: runKey(run.number), value: record });
+      runs.push(run);
+      this.#runs.push(run);
+      this.#bytes += run.bytes;
       ends.push(count);
       writer = null;
     };
@@ -149,7 +152,7 @@ export class RunStore implements StorageSource {
         writes.push({ key, value });
         lazy.set(key, (value = inTree));
       }
-      writer ??= new ByteWriter(runBytes + valueBytesMax + 4_096);
+      writer ??= new ByteWriter(runBytes + 2 * valueBytesMax);
       writer.text(key);
       if (value === null || value === inTree) writer.u8(value === null ? 0 : 1);
       else writer.u8(2).bytes(value);
@@ -157,7 +160,7 @@ export class RunStore implements StorageSource {
       if (writer.length >= runBytes) end();
     }
     end();
-    const underWay: UnderWay = { batch, lazy, firstRun, ends, moved: [] };
+    const underWay: UnderWay = { batch, lazy, runs, ends, moved: [] };
     this.#underWay.push(underWay);
     if (this.#bytes > this.#bytesMax) this.#move(underWay, writes);
     return writes;
@@ -173,10 +176,10 @@ export class RunStore implements StorageSource {
       let run = 0;
       for (const [key, value] of oldest.lazy) {
         if (count++ >= (oldest.ends[run] as number)) run++;
-        if (value === inTree) this.#held.delete(key);
-        else hold(this.#held, key, value, oldest.firstRun + run);
+        if (value === inTree) release(this.#held, key);
+        else hold(this.#held, key, value, oldest.runs[run] as Run);
       }
-      for (const key of oldest.moved) this.#held.delete(key);
+      for (const key of oldest.moved) release(this.#held, key);
     }
   }
 
@@ -194,12 +197,12 @@ export class RunStore implements StorageSource {
       const oldest = this.#runs[0];
       // What is held is what is durable, so only of a durable run is it known which of its records must move.
       if (oldest === undefined || oldest.batch >= (this.#underWay[0] as UnderWay).batch) return;
-      this.#moving ??= { run: oldest.number, keys: this.#keysOf(oldest.number), at: 0 };
+      this.#moving ??= { run: oldest, keys: oldest.held === 0 ? [] : this.#keysOf(oldest), at: 0 };
       const { keys } = this.#moving;
       while (left > 0 && this.#moving.at < keys.length) {
         const key = keys[this.#moving.at++] as string;
         const held = this.#held.get(key);
-        if (held?.run !== oldest.number || this.#isUnderWay(key)) continue;
+        if (held?.run !== oldest || this.#isUnderWay(key)) continue;
         writes.push({ key, value: viewOf(held) });
         underWay.moved.push(key);
         left--;
@@ -213,21 +216,31 @@ export class RunStore implements StorageSource {
   }
 
   /** Keys of the records of that run that are still held, in order. */
-  #keysOf(run: number): string[] {
-    const record = assertPresent(this.#tree.get(runKey(run)), 'a durable run is in storage', { run });
+  #keysOf(run: Run): string[] {
+    const { number } = run;
+    const record = assertPresent(this.#tree.get(runKey(number)), 'a durable run is in storage', { number });
     const keys: string[] = [];
     for (const { key } of decodeRun(record)) if (this.#held.get(key)?.run === run) keys.push(key);
     return keys.sort(compareText);
   }
 }
 
-function hold(held: OrderedMap<Held>, key: string, value: Uint8Array | null, run: number): void {
+function hold(held: OrderedMap<Held>, key: string, value: Uint8Array | null, run: Run): void {
   let entry = held.get(key);
   if (entry === undefined) held.set(key, (entry = { buffer: null, start: 0, length: 0, run }));
+  else entry.run.held--;
+  run.held++;
   entry.buffer = value?.buffer ?? null;
   entry.start = value?.byteOffset ?? 0;
   entry.length = value?.length ?? 0;
   entry.run = run;
+}
+
+function release(held: OrderedMap<Held>, key: string): void {
+  const entry = held.get(key);
+  if (entry === undefined) return;
+  entry.run.held--;
+  held.delete(key);
 }
 
 function viewOf({ buffer, start, length }: Held): Uint8Array | null {
@@ -269,12 +282,13 @@ function load(tree: Pick<StorageSource, 'scan'>): { held: OrderedMap<Held>; runs
   for (const { key: storageKey, value: record } of tree.scan({ from: runsFrom, to: runsTo })) {
     const number = Number.parseInt(storageKey.slice(runsFrom.length), 16);
     assert(number > (runs.at(-1)?.number ?? 0), 'runs come in order', { number });
+    const run = { number, batch: 0, bytes: record.length, held: 0 };
     // Storage's own memory does not stay as it is.
     for (const { key, value } of decodeRun(record.slice())) {
-      if (value === inTree) held.delete(key);
-      else hold(held, key, value, number);
+      if (value === inTree) release(held, key);
+      else hold(held, key, value, run);
     }
-    runs.push({ number, batch: 0, bytes: record.length });
+    runs.push(run);
   }
   return { held, runs };
 }

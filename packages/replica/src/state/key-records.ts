@@ -18,26 +18,38 @@ export class KeyRecords {
   #younger: Map<string, Uint8Array> = new Map();
   #older: Map<string, Uint8Array> = new Map();
   #youngerBytes = 0;
+  /** A write reads a key and then puts it: its name in storage is made once. */
+  #lastKey = '';
+  #lastName: string;
 
   constructor(keys: StateKeys, store: StagedStore) {
     this.#keys = keys;
     this.#store = store;
+    this.#lastName = keys.user('');
   }
 
   read(key: string): KeyRecord | null {
-    const held = this.#store.getHeld(this.#keys.user(key));
+    const held = this.#store.getHeld(this.#nameOf(key));
     const record = held === undefined ? (this.#younger.get(key) ?? this.#recall(key)) : held;
     return record === null ? null : viewKeyRecord(record);
   }
 
   put(key: string, record: KeyRecord): void {
-    this.#store.defer(this.#keys.user(key), encodeKeyRecord(record));
+    this.#store.defer(this.#nameOf(key), encodeKeyRecord(record));
     this.#forget(key);
   }
 
   delete(key: string): void {
-    this.#store.deferDelete(this.#keys.user(key));
+    this.#store.deferDelete(this.#nameOf(key));
     this.#forget(key);
+  }
+
+  #nameOf(key: string): string {
+    if (key !== this.#lastKey) {
+      this.#lastName = this.#keys.user(key);
+      this.#lastKey = key;
+    }
+    return this.#lastName;
   }
 
   #forget(key: string): void {
