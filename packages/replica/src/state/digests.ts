@@ -4,7 +4,8 @@ import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
 
 export const bucketCount = 4_096;
-const pageCount = 16;
+/** Few buckets to a page: where little was written, little is saved. */
+const pageCount = 256;
 const pageBuckets = bucketCount / pageCount;
 
 /** The bucket of a key. Partitions take the hash modulo their count; these are its high bits. */

@@ -51,6 +51,16 @@ const kinds = ['applied', 'refused', 'txn', 'lease', 'notApplied', 'error', 'pro
 
 export function encodeResult(result: CommandResult): Uint8Array {
   const writer = new ByteWriter(32);
+  writeResult(writer, result);
+  return writer.finish();
+}
+
+/** True for results of some tens of bytes, whatever they tell of. */
+export function isSmallResult({ kind }: CommandResult): boolean {
+  return kind !== 'refused' && kind !== 'txn' && kind !== 'updated';
+}
+
+export function writeResult(writer: ByteWriter, result: CommandResult): void {
   writer.u8(kinds.indexOf(result.kind));
   switch (result.kind) {
     case 'applied':
@@ -88,11 +98,14 @@ export function encodeResult(result: CommandResult): Uint8Array {
     default:
       unreachable(result);
   }
-  return writer.finish();
 }
 
 export function decodeResult(bytes: Uint8Array): CommandResult {
-  const reader = new ByteReader(bytes.slice());
+  return readResult(new ByteReader(bytes.slice()));
+}
+
+/** Contents are views of what is read. */
+export function readResult(reader: ByteReader): CommandResult {
   const kind = kinds[reader.u8()];
   switch (kind) {
     case 'applied':

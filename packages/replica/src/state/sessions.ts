@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter, type ClientId } from '@skerry/base';
 import { IntervalSet } from '@skerry/crdt';
 import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
-import { decodeResult, encodeResult, type CommandResult } from './result.ts';
+import { decodeResult, encodeResult, isSmallResult, readResult, writeResult, type CommandResult } from './result.ts';
 
 /** Results owed to one client in one partition (thesis 6.3). */
 export interface Session {
@@ -23,7 +23,10 @@ export interface Session {
    * Nobody knows what else it did, so it makes no consistent write any more.
    */
   readonly revived: boolean;
-  /** Results from `answeredBelow` on; `saved` once storage has it. */
+  /**
+   * Results from `answeredBelow` on. Small ones are saved with the session, as they are soon gone again; `saved`: storage
+   * has it as a record of its own.
+   */
   readonly results: Map<number, { readonly result: CommandResult; saved: boolean }>;
   dirty: boolean;
 }
@@ -159,7 +162,7 @@ export class Sessions {
     for (const [client, session] of this.#dirty) {
       this.#store.defer(this.#keys.session(client), encodeSession(session));
       for (const [sequence, owed] of session.results) {
-        if (owed.saved) continue;
+        if (owed.saved || isSmallResult(owed.result)) continue;
         this.#store.defer(this.#keys.result(client, sequence), encodeResult(owed.result));
         owed.saved = true;
       }
@@ -214,6 +217,9 @@ function encodeSession(session: Session): Uint8Array {
   session.done.encode(writer);
   session.promoted.encode(writer);
   session.superseded.encode(writer);
+  const small = [...session.results].filter(([, { result }]) => isSmallResult(result)).sort(([a], [b]) => a - b);
+  writer.varint(small.length);
+  for (const [sequence, { result }] of small) writeResult(writer.varint(sequence), result);
   return writer.finish();
 }
 
@@ -226,6 +232,9 @@ function decodeSession(bytes: Uint8Array): Session {
   const done = IntervalSet.decode(reader);
   const promoted = IntervalSet.decode(reader);
   const superseded = IntervalSet.decode(reader);
+  const results: Session['results'] = new Map();
+  for (let left = reader.count(2); left > 0; left--)
+    results.set(reader.varint(), { result: readResult(reader), saved: false });
   return {
     lastActiveMs,
     quorumless,
@@ -234,7 +243,7 @@ function decodeSession(bytes: Uint8Array): Session {
     done,
     promoted,
     superseded,
-    results: new Map(),
+    results,
     dirty: false,
   };
 }
