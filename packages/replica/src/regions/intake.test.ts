@@ -3,7 +3,7 @@ import { set } from '../testing/world.ts';
 import { RegionsWorld } from '../testing/regions-world.ts';
 
 /** Applied without a pause, so many take a slow machine about a third of the shortest election timeout. */
-const perTurnMax = 1_024;
+const perTurnMax = 2_048;
 
 test.each([false, true])(
   'a long log of another region is applied in steps that end well before an election timeout; link with a log: %s',

@@ -5,12 +5,13 @@ import { decodeEntryList } from '../state/region-entry.ts';
 import type { LogBatch } from '../ports/link.ts';
 import type { Heard } from './heard.ts';
 import type { LinkMessage } from './link-message.ts';
+import { gatherCount, gatherMs } from './outlets.ts';
 
 /**
  * Entries and bytes of one origin proposed and not applied. All of them may be applied in one turn, which must stay well
  * below an election timeout on a slow machine: a leader that applies for longer loses its followers, again and again.
  */
-const proposedCountMax = 1_024;
+const proposedCountMax = 2_048;
 const proposedBytesMax = 1_024 * 1_024;
 /** Bytes of those that wait for room. */
 const waitingBytesMax = 16 * 1_024 * 1_024;
@@ -51,6 +52,7 @@ export class Intake {
   readonly #send: (to: RegionId, message: LinkMessage) => void;
   readonly #sources: Map<ReplicaId, Source> = new Map();
   #gaps = 0;
+  #flushedMs = Number.NEGATIVE_INFINITY;
 
   constructor(partition: Partition, heard: Heard, send: (to: RegionId, message: LinkMessage) => void) {
     this.#partition = partition;
@@ -176,8 +178,14 @@ export class Intake {
     }
   }
 
+  /** Proposes what came and acknowledges it, unless so little came so soon after the last time that more may join it. */
   flush(): void {
-    for (const source of this.#sources.values()) {
+    const { monoMs } = this.#partition.turn.now;
+    const sources = [...this.#sources.values()];
+    const gathers = monoMs - this.#flushedMs < gatherMs && sources.every(({ waiting }) => waiting.length < gatherCount);
+    if (gathers) return;
+    for (const source of sources) {
+      if (source.waiting.length > 0 || source.pullDue) this.#flushedMs = monoMs;
       this.#propose(source);
       if (source.pullDue && source.from !== null) this.#pull(source, false);
       source.pullDue = false;

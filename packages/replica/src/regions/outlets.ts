@@ -7,9 +7,16 @@ const windowBytes = 4 * 1_024 * 1_024;
 const frameBytes = 256 * 1_024;
 /** A region that has not pulled for this long gets nothing more until it does. */
 const lapseMs = 5_000;
+/**
+ * A frame costs the same whether it holds one entry or a hundred, at both ends, and so does what is made of it there: after
+ * one, so long goes by before the next with fewer than this.
+ */
+export const gatherMs = 5;
+export const gatherCount = 64;
 
 interface Outlet {
   next: number;
+  sentMs: number;
   pulledMs: number;
   /** What is on its way: the last entry of each frame, and its bytes. */
   readonly inFlight: { readonly last: number; readonly bytes: number }[];
@@ -36,7 +43,7 @@ export class Outlets {
     const { monoMs } = this.#partition.turn.now;
     let outlet = outlets.get(origin);
     if (outlet === undefined || again || next > outlet.next) {
-      outlet = { next, pulledMs: monoMs, inFlight: [], inFlightBytes: 0 };
+      outlet = { next, sentMs: Number.NEGATIVE_INFINITY, pulledMs: monoMs, inFlight: [], inFlightBytes: 0 };
       outlets.set(origin, outlet);
     }
     outlet.pulledMs = monoMs;
@@ -55,6 +62,7 @@ export class Outlets {
           outlets.delete(origin);
           continue;
         }
+        if (log.applied - outlet.next + 1 < gatherCount && turn.now.monoMs - outlet.sentMs < gatherMs) continue;
         while (outlet.next <= log.applied && outlet.inFlightBytes < windowBytes) {
           if (outlet.next < log.first) {
             this.#send(region, { kind: 'trimmed', origin, first: log.first });
@@ -66,6 +74,7 @@ export class Outlets {
           this.#send(region, { kind: 'entries', origin, region: log.region, first: outlet.next, entries });
           const bytes = entries.reduce((sum, entry) => sum + entry.length, 0);
           outlet.next += entries.length;
+          outlet.sentMs = turn.now.monoMs;
           outlet.inFlight.push({ last: outlet.next - 1, bytes });
           outlet.inFlightBytes += bytes;
         }
