@@ -97,6 +97,32 @@ it('I7: a context that names the retried copy replaces the sibling that was prom
   expect(after.kind === 'key' && after.view?.type === 'multiRegister' ? after.view.values.length : 0).toBe(1);
 });
 
+it('I7: a context that names the retried copy replaces its sibling also before that copy is known to be one', () => {
+  const world = new World();
+  const leader = world.awaitLeader();
+  const [a = '', b = ''] = world.names.filter((name) => name !== leader);
+  const put = (value: string, context: string | null): Operation =>
+    update('m', { type: 'multiRegister', value: utf8Encode(value), context });
+  const read = { kind: 'read', key: 'm', type: 'multiRegister' } as const;
+  world.isolate(b);
+  world.settle(world.call(a, put('one', null), { sequence: 1 }));
+  world.until(() => world.replica(a).status().partitions[0]?.pending === 0);
+  world.settle(world.call(b, put('one', null), { sequence: 1, retry: true }));
+  const seen = world.settle(world.call(b, { ...read, consistent: false }));
+  const context = seen.kind === 'key' && seen.view?.type === 'multiRegister' ? seen.view.context : null;
+  world.settle(world.call(leader, { ...put('two', context), consistent: true } as Operation, { sequence: 2 }));
+  world.heal();
+  world.until(() => world.replica(b).status().partitions[0]?.pending === 0);
+  for (const name of world.names) {
+    const after = world.settle(world.call(name, { ...read, consistent: true }));
+    const values = after.kind === 'key' && after.view?.type === 'multiRegister' ? after.view.values : [];
+    expect(
+      values.map((value) => utf8Decode(value)),
+      name,
+    ).toEqual(['two']);
+  }
+});
+
 it('I7: the local view counts a retried increment once, wherever the two copies are', () => {
   const world = new World();
   const leader = world.awaitLeader();

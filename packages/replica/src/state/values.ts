@@ -21,6 +21,7 @@ import {
   WrongTypeError,
   defaultLimits,
   type Discarded,
+  type Dot,
   type Operation,
   type Stamp,
   type Value,
@@ -40,6 +41,7 @@ import { isOwn, Losers, type ConflictCount } from './losers.ts';
 import type { ReceiptRecord } from './receipts.ts';
 import { encodeRegionEntry, type Effect, type RegionEntry } from './region-entry.ts';
 import { RegionLog } from './region-log.ts';
+import { copyWasReplaced, observing } from './second-copy.ts';
 import { Tombstones, type Positions } from './tombstones.ts';
 
 /** The readings that every command of a batch shares. */
@@ -205,6 +207,22 @@ export class Values {
     if (!changed && !lost) this.#losers.write(op, { key, reason: 'superseded', winnerStamp: valueStamp(value) });
     if (lost || !changed) return { state: 'superseded', stamp: valueStamp(value), reason: null };
     return { state: isRegister(op) ? 'promoted' : 'merged', stamp: valueStamp(value), reason: null };
+  }
+
+  /**
+   * `write` is a second copy of one that was promoted as `first`. If a write that observed this copy has been applied already,
+   * it was meant to replace that one too, but could not name it: so the copy takes effect, as what replaces `first` and is
+   * replaced itself. False: nobody has seen it, or `first` is gone. Its dot is then not settled yet.
+   */
+  replaceFirst({ key, op }: Promotion, first: Dot): boolean {
+    const current = this.read(key);
+    if (current === null || !copyWasReplaced(current.value, op, first)) return false;
+    const body = observing(op.body, first);
+    if (body === null) return false;
+    const replacing = { ...op, body, stamp: this.#clamp(op.stamp) };
+    this.#apply(key, replacing, { current, lease: null, at: this.#ownPlace(), region: this.#parts.region });
+    this.#effects.push({ key, op: replacing });
+    return true;
   }
 
   /** A write of an evicted region that nobody else had: like a promotion, without a receipt here. */
