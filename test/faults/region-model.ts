@@ -1,4 +1,4 @@
-import { SeededRandom } from '@skerry/base';
+import { randomPick, SeededRandom } from '@skerry/base';
 import type { Client, Entry } from '@skerry/client';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,9 +15,14 @@ import { typedReadProblems } from './lib/typed-reads.ts';
 
 /** Done-line 6 of part 2. */
 const callCount = 100_000;
-const callsPerRound = 4_000;
+const callsPerRound = 10_000;
 const shortVariant = { callCount: 3_000, callsPerRound: 1_500 };
-const timeoutMs = 800;
+/** Clients of each node that stay with it, and as many of its region that go to any node. */
+const clientsPerNode = 2;
+/** Each makes its calls one after the other; together they keep nodes and judge busy, also while some wait for a dead node. */
+const sessionsPerClient = 5;
+/** Drawn by each session: short ones are fenced, and end undecided; long ones live through an election. */
+const timeoutsMs = [500, 1_500, 4_000] as const;
 const firstSeed = 1;
 const types = ['register', 'counter', 'set', 'flag', 'multi', 'document'] as const;
 
@@ -49,6 +54,18 @@ class Totals {
   undecided = 0;
   rounds = 0;
   readonly faults = new Map<string, number>();
+  /** Milliseconds spent, by what they were spent on. */
+  readonly spent = new Map<string, number>();
+
+  /** Counts the time until `work` is done as spent on `what`. */
+  async timed<T>(what: string, work: Promise<T>): Promise<T> {
+    const fromMs = performance.now();
+    try {
+      return await work;
+    } finally {
+      this.spent.set(what, (this.spent.get(what) ?? 0) + performance.now() - fromMs);
+    }
+  }
 
   figures(): Report['figures'] {
     return [
@@ -57,6 +74,7 @@ class Totals {
       { name: 'answered as undecided', value: this.undecided, unit: 'count' },
       { name: 'rounds, each judged', value: this.rounds, unit: 'count' },
       ...[...this.faults].map(([kind, value]) => ({ name: `fault: ${kind}`, value, unit: 'count' as const })),
+      ...[...this.spent].map(([what, value]) => ({ name: `time: ${what}`, value, unit: 'ms' as const })),
     ];
   }
 }
@@ -117,46 +135,48 @@ class ModelRun {
   async all(): Promise<string[]> {
     const { callCount: count, callsPerRound: perRound } =
       this.#context.short === true ? shortVariant : { callCount, callsPerRound };
+    const startMs = performance.now();
     await this.#connect();
     let problems = await this.#makeDocuments();
     while (this.#journal.calls < count && problems.length === 0) {
       problems = await this.#round(Math.min(this.#journal.calls + perRound, count));
     }
-    if (problems.length === 0) problems = await typedReadProblems(this.#cluster, this.#shown);
+    if (problems.length === 0)
+      problems = await this.#totals.timed('typed reads', typedReadProblems(this.#cluster, this.#shown));
     this.#totals.calls += this.#journal.calls;
     this.#totals.undecided += this.#journal.undecided;
     for (const [kind, value] of this.#faults.counts)
       this.#totals.faults.set(kind, (this.#totals.faults.get(kind) ?? 0) + value);
     const refusals = [...this.#journal.refusals].map(([code, times]) => `${code} ${times}`).join(', ');
+    const seconds = Math.round((performance.now() - startMs) / 1_000);
     this.#context.say(
-      `seed ${this.#seed}: ${this.#journal.calls} calls; not applied: ${refusals}; ${problems.length} violations`,
+      `seed ${this.#seed}: ${this.#journal.calls} calls in ${seconds} s, ${this.#journal.undecided} undecided; not applied: ${refusals}; ${problems.length} violations`,
     );
     return problems.slice(0, 20);
   }
 
-  /** In each region two callers at each node, and as many that go to any of them. */
+  /** In each region clients of each node, and as many that go to any of them, each used by several sessions. */
   async #connect(): Promise<void> {
     for (const [index, region] of this.#cluster.regions.entries()) {
       this.#askers.push(await region.client(region.nodes, { discover: false }));
-      const twice = [...region.nodes, ...region.nodes];
-      const pinned = await Promise.all(twice.map((node) => region.pinned(node)));
-      const free = await Promise.all(twice.map(() => region.client(region.nodes, { discover: false })));
-      for (const client of [...free, ...pinned]) {
-        const caller: Caller = {
-          client,
-          region: index,
-          session: this.#sessions.length,
-          pinned: pinned.includes(client),
-        };
-        this.#sessions.push(
-          new ModelSession(caller, {
-            random: this.#random.fork(),
-            journal: this.#journal,
-            prefix: this.#prefix,
-            timeoutMs,
-          }),
-        );
-      }
+      const places = Array.from({ length: clientsPerNode }, () => region.nodes).flat();
+      const pinned = await Promise.all(places.map((node) => region.pinned(node)));
+      const free = await Promise.all(places.map(() => region.client(region.nodes, { discover: false })));
+      for (const client of pinned) this.#addSessions({ client, region: index, pinned: true });
+      for (const client of free) this.#addSessions({ client, region: index, pinned: false });
+    }
+  }
+
+  #addSessions(caller: Omit<Caller, 'session'>): void {
+    for (let count = 0; count < sessionsPerClient; count++) {
+      const session = this.#sessions.length;
+      const options = {
+        random: this.#random.fork(),
+        journal: this.#journal,
+        prefix: this.#prefix,
+        timeoutMs: randomPick(this.#random, timeoutsMs),
+      };
+      this.#sessions.push(new ModelSession({ ...caller, session }, options));
     }
   }
 
@@ -171,17 +191,21 @@ class ModelRun {
 
   async #round(untilCalls: number): Promise<string[]> {
     const isOver = (): boolean => this.#journal.calls >= untilCalls;
-    const [isolations] = await Promise.all([
-      this.#faults.run(isOver),
-      ...this.#sessions.map(async (session) => {
-        while (!isOver()) await session.step();
-      }),
-    ]);
-    await this.#cluster.joined();
-    const writes = await this.#journal.settle(this.#askers);
+    const [isolations] = await this.#totals.timed(
+      'calls under faults',
+      Promise.all([
+        this.#faults.run(isOver),
+        ...this.#sessions.map(async (session) => {
+          while (!isOver()) await session.step();
+        }),
+      ]),
+    );
+    await this.#totals.timed('healing', this.#cluster.joined());
+    const writes = await this.#totals.timed('what became of each call', this.#journal.settle(this.#askers));
     this.#totals.rounds++;
     this.#totals.acknowledged += writes.filter(({ isApplied }) => isApplied).length;
-    return [...this.#journal.problems, ...(await this.#judge(writes, isolations))];
+    const judged = await this.#totals.timed('comparing and judging', this.#judge(writes, isolations));
+    return [...this.#journal.problems, ...judged];
   }
 
   async #judge(writes: readonly Write[], isolations: readonly Isolation[]): Promise<string[]> {
