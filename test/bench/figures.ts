@@ -124,21 +124,26 @@ function verdictOf({ reach, aim, lowerIsBetter }: FigureKind, value: number | nu
   return meets(reach) ? 'reach' : 'missed';
 }
 
+export type FigureColumn = 'reach' | 'aim' | 'today' | 'verdict' | 'note';
+
 /** Markdown. */
-export function figureTable(figures: readonly Figure[]): string {
+export function figureTable(
+  figures: readonly Figure[],
+  columns: readonly FigureColumn[] = ['reach', 'aim', 'today', 'verdict', 'note'],
+): string {
   const rows = figures.map((figure) => {
     const { label, value, min, max, verdict, note } = figure;
     const range = min === null || max === null ? '' : ` (${shown(figure, min)} to ${shown(figure, max)})`;
-    return [
-      label,
-      bound(figure, figure.reach),
-      bound(figure, figure.aim),
-      value === null ? '–' : `${shown(figure, value)}${range}`,
+    const cells: Readonly<Record<FigureColumn, string>> = {
+      reach: bound(figure, figure.reach),
+      aim: bound(figure, figure.aim),
+      today: value === null ? '–' : `${shown(figure, value)}${range}`,
       verdict,
       note,
-    ];
+    };
+    return [label, ...columns.map((column) => cells[column])];
   });
-  return textTable(['figure', 'reach', 'aim', 'today', 'verdict', 'note'], rows);
+  return textTable(['figure', ...columns], rows);
 }
 
 function bound(figure: FigureKind, value: number): string {

@@ -7,11 +7,17 @@ export const usage = `usage: npm run bench -- [--only skerry,redis-always,…] [
 
   --quick               the table of figures, in less than ten minutes; takes --only, --rounds, --seconds
   --part NAMES          of --quick: peers (beside the others, and idle), size, ramp; default all
-  --full                the table of figures, every load that docs/benchmarks names, and the experiments: hours
+  --full                the table of figures, the experiments, and every load that docs/benchmarks names; --seconds and
+                        --warm-up are of the loads (0.8 and 0.4)
+  --minutes N           of --full: what would end later is left out, and named; default 35
+  --ramp-seconds N      of --full: of each rate of the rising load; default 30
+  --long                with --full: 5 s for each measurement, and no limit: hours
   --experiment ramp     five nodes, 2,500, 5,000 and 10,000 sets a second offered, for --seconds (30) each;
                         --only skerry,etcd unless told
   --experiment election leaders crash: --trials (1000) in the simulator for each range of timeouts, and
                         --real-trials (50; 0: none) with real processes
+  --experiment flame    flame graphs of each node and of the client, for --workload and --seconds (5)
+  --readme              measures nothing: puts what docs/benchmarks holds into the README; --save docs/benchmarks does so too
   --save FOLDER         also writes results there: JSON, a page, plots; docs/benchmarks has those that count
   --only SYSTEMS        of those that are installed; default all
   --workload NAMES      default set,get
@@ -59,7 +65,12 @@ export interface Flags {
   readonly installPeers: boolean;
   readonly quick: boolean;
   readonly full: boolean;
-  readonly experiment: 'ramp' | 'election' | null;
+  readonly experiment: 'ramp' | 'election' | 'flame' | null;
+  readonly long: boolean;
+  /** null: no limit. */
+  readonly minutesMax: number | null;
+  readonly rampSeconds: number;
+  readonly readme: boolean;
   readonly trials: number;
   readonly realTrials: number;
   readonly save: string | null;
@@ -71,6 +82,10 @@ export interface Flags {
 const options = {
   quick: { type: 'boolean', default: false },
   full: { type: 'boolean', default: false },
+  long: { type: 'boolean', default: false },
+  minutes: { type: 'string' },
+  'ramp-seconds': { type: 'string', default: '30' },
+  readme: { type: 'boolean', default: false },
   only: { type: 'string' },
   workload: { type: 'string', default: 'set,get' },
   'in-flight': { type: 'string', default: '256' },
@@ -104,9 +119,18 @@ export function readFlags(args: readonly string[]): Flags {
   const { values } = parseArgs({ args: [...args], options });
   if (values.output !== 'json' && values.output !== 'table') throw new Error('-o takes json or table');
   const experiment =
-    values.experiment === undefined ? null : oneOf('--experiment', values.experiment, ['ramp', 'election'] as const);
+    values.experiment === undefined
+      ? null
+      : oneOf('--experiment', values.experiment, ['ramp', 'election', 'flame'] as const);
+  if ((values.long || values.minutes !== undefined) && !values.full)
+    throw new Error('--long and --minutes go with --full');
+  const isShort = values.full && !values.long;
   return {
     experiment,
+    long: values.long,
+    minutesMax: values.minutes === undefined ? (isShort ? 35 : null) : countOf('--minutes', values.minutes),
+    rampSeconds: countOf('--ramp-seconds', values['ramp-seconds']),
+    readme: values.readme,
     trials: countOf('--trials', values.trials),
     realTrials: secondsOf('--real-trials', values['real-trials']),
     save: values.save ?? null,
@@ -120,8 +144,8 @@ export function readFlags(args: readonly string[]): Flags {
     ),
     nodes: countOf('--nodes', values.nodes),
     rounds: countOf('--rounds', values.rounds),
-    seconds: countOf('--seconds', values.seconds ?? defaultSeconds(values)),
-    warmUpSeconds: secondsOf('--warm-up', values['warm-up'] ?? (values.quick ? '1.5' : '2')),
+    seconds: lengthOf('--seconds', values.seconds ?? (isShort ? '0.8' : defaultSeconds(values))),
+    warmUpSeconds: secondsOf('--warm-up', values['warm-up'] ?? (isShort ? '0.4' : values.quick ? '1.5' : '2')),
     parts:
       values.part === undefined ? quickParts : listOf(values.part).map((name) => oneOf('--part', name, quickParts)),
     rate: values.rate === undefined ? null : countOf('--rate', values.rate),
@@ -143,7 +167,7 @@ export function readFlags(args: readonly string[]): Flags {
 /** null: all. */
 function defaultSystems(experiment: Flags['experiment']): readonly string[] | null {
   if (experiment === 'ramp') return ['skerry', 'etcd'];
-  return experiment === 'election' ? ['skerry'] : null;
+  return experiment === null ? null : ['skerry'];
 }
 
 /** The table of figures has less time for each measurement; the ramp is one measurement. */
@@ -159,6 +183,12 @@ function listOf(text: string): string[] {
 function countOf(flag: string, text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} takes a number above 0, not "${text}"`);
   return Number(text);
+}
+
+function lengthOf(flag: string, text: string): number {
+  const seconds = secondsOf(flag, text);
+  if (seconds === 0) throw new Error(`${flag} takes a number above 0, not "${text}"`);
+  return seconds;
 }
 
 function secondsOf(flag: string, text: string): number {

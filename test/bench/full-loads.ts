@@ -1,7 +1,7 @@
 import type { Flags } from './flags.ts';
 import { workloadNames } from './lib/workloads.ts';
 
-type Loads = Pick<Flags, 'workloads' | 'inFlight' | 'valueBytes' | 'keys' | 'distributions' | 'nodes'>;
+export type Loads = Pick<Flags, 'workloads' | 'inFlight' | 'valueBytes' | 'keys' | 'distributions' | 'nodes'>;
 
 const base: Loads = {
   workloads: workloadNames,

@@ -54,7 +54,8 @@ process.on('message', (order: Order) => {
 process.on('disconnect', () => process.exit(1));
 
 function say(report: Report): void {
-  process.send?.(report);
+  // Whoever asked may be gone, and this process with it in a moment.
+  if (process.connected) process.send?.(report);
 }
 
 async function obey(order: Order): Promise<GeneratorResult[] | null> {

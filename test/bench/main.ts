@@ -6,7 +6,8 @@ import { installPeers } from './lib/install-peers.ts';
 import { circumstances, isBusy } from './lib/machine.ts';
 import { pageOf, rounded, saveResults } from './lib/results.ts';
 import { workloadNames, workloads } from './lib/workloads.ts';
-import { runMode } from './modes.ts';
+import { resultsFolder, updateReadme } from './readme.ts';
+import { runMode } from './run-mode.ts';
 import { chosenSystems, installedSystems, type Installed } from './systems.ts';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -25,6 +26,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   let folder: string | null = null;
   try {
+    if (flags.readme) {
+      say(updateReadme());
+      return 0;
+    }
     if (flags.installPeers) installPeers(say);
     const installed = installedSystems(flags);
     if (flags.list) {
@@ -58,6 +63,7 @@ async function measure(
     else print(pageOf({ ...results, plots: {} }, now, systems));
     if (flags.save === null) continue;
     for (const file of saveResults(flags.save, results, now, systems)) say(`wrote ${file}`);
+    if (resolve(flags.save) === resultsFolder) say(updateReadme());
   }
 }
 

@@ -18,19 +18,30 @@ export interface MatrixResult {
   readonly series: readonly Series[];
 }
 
+/** Asked before each load of a long run. */
+export interface Gate {
+  /** False: there is no time left for it. */
+  readonly begin: () => boolean;
+  readonly end: () => void;
+}
+
 type MatrixOptions = Pick<
   Flags,
   'workloads' | 'inFlight' | 'valueBytes' | 'keys' | 'distributions' | 'nodes' | 'rounds' | 'seconds'
 > &
-  Pick<Flags, 'warmUpSeconds' | 'rate' | 'connections' | 'profile'> & { readonly folder: string };
+  Pick<Flags, 'warmUpSeconds' | 'rate' | 'connections' | 'profile'> & {
+    readonly folder: string;
+    readonly quietMsMax?: number;
+  };
 
 /** Every workload at every load; systems are started anew for each number of keys and size of values. */
 export async function measureMatrix(
   systems: readonly SystemUnderTest[],
   options: MatrixOptions,
-  say: (line: string) => void,
-): Promise<MatrixResult[]> {
+  { say, gate = null }: { readonly say: (line: string) => void; readonly gate?: Gate | null },
+): Promise<{ readonly results: MatrixResult[]; readonly leftOut: readonly string[] }> {
   const results: MatrixResult[] = [];
+  const leftOut: string[] = [];
   for (const keys of options.keys) {
     for (const valueBytes of options.valueBytes) {
       const folder = `${options.folder}/${keys}-${valueBytes}`;
@@ -42,22 +53,32 @@ export async function measureMatrix(
           await measured.fill(keys, valueBytes);
         }
         for (const load of loadsOf(options)) {
-          say(`${load.workload}: ${load.inFlight} in flight, ${valueBytes} B, ${keys} keys, ${load.distribution}`);
+          const name = `${load.workload}: ${load.inFlight} in flight, ${valueBytes} B, ${keys} keys, ${load.distribution}`;
+          if (gate?.begin() === false) {
+            leftOut.push(name);
+            continue;
+          }
+          say(name);
           const run = runOf({ ...load, keys, valueBytes }, options);
           const series = await interleaved(running, options.rounds, run, say);
           results.push({ ...load, valueBytes, keys, nodes: options.nodes, series });
+          gate?.end();
         }
       } finally {
         await Promise.all(running.map((measured) => measured.stop()));
       }
     }
   }
-  return results;
+  return { results, leftOut };
 }
 
 type Load = Pick<MatrixResult, 'workload' | 'inFlight'> & { readonly distribution: 'uniform' | 'zipf' };
 
-function loadsOf({ workloads: names, distributions, inFlight }: MatrixOptions): Load[] {
+export function loadsOf({
+  workloads: names,
+  distributions,
+  inFlight,
+}: Pick<MatrixOptions, 'workloads' | 'distributions' | 'inFlight'>): Load[] {
   return names.flatMap((workload) =>
     distributions.flatMap((distribution) => inFlight.map((count) => ({ workload, distribution, inFlight: count }))),
   );

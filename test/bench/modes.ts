@@ -1,14 +1,16 @@
 import type { SystemUnderTest } from './clusters/cluster.ts';
 import { measureElections } from './experiments/election.ts';
+import { measureFlames } from './experiments/flame.ts';
 import { electionPlots, electionTable, rampPlots, rampTable } from './experiments/plots.ts';
 import { measureRamp, type Ramp } from './experiments/ramp.ts';
 import { figuresOf, figureTable } from './figures.ts';
 import type { Flags } from './flags.ts';
 import { findProgram } from './lib/programs.ts';
 import type { Results } from './lib/results.ts';
-import { fullLoads } from './full-loads.ts';
-import { matrixTable, measureMatrix } from './matrix.ts';
-import { measureFigures } from './quick.ts';
+import { describe } from './lib/rounds.ts';
+import type { WorkloadName } from './lib/workloads.ts';
+import { matrixTable, measureMatrix, type Gate } from './matrix.ts';
+import { measureFigures, rampFindings } from './quick.ts';
 
 export interface ModeContext {
   readonly systems: readonly SystemUnderTest[];
@@ -19,23 +21,12 @@ export interface ModeContext {
   readonly say: (line: string) => void;
 }
 
-/** What `npm run bench` does, by its flags; each result as soon as it is there. */
-export async function* runMode(flags: Flags, context: ModeContext): AsyncGenerator<Results, void, undefined> {
-  if (flags.full) {
-    yield await quick(flags, context);
-    for (const [name, changes] of Object.entries(fullLoads))
-      yield await matrix({ ...flags, ...changes }, context, name);
-    const systems = context.systems.filter(({ id }) => id === 'skerry' || id === 'etcd');
-    yield await ramp({ ...flags, seconds: 30 }, { ...context, systems });
-    yield await election(flags, context);
-  } else if (flags.experiment === 'ramp') yield await ramp(flags, context);
-  else if (flags.experiment === 'election') yield await election(flags, context);
-  else if (flags.quick) yield await quick(flags, context);
-  else yield await matrix(flags, context, `loads-${flags.nodes}-nodes`);
-}
-
-/** The times are chosen so that all of it takes less than ten minutes on two cores. */
-async function quick(flags: Flags, { systems, folder, say }: ModeContext): Promise<Results> {
+/** The times of `--quick` are chosen so that all of it takes less than ten minutes on two cores. */
+export async function quick(
+  flags: Flags,
+  { systems, folder, say }: ModeContext,
+  ramps: readonly Ramp[] = [],
+): Promise<Results> {
   const { parts, rounds, seconds, warmUpSeconds } = flags;
   const found = await measureFigures({
     parts,
@@ -49,49 +40,84 @@ async function quick(flags: Flags, { systems, folder, say }: ModeContext): Promi
     rampStepMs: 10_000,
     idleMs: 10_000,
   });
-  const figures = figuresOf(found.findings);
-  const { series, etcdOwnLoad, ramps } = found;
+  const own = ramps.find(({ system }) => system === 'skerry');
+  const figures = figuresOf({ ...found.findings, ...(own === undefined ? {} : rampFindings(own)) });
+  const { series, etcdOwnLoad } = found;
   return {
     name: 'figures',
     title: 'Figures',
     page: figureTable(figures),
     plots: {},
     isTimed: true,
-    data: { figures, etcdOwnLoad, series, ramps },
+    data: { figures, etcdOwnLoad, series, ramps: [...found.ramps, ...ramps] },
   };
 }
 
-async function matrix(flags: Flags, { systems, folder, say }: ModeContext, name: string): Promise<Results> {
-  const results = await measureMatrix(systems, { ...flags, folder: `${folder}/${name}` }, say);
+/** `gate`: of a long run, which may leave loads out. */
+export async function matrix(
+  flags: Flags & { readonly quietMsMax?: number },
+  { systems, folder, say }: ModeContext,
+  { name, gate = null }: { readonly name: string; readonly gate?: Gate | null },
+): Promise<Results> {
+  const { results, leftOut } = await measureMatrix(systems, { ...flags, folder: `${folder}/${name}` }, { say, gate });
+  const absent = leftOut.length === 0 ? '' : `\n\nLeft out, as there was no time left: ${leftOut.join('; ')}.`;
   return {
     name,
     title: `Loads: ${name.replace('loads-', '').replaceAll('-', ' ')}`,
-    page: matrixTable(results, systems),
+    page: `${matrixTable(results, systems)}${absent}`,
     plots: {},
     isTimed: true,
-    data: { results },
+    data: { results, leftOut },
+  };
+}
+
+export async function flames(
+  { seconds }: Pick<Flags, 'seconds'>,
+  { systems, folder, subtitle }: ModeContext,
+  workload: WorkloadName,
+): Promise<Results> {
+  const skerry = systems.find(({ id }) => id === 'skerry');
+  if (skerry === undefined) throw new Error('flame graphs are drawn of Skerry alone');
+  const { measurement, plots } = await measureFlames(skerry, { workload, seconds, folder, subtitle });
+  return {
+    name: `flame-${workload}`,
+    title: `Where the time goes: ${workload}`,
+    page: `${describe(measurement)}\n\nThe profiler costs time too. Of the processes' whole life, waiting left out.`,
+    plots,
+    isTimed: true,
+    data: { measurement },
   };
 }
 
 /** The steps last 30 s each unless `--seconds` says otherwise. */
-async function ramp(flags: Flags, { systems, folder, subtitle, say }: ModeContext): Promise<Results> {
+export async function ramp(flags: Flags, context: ModeContext): Promise<Results> {
+  return rampResults(await measureRamps(context, flags.seconds), context);
+}
+
+export async function measureRamps({ systems, folder, say }: ModeContext, stepSeconds: number): Promise<Ramp[]> {
   const ramps: Ramp[] = [];
   for (const system of systems) {
     say(`Ramp: ${system.label} on five nodes…`);
-    ramps.push(await measureRamp(system, { stepMs: flags.seconds * 1_000, folder }));
+    ramps.push(await measureRamp(system, { stepMs: stepSeconds * 1_000, folder }));
   }
-  const page = rampTable(ramps);
+  return ramps;
+}
+
+export function rampResults(ramps: readonly Ramp[], { subtitle }: ModeContext): Results {
   return {
     name: 'ramp',
     title: 'Rising load on five nodes',
-    page,
+    page: rampTable(ramps),
     plots: rampPlots(ramps, subtitle),
     isTimed: true,
     data: { ramps },
   };
 }
 
-async function election(flags: Flags, { folder, say, ...context }: ModeContext): Promise<Results> {
+export async function election(
+  flags: Pick<Flags, 'trials' | 'realTrials'>,
+  { folder, say, ...context }: ModeContext,
+): Promise<Results> {
   const { trials, realTrials } = flags;
   const isTimed = realTrials > 0;
   const subtitle = isTimed ? context.subtitle : `production code under virtual time; ${trials} trials each`;

@@ -230,10 +230,16 @@ async function onFiveNodes({ systems, folder, rampStepMs, say }: QuickOptions, r
   say('Ramp on five nodes…');
   const ramp = await measureRamp(skerry, { stepMs: rampStepMs, folder });
   results.ramps.push(ramp);
-  const top = ramp.steps.at(-1);
-  if (top === undefined) return;
+  Object.assign(results.findings, rampFindings(ramp));
+}
+
+export function rampFindings({ steps, stepMs }: Ramp): Findings {
+  const top = steps.at(-1);
+  if (top === undefined) return {};
   const { latency, latenessP99Ms } = top.measurement;
-  const note = `${rampStepMs / 1_000} s at each rate; the generator was ${(latenessP99Ms ?? 0).toFixed(1)} ms late at p99`;
-  results.findings['ramp-success'] = { value: top.succeededShare, note };
-  results.findings['ramp-p99'] = { value: latency.p99Ms, note: 'of those that succeeded' };
+  const note = `${stepMs / 1_000} s at each rate; the generator was ${(latenessP99Ms ?? 0).toFixed(1)} ms late at p99`;
+  return {
+    'ramp-success': { value: top.succeededShare, note },
+    'ramp-p99': { value: latency.p99Ms, note: 'of those that succeeded' },
+  };
 }

@@ -6,7 +6,7 @@ import { knowsSyncAlways, natsSystem } from './clusters/nats.ts';
 import { redisSystem } from './clusters/redis.ts';
 import { skerrySystem } from './clusters/skerry.ts';
 import type { Flags } from './flags.ts';
-import { findProgram, repositoryRoot } from './lib/programs.ts';
+import { findProgram, findPrograms, repositoryRoot } from './lib/programs.ts';
 
 export interface Installed {
   readonly systems: readonly SystemUnderTest[];
@@ -20,23 +20,32 @@ export function installedSystems({ etcd: etcdPath, natsServer, redisServer }: Fl
   const systems = [skerrySystem(own.version)];
   const missing: string[] = [];
 
-  const etcd = findProgram('etcd', etcdPath);
-  if (etcd === null) missing.push(leftOut('etcd', 'etcd', 'etcd-server'));
-  else systems.push(etcdSystem(etcd.path, etcd.version));
+  const etcds = findPrograms('etcd', etcdPath);
+  if (etcds.length === 0) missing.push(leftOut('etcd', 'etcd', 'etcd-server'));
+  for (const [index, { path, version }] of etcds.entries()) systems.push(named(etcdSystem(path, version), index));
 
-  const nats = findProgram('nats-server', natsServer);
-  if (nats === null) missing.push(leftOut('NATS KV', 'nats-server', 'nats-server'));
-  else {
-    systems.push(natsSystem(nats.path, nats.version, 'default'));
-    if (knowsSyncAlways(nats.path)) systems.push(natsSystem(nats.path, nats.version, 'always'));
-    else
-      missing.push(`NATS KV that syncs is left out: nats-server ${nats.version} does not know sync_interval: always`);
+  const natses = findPrograms('nats-server', natsServer);
+  if (natses.length === 0) missing.push(leftOut('NATS KV', 'nats-server', 'nats-server'));
+  for (const [index, { path, version }] of natses.entries()) {
+    systems.push(named(natsSystem(path, version, 'default'), index));
+    if (knowsSyncAlways(path)) systems.push(named(natsSystem(path, version, 'always'), index));
+    else missing.push(`NATS KV that syncs is left out: nats-server ${version} does not know sync_interval: always`);
   }
 
   const redis = findProgram('redis-server', redisServer);
   if (redis === null) missing.push(leftOut('Redis', 'redis-server', 'redis-server'));
   else systems.push(...(['always', 'everysec'] as const).map((sync) => redisSystem(redis.path, redis.version, sync)));
   return { systems, missing };
+}
+
+/** Of several versions the first has the plain name, by which figures are compared; the others are told apart by theirs. */
+function named(system: SystemUnderTest, index: number): SystemUnderTest {
+  return index === 0 ? system : { ...system, id: `${system.id}@${system.version}` };
+}
+
+/** It was found beside a newer one, or beside one that was named. */
+export function isFurtherVersion({ id }: SystemUnderTest): boolean {
+  return id.includes('@');
 }
 
 function leftOut(label: string, program: string, debianPackage: string): string {
@@ -47,7 +56,9 @@ function leftOut(label: string, program: string, debianPackage: string): string 
 export function chosenSystems({ systems, missing }: Installed, only: readonly string[] | null): SystemUnderTest[] {
   if (only === null) return [...systems];
   return only.flatMap((id) => {
-    const found = systems.filter((system) => system.id === id || system.id.startsWith(`${id}-`));
+    const found = systems.filter(
+      (system) => system.id === id || system.id.startsWith(`${id}-`) || system.id.startsWith(`${id}@`),
+    );
     if (found.length > 0) return found;
     const known = systems.map((system) => system.id).join(', ');
     throw new Error([`there is no system ${id} here, but ${known}`, ...missing].join('\n'));

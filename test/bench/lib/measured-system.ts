@@ -42,10 +42,10 @@ export interface Percentiles {
   readonly maxMs: number;
 }
 
-/** All servers together may use this much of a core before a measurement, in percent: what they do by themselves. */
-const quietPercent = 12;
+/** Each server may use this much of a core before a measurement, in percent: what it does by itself. */
+const quietPercentOfServer = 4;
 const quietSampleMs = 250;
-const quietWaitMsMax = 20_000;
+const defaultQuietMsMax = 20_000;
 
 /** A system that runs, with the generator that puts load on it. */
 export class MeasuredSystem {
@@ -53,25 +53,27 @@ export class MeasuredSystem {
   readonly cluster: RunningCluster;
   readonly #generator: GeneratorProcess;
   readonly #folder: string;
+  readonly #quietMsMax: number;
 
-  private constructor(system: SystemUnderTest, { cluster, generator, folder }: Parts) {
+  private constructor(system: SystemUnderTest, { cluster, generator, folder, quietMsMax }: Parts) {
     this.system = system;
     this.cluster = cluster;
     this.#generator = generator;
     this.#folder = folder;
+    this.#quietMsMax = quietMsMax;
   }
 
   /** `profileFolder`: every process leaves a profile of its processor time there when it ends. */
   static async start(
     system: SystemUnderTest,
-    { nodes, folder, connections, profileFolder }: StartMeasured,
+    { nodes, folder, connections, profileFolder, quietMsMax = defaultQuietMsMax }: StartMeasured,
   ): Promise<MeasuredSystem> {
     const home = join(folder, `${system.id}-${nodes}`);
     mkdirSync(home, { recursive: true });
     const nodeArgs = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
     const cluster = await system.start({ nodes, folder: home, nodeArgs });
     const generator = new GeneratorProcess(nodeArgs);
-    const measured = new MeasuredSystem(system, { cluster, generator, folder: home });
+    const measured = new MeasuredSystem(system, { cluster, generator, folder: home, quietMsMax });
     await generator.tell({ order: 'open', target: { ...cluster.target, connections } }, 30_000);
     return measured;
   }
@@ -119,7 +121,8 @@ export class MeasuredSystem {
 
   /** Waits until what the last load left to do is done, but not for ever: some systems always have something to do. */
   async quiet(): Promise<void> {
-    const deadlineMs = performance.now() + quietWaitMsMax;
+    const deadlineMs = performance.now() + this.#quietMsMax;
+    const quietPercent = quietPercentOfServer * Math.max(3, this.cluster.processIds().length);
     await until(
       `${this.system.id} to be quiet`,
       async () => {
@@ -129,7 +132,7 @@ export class MeasuredSystem {
         const percent = (100 * (this.#used().processorMs - before)) / (performance.now() - startMs);
         return percent < quietPercent || performance.now() > deadlineMs;
       },
-      2 * quietWaitMsMax,
+      this.#quietMsMax + 20_000,
     );
   }
 
@@ -151,6 +154,7 @@ interface Parts {
   readonly cluster: RunningCluster;
   readonly generator: GeneratorProcess;
   readonly folder: string;
+  readonly quietMsMax: number;
 }
 
 interface Used extends DiskCounters {
@@ -175,6 +179,8 @@ export interface StartMeasured {
   readonly folder: string;
   readonly connections: number;
   readonly profileFolder: string | null;
+  /** How long a measurement waits at most for what the last load left to do. Default 20 s. */
+  readonly quietMsMax?: number;
 }
 
 export function percentilesOf({ latency }: Pick<LoadResult, 'latency'>): Percentiles {
