@@ -6,8 +6,10 @@ import { fullDisk } from './full-disk.ts';
 import { getLastLogCheck } from './get-last-log.ts';
 import { handOver } from './hand-over.ts';
 import type { Scenario } from './lib/scenario.ts';
+import { kills } from './kills.ts';
 import { manySockets } from './many-sockets.ts';
 import { minorityWrites } from './minority.ts';
+import { partitions } from './partitions.ts';
 import { powerCut } from './power-cut.ts';
 import { promote10k } from './promote-10k.ts';
 import { quorumless } from './quorumless.ts';
@@ -37,6 +39,8 @@ export const scenarios: readonly Scenario[] = [
   fullDisk,
   corrupt,
   manySockets,
+  kills,
+  partitions,
   regionStop,
   regionCut,
   regionCatchUp,

@@ -19,6 +19,8 @@ export interface RegionNodeOptions {
   readonly dataFolder: string;
   readonly logFile: string;
   readonly env: Readonly<Record<string, string>>;
+  /** A program and arguments before those of Node. It must become the process of the node, as `exec` does. */
+  readonly runner: readonly string[];
   /** For Node itself: a profile, a memory limit. */
   readonly nodeArgs: readonly string[];
   /** What the process sends over its IPC channel. */
@@ -112,9 +114,11 @@ export class RegionNode {
     } = {},
   ): void {
     if (this.#child !== null) throw new Error(`${this.name} runs already`);
-    const { configFile, logFile, env, nodeArgs, onMessage } = this.#options;
+    const { configFile, logFile, env, runner, nodeArgs, onMessage } = this.#options;
     const log = openSync(logFile, 'a');
-    const args = [
+    const [program = process.execPath, ...args] = [
+      ...runner,
+      process.execPath,
       ...nodeArgs,
       ...(extra.nodeArgs ?? []),
       skerryBin,
@@ -123,7 +127,7 @@ export class RegionNode {
       configFile,
       ...(extra.args ?? []),
     ];
-    const child = spawn(process.execPath, args, {
+    const child = spawn(program, args, {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...process.env, ...env, ...extra.env },
     });

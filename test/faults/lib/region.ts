@@ -19,10 +19,21 @@ export interface RegionOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Environment of a node's process. */
   readonly env?: (node: string) => Readonly<Record<string, string>>;
+  /** Runs a node's process: a program and its arguments, to which those of the node are added. Default: none. */
+  readonly runner?: (node: string) => readonly string[];
+  /** Where a node listens. Default 127.0.0.1. */
+  readonly host?: (node: string) => string;
+  /** Where clients and peers are told to reach a node, when that is not where it listens. */
+  readonly advertise?: (node: string, own: Addresses) => Addresses;
   /** For Node itself, of every process. */
   readonly nodeArgs?: readonly string[];
   /** What the processes send over their IPC channels. */
   readonly onMessage?: (node: string, message: unknown) => void;
+}
+
+export interface Addresses {
+  readonly clientUrl: string;
+  readonly peerUrl: string;
 }
 
 const portAttemptsMax = 3;
@@ -48,6 +59,9 @@ export class Region {
     folder,
     settings = {},
     env,
+    runner,
+    host = () => '127.0.0.1',
+    advertise,
     nodeArgs = [],
     onMessage,
   }: RegionOptions = {}): Promise<Region> {
@@ -58,7 +72,12 @@ export class Region {
     );
     const ports = givenPorts ?? (await freePorts(3 * count));
     const port = (index: number, use: number): number => ports[3 * index + use] as number;
-    const peers = names.map((node, index) => ({ node, peerUrl: `ws://127.0.0.1:${port(index, 1)}` }));
+    const addresses = names.map((node, index) => {
+      const own = { clientUrl: `ws://${host(node)}:${port(index, 0)}`, peerUrl: `ws://${host(node)}:${port(index, 1)}` };
+      return advertise?.(node, own) ?? own;
+    });
+    const addressesOf = (index: number): Addresses => addresses[index] as Addresses;
+    const peers = names.map((node, index) => ({ node, peerUrl: addressesOf(index).peerUrl }));
     const nodes = names.map((name, index) => {
       const configFile = join(home, `${name}.json`);
       const dataFolder = join(home, name);
@@ -67,6 +86,10 @@ export class Region {
         region: regionName,
         cluster: 'skerry-faults',
         dataFolder,
+        host: host(name),
+        ...(advertise === undefined
+          ? {}
+          : { advertiseClientUrl: addressesOf(index).clientUrl, advertisePeerUrl: addressesOf(index).peerUrl }),
         clientPort: port(index, 0),
         peerPort: port(index, 1),
         adminPort: port(index, 2),
@@ -78,12 +101,13 @@ export class Region {
       writeFileSync(configFile, JSON.stringify(config));
       return new RegionNode({
         name,
-        clientUrl: `ws://127.0.0.1:${port(index, 0)}`,
-        adminUrl: `http://127.0.0.1:${port(index, 2)}`,
+        clientUrl: addressesOf(index).clientUrl,
+        adminUrl: `http://${host(name)}:${port(index, 2)}`,
         configFile,
         dataFolder,
         logFile: join(home, `${name}.log`),
         env: env?.(name) ?? {},
+        runner: runner?.(name) ?? [],
         nodeArgs,
         ...(onMessage === undefined ? {} : { onMessage: (message) => onMessage(name, message) }),
       });

@@ -1,0 +1,160 @@
+import { Callers, type CallerRound, type CallersOptions } from './callers.ts';
+import { dumpsOf } from './judge.ts';
+import { judgeCallers } from './judge-callers.ts';
+import { withRegion, type Region, type RegionOptions } from './region.ts';
+import { withLastWords } from './last-words.ts';
+import { spread, type Figure, type Report, type Scenario, type ScenarioContext } from './scenario.ts';
+import { pause } from './until.ts';
+
+/** One way to hurt a region. */
+export interface Hurt {
+  readonly name: string;
+  /** How long it lasts before it is healed. Milliseconds, default 1,000. */
+  readonly lastsMs?: number;
+  /** Makes the fault and returns how to undo it. By then the region must be able to answer again. */
+  readonly make: (scene: Scene) => Promise<Heal>;
+}
+
+export type Heal = () => Promise<void>;
+
+export interface Scene {
+  readonly region: Region;
+  readonly callers: Callers;
+  readonly trial: number;
+  readonly say: (line: string) => void;
+  /** Something happened that need not have: counted, and wanted at least once in a full run. */
+  readonly sometimes: (event: string) => void;
+  /** What did not hold beyond what the callers were told. */
+  readonly problem: (what: string) => void;
+}
+
+export interface FaultRun {
+  readonly hurts: readonly Hurt[];
+  /** Events that a full run must have met; `CallerRound.counts` and {@link Scene.sometimes} both tell them. */
+  readonly wanted: readonly string[];
+  readonly region?: RegionOptions;
+  readonly callers?: CallersOptions;
+}
+
+/** Below this, a run says nothing. */
+export const callsPerSecondMin = 100;
+const warmUpMs = 300;
+/** How long the callers go on after all of them are served again. */
+const afterMs = 400;
+
+/** A scenario that hurts one region in the ways of `run`, one after the other, round and round. */
+export function faultScenario(
+  { name, summary, trials }: Pick<Scenario, 'name' | 'summary' | 'trials'>,
+  run: FaultRun,
+): Scenario {
+  return {
+    name,
+    summary,
+    trials,
+    run: (context) =>
+      withRegion(run.region ?? {}, (region) => hurtAgainAndAgain(region, run, { ...context, fullTrials: trials })),
+  };
+}
+
+export type FaultContext = ScenarioContext & {
+  /** From so many trials on, every wanted event must have happened. */
+  readonly fullTrials: number;
+};
+
+/** Each trial: callers begin, the fault comes, lasts and is healed, every caller is served again, and all is judged. */
+export async function hurtAgainAndAgain(
+  region: Region,
+  { hurts, wanted, callers: options = {} }: FaultRun,
+  { trials, fullTrials, say }: FaultContext,
+): Promise<Report> {
+  const tally = new Tally();
+  const callers = await Callers.connect(region, options);
+  for (let trial = 1; trial <= trials; trial++) {
+    const hurt = hurts[(trial - 1) % hurts.length] as Hurt;
+    const problems: string[] = [];
+    const scene: Scene = {
+      region,
+      callers,
+      trial,
+      say,
+      sometimes: (event) => tally.event(event),
+      problem: (what) => problems.push(what),
+    };
+    try {
+      const round = await oneTrial(scene, hurt, tally);
+      problems.push(...judgeCallers(round, { dumps: await dumpsOf(region, round.prefix), totals: await callers.totals(round.prefix) }));
+      problems.push(...tally.note(round));
+      say(
+        `trial ${trial}, ${hurt.name}: ${round.calls} calls, ${Math.round(round.calls / round.seconds)} per second, ${problems.length} violations`,
+      );
+    } catch (error) {
+      throw withLastWords(new Error(`trial ${trial}, ${hurt.name}: ${String(error)}`, { cause: error }), region);
+    }
+    tally.violations.push(...problems.map((problem) => `trial ${trial}, ${hurt.name}: ${problem}`));
+  }
+  if (trials >= fullTrials) tally.require(wanted);
+  return tally.report(wanted);
+}
+
+async function oneTrial(scene: Scene, hurt: Hurt, tally: Tally): Promise<CallerRound> {
+  const { region, callers } = scene;
+  await callers.begin(`t${scene.trial}/`);
+  await pause(warmUpMs);
+  const before = await termOf(region);
+  const heal = await hurt.make(scene);
+  await pause(hurt.lastsMs ?? 1_000);
+  await heal();
+  const healedMs = performance.now();
+  tally.served.push((await callers.everyone(healedMs)) - healedMs);
+  await region.ready();
+  await pause(afterMs);
+  const round = await callers.end();
+  await region.settled();
+  if ((await termOf(region)) > before) tally.event('another leader');
+  return round;
+}
+
+async function termOf(region: Region): Promise<number> {
+  const statuses = await Promise.all(region.running.map((node) => node.status()));
+  return Math.max(0, ...statuses.flatMap((status) => status?.partitions.map(({ term }) => term) ?? []));
+}
+
+/** What all trials came to. */
+export class Tally {
+  readonly violations: string[] = [];
+  /** From the healing until every caller was served again. */
+  readonly served: number[] = [];
+  readonly #events = new Map<string, number>();
+  #calls = 0;
+  #slowest = Number.POSITIVE_INFINITY;
+
+  event(what: string, times = 1): void {
+    this.#events.set(what, (this.#events.get(what) ?? 0) + times);
+  }
+
+  /** Returns why the round is void, if it is. */
+  note({ calls, seconds, counts }: Pick<CallerRound, 'calls' | 'seconds' | 'counts'>): string[] {
+    this.#calls += calls;
+    for (const [what, times] of counts) this.event(what, times);
+    const perSecond = calls / seconds;
+    this.#slowest = Math.min(this.#slowest, perSecond);
+    if (perSecond >= callsPerSecondMin) return [];
+    return [`void: ${perSecond.toFixed(0)} calls per second on average, ${callsPerSecondMin} are wanted`];
+  }
+
+  require(wanted: readonly string[]): void {
+    for (const what of wanted)
+      if (!this.#events.has(what)) this.violations.push(`it never happened: ${what}; the check did not do what it is for`);
+  }
+
+  report(wanted: readonly string[]): Report {
+    const events = new Map([...wanted.map((what) => [what, 0] as const), ...this.#events]);
+    const figures: Figure[] = [
+      { name: 'calls answered', value: this.#calls, unit: 'count' },
+      { name: 'calls per second, least of a trial', value: this.#slowest, unit: 'per second' },
+      ...spread('healed, until every caller is served', this.served),
+      ...[...events].map(([what, value]) => ({ name: `sometimes: ${what}`, value, unit: 'count' as const })),
+    ];
+    return { figures, violations: this.violations.slice(0, 30) };
+  }
+}
