@@ -7,7 +7,8 @@ import { pause } from './lib/until.ts';
 export const kills: Scenario = faultScenario(
   {
     name: 'kills',
-    summary: 'kill -9 of one node, the leader, a majority or all under callers of every kind: nothing acknowledged is lost',
+    summary:
+      'kill -9 of one node, the leader, a majority or all under callers of every kind: nothing acknowledged is lost',
     trials: 50,
   },
   {
@@ -17,7 +18,11 @@ export const kills: Scenario = faultScenario(
       killing('the leader and a follower', (leader, [follower]) => [leader, follower]),
       killing('both followers', (leader, followers) => [...followers]),
       killing('all nodes', (leader, followers) => [leader, ...followers]),
-      killing('all nodes in turn, the last before the first is back', (leader, followers) => [leader, ...followers], 200),
+      killing(
+        'all nodes in turn, the last before the first is back',
+        (leader, followers) => [leader, ...followers],
+        200,
+      ),
     ],
     wanted: ['another leader', 'timed out', 'notApplied', 'undecided', 'refused', 'killed in mid-call'],
   },
@@ -40,7 +45,11 @@ function killing(
   };
 }
 
-async function killThem({ region, sometimes, callers }: Scene, victims: readonly RegionNode[], apartMs: number): Promise<Heal> {
+async function killThem(
+  { region, sometimes, callers }: Scene,
+  victims: readonly RegionNode[],
+  apartMs: number,
+): Promise<Heal> {
   const before = callers.calls;
   for (const node of victims) {
     void node.kill();

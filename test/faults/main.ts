@@ -3,17 +3,18 @@ import { parseArgs } from 'node:util';
 import { show, tooSlow, type Report, type Scenario, type ScenarioContext } from './lib/scenario.ts';
 import { scenarios } from './scenarios.ts';
 
-const usage = `usage: npm run faults -- [NAME…] [--trials N] [--link direct|nats] [--seed N] [--short] [-o json] [--list]
+const usage = `usage: npm run faults -- [NAME…] [--trials N] [--link direct|nats] [--seed N] [--only TEXT] [--short] [-o json] [--list]
 
-Runs the fault checks on real processes, all of them or those named, and prints their figures. --link, --seed and --short
-(what npm test runs) are for the checks of several regions.
+Runs the fault checks on real processes, all of them or those named, and prints their figures. --link and --seed are
+for the checks of several regions, --only for those that hurt in several ways: only ways whose names have TEXT in them.
+--short is what npm test runs.
 Ends with 0 if every promise held, 1 if not.
 `;
 
 interface Flags {
   readonly names: readonly string[];
   readonly trials: number | null;
-  readonly context: Pick<ScenarioContext, 'link' | 'seed' | 'short'>;
+  readonly context: Pick<ScenarioContext, 'link' | 'seed' | 'short' | 'only'>;
   readonly json: boolean;
   readonly list: boolean;
 }
@@ -45,6 +46,7 @@ function readFlags(): Flags | string {
         trials: { type: 'string' },
         link: { type: 'string', default: 'direct' },
         seed: { type: 'string' },
+        only: { type: 'string' },
         short: { type: 'boolean', default: false },
         output: { type: 'string', short: 'o', default: 'text' },
         list: { type: 'boolean', default: false },
@@ -59,7 +61,8 @@ function readFlags(): Flags | string {
     if (values.seed !== undefined && !/^\d+$/.test(values.seed)) return '--seed takes a number';
     const seed = values.seed === undefined ? {} : { seed: Number(values.seed) };
     const trials = values.trials === undefined ? null : Number(values.trials);
-    const context = { link, short, ...seed } as const;
+    const only = values.only === undefined ? {} : { only: values.only };
+    const context = { link, short, ...seed, ...only } as const;
     return { names: positionals, trials, context, json: values.output === 'json', list: values.list };
   } catch (error) {
     return (error as Error).message;

@@ -15,7 +15,8 @@ export const partitions: Scenario = {
   trials,
   run: async (context) => {
     const networks = Networks.create(['n1', 'n2', 'n3', 'n4', 'n5']);
-    if (typeof networks === 'string') return { figures: [], violations: [], skipped: `no network namespaces: ${networks}` };
+    if (typeof networks === 'string')
+      return { figures: [], violations: [], skipped: `no network namespaces: ${networks}` };
     try {
       return await withRegion(networks.regionOptions, (region) =>
         hurtAgainAndAgain(
@@ -37,8 +38,7 @@ function hurtsOf(networks: Networks): Hurt[] {
   /** Nothing passes between these groups. */
   const split = (groups: readonly (readonly RegionNode[])[]): void => {
     for (const [index, group] of groups.entries())
-      for (const a of group)
-        for (const b of groups.slice(index + 1).flat()) networks.cut(a.name, b.name);
+      for (const a of group) for (const b of groups.slice(index + 1).flat()) networks.cut(a.name, b.name);
   };
   const cutting = (name: string, cut: (leader: RegionNode, followers: RegionNode[]) => void): Hurt => ({
     name,
@@ -91,10 +91,14 @@ function hurtsOf(networks: Networks): Hurt[] {
 
 async function healing({ region, sometimes }: Scene, networks: Networks): Promise<Heal> {
   // Looked at once: a cut that leaves a majority to everybody does not show it.
-  const watching = until('a node to be without its majority', async () => {
-    const statuses = await Promise.all(region.nodes.map((node) => node.status(300)));
-    return statuses.some((status) => status?.partitions[0]?.quorum === false);
-  }, 1_000).then(
+  const watching = until(
+    'a node to be without its majority',
+    async () => {
+      const statuses = await Promise.all(region.nodes.map((node) => node.status(300)));
+      return statuses.some((status) => status?.partitions[0]?.quorum === false);
+    },
+    1_000,
+  ).then(
     () => sometimes('a node without a majority said so'),
     () => {},
   );

@@ -1,4 +1,6 @@
+import { clockFaults } from './clock-faults.ts';
 import { corrupt } from './corrupt.ts';
+import { failingDisks } from './failing-disks.ts';
 import { failoverHungDisk } from './failover-hung-disk.ts';
 import { failoverKill } from './failover-kill.ts';
 import { failoverPause } from './failover-pause.ts';
@@ -10,7 +12,9 @@ import { kills } from './kills.ts';
 import { manySockets } from './many-sockets.ts';
 import { minorityWrites } from './minority.ts';
 import { partitions } from './partitions.ts';
+import { pauses } from './pauses.ts';
 import { powerCut } from './power-cut.ts';
+import { powerCutSome } from './power-cut-some.ts';
 import { promote10k } from './promote-10k.ts';
 import { quorumless } from './quorumless.ts';
 import { regionCatchUp } from './region-catch-up.ts';
@@ -20,6 +24,8 @@ import { regionSteady } from './region-steady.ts';
 import { regionStop } from './region-stop.ts';
 import { restartSize } from './restart-size.ts';
 import { rollingRestart } from './rolling-restart.ts';
+import { slowDisks } from './slow-disks.ts';
+import { starved } from './starved.ts';
 import { twoSurvivors } from './two-survivors.ts';
 
 /** Every check that `npm run faults` knows, in the order in which it runs them. A new one is a file of its own and a line here. */
@@ -40,7 +46,13 @@ export const scenarios: readonly Scenario[] = [
   corrupt,
   manySockets,
   kills,
+  pauses,
   partitions,
+  powerCutSome,
+  failingDisks,
+  slowDisks,
+  clockFaults,
+  starved,
   regionStop,
   regionCut,
   regionCatchUp,

@@ -3,10 +3,12 @@ import {
   type Addition,
   type KeyValueInput,
   type OpenCall,
+  type Version,
   type VersionRecord,
 } from '@skerry/checkers';
 import type { Client, Response } from '@skerry/client';
 import type { CallerRound } from './callers.ts';
+import { FinalVersions } from './final-versions.ts';
 
 /** A write whose outcome was not known when its deadline came. */
 export interface Open {
@@ -39,6 +41,14 @@ export class CallerJournal {
   readonly #local = new HistoryRecorder({ nowMs: () => performance.now() });
   readonly #additions: { key: string; amount: number; outcome: Addition['outcome'] }[] = [];
   readonly #counts = new Map<string, number>();
+  readonly #receipts: {
+    readonly client: Client;
+    readonly receipt: string;
+    readonly write: { readonly key: string; readonly value: string; readonly accepted: Version };
+    /** In the history of consistent calls. */
+    readonly call: OpenCall | null;
+  }[] = [];
+  readonly #finals = new FinalVersions();
   /** By caller: the call that is not answered yet. */
   readonly #open = new Map<string, string>();
 
@@ -103,7 +113,10 @@ export class CallerJournal {
       if (response.receipt === undefined) return;
       this.lastSentMs.set(caller, sentMs);
       call.accepted(response.version ?? undefined);
-      if (isMixed) this.#receipts.push({ client, receipt: response.receipt, call });
+      const accepted = response.version ?? '';
+      const value = input.op === 'set' ? input.value : '';
+      const write = { key: input.key, value, accepted };
+      this.#receipts.push({ client, receipt: response.receipt, write, call: isMixed ? call : null });
     });
   }
 
@@ -140,8 +153,7 @@ export class CallerJournal {
         this.#note(response);
         // A quorum-less one that was accepted counts for good: it merges.
         if (response.receipt !== undefined) addition.outcome = 'applied';
-        else if (response.outcome === 'undecided')
-          this.#undecided({ client, ticket: response.ticket ?? null, settle });
+        else if (response.outcome === 'undecided') this.#undecided({ client, ticket: response.ticket ?? null, settle });
         else settle(response);
         if (addition.outcome === 'applied') this.lastSentMs.set(caller, sentMs);
       } catch (error) {
@@ -153,25 +165,27 @@ export class CallerJournal {
     });
   }
 
-  /** Of quorum-less writes in the history of consistent calls: their ends, which a receipt tells. */
-  readonly #receipts: { readonly client: Client; readonly receipt: string; readonly call: OpenCall }[] = [];
-
+  /** Asks each quorum-less write for its end; those of keys that are also written with a quorum end with it in the history. */
   async awaitReceipts(signal: AbortSignal): Promise<void> {
-    for (const { client, receipt, call } of this.#receipts) {
-      const { state, version } = await client.receipt(receipt).wait({ signal });
-      this.count(`receipt ${state}`);
-      if (state === 'promoted' || state === 'merged') call.ok({ outcome: 'applied', version: version ?? undefined });
-      else if (state === 'superseded' || state === 'rejected') call.fail();
-      else call.info();
-      if (state === 'rejected') this.problems.push(`the receipt ${receipt} says rejected`);
-    }
+    await Promise.all(
+      this.#receipts.map(async ({ client, receipt, write, call }) => {
+        const end = await client.receipt(receipt).wait({ signal });
+        this.count(`receipt ${end.state}`);
+        if (end.state === 'rejected' || end.state === 'unknown')
+          this.problems.push(`the receipt of ${write.value} at ${write.key} says ${end.state}: ${end.reason}`);
+        this.#finals.note(write, end);
+        if (end.state === 'promoted') call?.ok({ outcome: 'applied', version: end.version ?? undefined });
+        else if (end.state === 'superseded') call?.fail();
+      }),
+    );
+    if (this.#finals.count > 0) this.#counts.set('a stamp was clamped', this.#finals.count);
   }
 
   round(seconds: number, versions: readonly VersionRecord[]): CallerRound {
     return {
       prefix: this.prefix,
-      history: this.#history.history(),
-      local: this.#local.history(),
+      history: this.#finals.in(this.#history.history()),
+      local: this.#finals.in(this.#local.history()),
       versions,
       additions: this.#additions,
       problems: this.problems,

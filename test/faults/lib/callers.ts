@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Addition, History, VersionRecord } from '@skerry/checkers';
 import type { Client } from '@skerry/client';
 import { CallerAtNode, CallerOfRegion, type Caller } from './caller.ts';
@@ -51,12 +52,7 @@ export class Callers {
   readonly #refusals: ReadonlySet<string>;
   #running: Running | null = null;
 
-  private constructor(
-    region: Region,
-    callers: readonly Caller[],
-    watcher: Client,
-    refusals: readonly string[],
-  ) {
+  private constructor(region: Region, callers: readonly Caller[], watcher: Client, refusals: readonly string[]) {
     this.#region = region;
     this.#callers = callers;
     this.#watcher = watcher;
@@ -67,8 +63,11 @@ export class Callers {
     region: Region,
     { roaming = 12, atEachNode = 2, refusals = [] }: CallersOptions = {},
   ): Promise<Callers> {
-    const { nodes } = region;
-    const rotated = (by: number): typeof nodes => [...nodes.slice(by % nodes.length), ...nodes.slice(0, by % nodes.length)];
+    const nodes = region.running;
+    const rotated = (by: number): typeof nodes => [
+      ...nodes.slice(by % nodes.length),
+      ...nodes.slice(0, by % nodes.length),
+    ];
     const callers: Caller[] = [];
     for (let index = 0; index < roaming; index++)
       callers.push(new CallerOfRegion(await region.client(rotated(index)), index));
@@ -116,7 +115,9 @@ export class Callers {
     ]);
     const seconds = (performance.now() - journal.startMs) / 1_000;
     await Promise.all(journal.undecided.map((open) => this.#resolve(open, journal)));
-    await journal.awaitReceipts(AbortSignal.timeout(patienceMs));
+    const signal = AbortSignal.timeout(patienceMs);
+    setMaxListeners(0, signal);
+    await journal.awaitReceipts(signal);
     await this.#watcher.set(watching.endKey, 'end');
     await until('the watcher to see the last write', () => watching.isAtEnd);
     watching.stop();

@@ -65,12 +65,14 @@ export type FaultContext = ScenarioContext & {
 export async function hurtAgainAndAgain(
   region: Region,
   { hurts, wanted, callers: options = {} }: FaultRun,
-  { trials, fullTrials, say }: FaultContext,
+  { trials, fullTrials, only, say }: FaultContext,
 ): Promise<Report> {
   const tally = new Tally();
+  const chosen = hurts.filter(({ name }) => only === undefined || name.includes(only));
+  if (chosen.length === 0) throw new Error(`no way to hurt is named so: ${only}`);
   const callers = await Callers.connect(region, options);
   for (let trial = 1; trial <= trials; trial++) {
-    const hurt = hurts[(trial - 1) % hurts.length] as Hurt;
+    const hurt = chosen[(trial - 1) % chosen.length] as Hurt;
     const problems: string[] = [];
     const scene: Scene = {
       region,
@@ -82,17 +84,25 @@ export async function hurtAgainAndAgain(
     };
     try {
       const round = await oneTrial(scene, hurt, tally);
-      problems.push(...judgeCallers(round, { dumps: await dumpsOf(region, round.prefix), totals: await callers.totals(round.prefix) }));
+      problems.push(
+        ...judgeCallers(round, {
+          dumps: await dumpsOf(region, round.prefix),
+          totals: await callers.totals(round.prefix),
+        }),
+      );
       problems.push(...tally.note(round));
       say(
         `trial ${trial}, ${hurt.name}: ${round.calls} calls, ${Math.round(round.calls / round.seconds)} per second, ${problems.length} violations`,
       );
     } catch (error) {
-      throw withLastWords(new Error(`trial ${trial}, ${hurt.name}: ${String(error)}`, { cause: error }), region);
+      // The region may be in any state: this was the last trial, and what was found before it is told too.
+      problems.push(`${withLastWords(error as Error, region).message}\n${await region.describe()}`);
+      tally.violations.push(...problems.map((problem) => `trial ${trial}, ${hurt.name}: ${problem}`));
+      return tally.report(wanted);
     }
     tally.violations.push(...problems.map((problem) => `trial ${trial}, ${hurt.name}: ${problem}`));
   }
-  if (trials >= fullTrials) tally.require(wanted);
+  if (trials >= fullTrials && only === undefined) tally.require(wanted);
   return tally.report(wanted);
 }
 
@@ -144,7 +154,8 @@ export class Tally {
 
   require(wanted: readonly string[]): void {
     for (const what of wanted)
-      if (!this.#events.has(what)) this.violations.push(`it never happened: ${what}; the check did not do what it is for`);
+      if (!this.#events.has(what))
+        this.violations.push(`it never happened: ${what}; the check did not do what it is for`);
   }
 
   report(wanted: readonly string[]): Report {

@@ -58,7 +58,20 @@ export class Networks {
 
   /** Of the packets that `to` is sent by anybody, clients included, this many percent are lost. */
   lose(to: string, percent: number): void {
-    this.#nft(to, ['add', 'rule', 'inet', 'faults', 'in', 'numgen', 'random', 'mod', '100', '<', String(percent), 'drop']);
+    this.#nft(to, [
+      'add',
+      'rule',
+      'inet',
+      'faults',
+      'in',
+      'numgen',
+      'random',
+      'mod',
+      '100',
+      '<',
+      String(percent),
+      'drop',
+    ]);
   }
 
   heal(): void {

@@ -205,6 +205,11 @@ export class RegionNode {
     return Number(line.split(' ').at(-1));
   }
 
+  /** The wall clock of its process, to the second. */
+  async wallMs(): Promise<number> {
+    return Date.parse((await fetch(`${this.adminUrl}/livez`)).headers.get('date') ?? '');
+  }
+
   async #order(path: string, body: object): Promise<void> {
     if ((await this.#ask(path, { body, timeoutMs: 5_000 })) === null) throw new Error(`${this.name} refused ${path}`);
   }

@@ -73,7 +73,10 @@ export class Region {
     const ports = givenPorts ?? (await freePorts(3 * count));
     const port = (index: number, use: number): number => ports[3 * index + use] as number;
     const addresses = names.map((node, index) => {
-      const own = { clientUrl: `ws://${host(node)}:${port(index, 0)}`, peerUrl: `ws://${host(node)}:${port(index, 1)}` };
+      const own = {
+        clientUrl: `ws://${host(node)}:${port(index, 0)}`,
+        peerUrl: `ws://${host(node)}:${port(index, 1)}`,
+      };
       return advertise?.(node, own) ?? own;
     });
     const addressesOf = (index: number): Addresses => addresses[index] as Addresses;

@@ -14,6 +14,8 @@ export interface ScenarioContext {
   readonly link?: LinkKind;
   /** Of a check that draws what it does: where it begins. Default: its own. */
   readonly seed?: number;
+  /** Of a check that hurts in several ways: only those whose names have this text in them. */
+  readonly only?: string;
   /** The variant for `npm test`: fewer keys, shorter faults. */
   readonly short?: boolean;
   /** Progress, for people. */
