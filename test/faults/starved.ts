@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { besideSources } from './lib/beside-sources.ts';
 import { CpuLimit } from './lib/cpu-limits.ts';
-import { hurtAgainAndAgain, type Heal, type Hurt } from './lib/fault-run.ts';
+import { hurtAgainAndAgain, type Heal, type Hurt, type Scene } from './lib/fault-run.ts';
 import { withRegion } from './lib/region.ts';
 import type { RegionNode } from './lib/region-node.ts';
 import type { Scenario } from './lib/scenario.ts';
@@ -29,7 +29,7 @@ export const starved: Scenario = {
     const hurts = hurtsOf(limits);
     if (limits.size === 0) context.say('not run: a starved processor; there are no control groups of it here');
     const stalling = ['--import', pathToFileURL(besideSources('stall-on-signal.mjs')).href];
-    return withRegion({ nodeArgs: stalling }, (region) =>
+    return withRegion({ nodeArgs: stalling, runner: (node) => limits.get(node)?.runner ?? [] }, (region) =>
       hurtAgainAndAgain(
         region,
         {
@@ -63,9 +63,9 @@ function hurtsOf(limits: ReadonlyMap<string, CpuLimit>): Hurt[] {
   });
   const throttle =
     (percent: number) =>
-    (node: RegionNode, pid: number): Heal => {
-      const limit = limits.get(node.name) as CpuLimit;
-      limit.hold(pid, percent);
+    ({ name }: RegionNode): Heal => {
+      const limit = limits.get(name) as CpuLimit;
+      limit.hold(percent);
       return async () => limit.release();
     };
   const stall = (_: RegionNode, pid: number): Heal => {
@@ -81,6 +81,17 @@ function hurtsOf(limits: ReadonlyMap<string, CpuLimit>): Hurt[] {
       hurt: throttle(10),
     }),
     hurting('a quarter of a processor for each node', all, { lastsMs: 2_000, hurt: throttle(25) }),
+    {
+      name: 'all nodes restarted in turn, with a fifth of a processor each',
+      lastsMs: 0,
+      make: async ({ region }: Scene) => {
+        for (const limit of limits.values()) limit.hold(20);
+        await restartInTurn(region.nodes, null, region);
+        return async () => {
+          for (const limit of limits.values()) limit.release();
+        };
+      },
+    },
   ];
   return [
     ...(limits.size === 0 ? [] : ofProcessor),

@@ -42,16 +42,32 @@ export class KeyReads {
       if (operation.consistent) deadline();
       return;
     }
+    const late = this.#answerWhenLate(partition, operation, asking);
     partition.causality.wait(after, timeoutMs, {
       asking,
       run: (behind) => {
-        if (behind) {
-          return asking.answer(behindOf(readAnswer(partition.shownView(operation.key), typeOf(operation))));
-        }
+        if (behind) return asking.answer(late());
         this.#start(partition, operation, { timeoutMs, asking });
         deadline();
       },
     });
+  }
+
+  /**
+   * What is told at the deadline if what the session saw has not come by then. It may never come, of a region that is lost;
+   * the region of this node is owed what was promised all the same: a consistent read is no local one, however late.
+   */
+  #answerWhenLate(partition: Partition, operation: KeyRead, asking: Asking): () => Answer {
+    if (!operation.consistent) return () => behindOf(readAnswer(partition.shownView(operation.key), typeOf(operation)));
+    let linearizable: Answer = timedOutRead;
+    const meanwhile: Asking = {
+      isOpen: asking.isOpen,
+      answer: (answer) => {
+        linearizable = behindOf(answer);
+      },
+    };
+    this.#start(partition, operation, { timeoutMs: null, asking: meanwhile });
+    return () => linearizable;
   }
 
   /** False: the message is not about reads. */

@@ -71,7 +71,10 @@ export class CallerJournal {
     return this.#answered(caller, `get ${key}`, async () => {
       const response = await send();
       if (!response.valid) return this.#timedOut(() => call.fail());
-      call.ok({ outcome: 'read', value: response.value, version: response.version ?? undefined });
+      const { value, version, behind } = response;
+      // Linearizable all the same: I3 does not excuse it.
+      if (behind === true) this.count('behind');
+      call.ok({ outcome: 'read', value, version: version ?? undefined, behind: behind ?? false });
       return response;
     });
   }

@@ -7,7 +7,7 @@ process.on('exit', () => {
   for (const group of made) tryTo(() => rmdirSync(group));
 });
 
-/** A control group of the processor for one process; null where this machine or this user has none. */
+/** A control group of the processor for one node; null where this machine or this user has none. */
 export class CpuLimit {
   readonly #group: string;
   readonly #isUnified: boolean;
@@ -28,15 +28,19 @@ export class CpuLimit {
     });
   }
 
-  /** All of its threads together get `percent` of one processor. */
-  hold(pid: number, percent: number): void {
+  /** Starts a process in it. */
+  get runner(): readonly string[] {
+    return ['sh', '-c', `echo $$ > ${join(this.#group, 'cgroup.procs')} && exec "$@"`, 'sh'];
+  }
+
+  /** All threads of its processes together get `percent` of one processor. */
+  hold(percent: number): void {
     const quotaUs = Math.round((periodUs * percent) / 100);
     if (this.#isUnified) writeFileSync(join(this.#group, 'cpu.max'), `${quotaUs} ${periodUs}`);
     else {
       writeFileSync(join(this.#group, 'cpu.cfs_period_us'), String(periodUs));
       writeFileSync(join(this.#group, 'cpu.cfs_quota_us'), String(quotaUs));
     }
-    writeFileSync(join(this.#group, 'cgroup.procs'), String(pid));
   }
 
   /** As fast as it can again. */

@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { encodeHistory } from '@skerry/checkers';
 import { Callers, type CallerRound, type CallersOptions } from './callers.ts';
 import { dumpsOf } from './judge.ts';
 import { judgeCallers } from './judge-callers.ts';
@@ -90,6 +93,7 @@ export async function hurtAgainAndAgain(
           totals: await callers.totals(round.prefix),
         }),
       );
+      if (problems.length > 0) keepHistories(round, region);
       problems.push(...tally.note(round));
       say(
         `trial ${trial}, ${hurt.name}: ${round.calls} calls, ${Math.round(round.calls / round.seconds)} per second, ${problems.length} violations`,
@@ -122,6 +126,13 @@ async function oneTrial(scene: Scene, hurt: Hurt, tally: Tally): Promise<CallerR
   await region.settled();
   if ((await termOf(region)) > before) tally.event('another leader');
   return round;
+}
+
+/** For whoever looks into a violation: `skerry check history` reads them, too. */
+function keepHistories({ prefix, history, local }: CallerRound, { folder }: Region): void {
+  const name = prefix.replace('/', '');
+  writeFileSync(join(folder, `${name}-consistent.jsonl`), encodeHistory(history));
+  writeFileSync(join(folder, `${name}-local.jsonl`), encodeHistory(local));
 }
 
 async function termOf(region: Region): Promise<number> {

@@ -1,11 +1,12 @@
 import {
-  checkAcknowledgedWrites,
   checkAppliedOnce,
+  checkConsistentWrites,
   checkConvergence,
   checkCounterTotals,
   checkDeletedStaysDeleted,
   checkOutcomes,
   checkOwnWrites,
+  checkQuorumlessWrites,
   checkSessions,
   factsOf,
   judgeHistory,
@@ -66,7 +67,8 @@ function keyProblems(facts: Facts, dumps: readonly Dump[], { versions }: CallerR
     ...versions.filter((one) => one.key === key).map((one) => ({ ...one, where: 'a watch' })),
   ];
   return [
-    ...checkAcknowledgedWrites(writes, dumps),
+    ...checkConsistentWrites(writes, dumps),
+    ...checkQuorumlessWrites(writes, dumps),
     ...checkOwnWrites(facts),
     ...checkSessions(facts),
     ...checkOutcomes(writes, { sightings, dumps }),

@@ -207,9 +207,10 @@ export class Client implements Caller {
           if (copies > 1) world.sometimes.saw('read merged');
           if (answer.behind === true) world.sometimes.saw('read behind');
           else if (seen !== null) this.saw(seen);
-          // What is behind promises nothing.
-          if (answer.behind !== true)
-            journal.ok(entry, { outcome: 'read', value: textOf(answer.value), version: answer.version ?? undefined });
+          // A local view that is behind promises nothing; a consistent read is one all the same.
+          const { value, version, behind } = answer;
+          if (behind !== true || consistent)
+            journal.ok(entry, { outcome: 'read', value: textOf(value), version: version ?? undefined, behind });
         }
         this.finish();
         return true;
