@@ -1,5 +1,6 @@
 import { clockFaults } from './clock-faults.ts';
 import { corrupt } from './corrupt.ts';
+import { damagedData } from './damaged-data.ts';
 import { failingDisks } from './failing-disks.ts';
 import { failoverHungDisk } from './failover-hung-disk.ts';
 import { failoverKill } from './failover-kill.ts';
@@ -50,6 +51,7 @@ export const scenarios: readonly Scenario[] = [
   partitions,
   powerCutSome,
   failingDisks,
+  damagedData,
   slowDisks,
   clockFaults,
   starved,

@@ -20,13 +20,15 @@ export class CallerOfRegion implements Caller {
   readonly name: string;
   readonly #client: Client;
   readonly #index: number;
+  readonly #mixed: boolean;
   readonly #options: { readonly blocking: boolean; readonly timeoutMs?: number };
 
   /** Every third one waits for as long as it takes. */
-  constructor(client: Client, index: number) {
+  constructor(client: Client, { index, mixed }: { readonly index: number; readonly mixed: boolean }) {
     this.name = `c${index}`;
     this.#client = client;
     this.#index = index;
+    this.#mixed = mixed;
     this.#options = index % 3 === 0 ? { blocking: true } : { blocking: false, timeoutMs: hastyTimeoutMs };
   }
 
@@ -45,7 +47,7 @@ export class CallerOfRegion implements Caller {
       case 6:
         return step % 32 === 6 ? this.#delete(step, journal) : this.#swap(step, journal);
       default:
-        return step % 64 === 7 ? this.#setMixed(step, journal) : this.#getMixed(step, journal);
+        return this.#mixed && step % 64 === 7 ? this.#setMixed(step, journal) : this.#getMixed(step, journal);
     }
   }
 

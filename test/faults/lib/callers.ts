@@ -11,6 +11,8 @@ export interface CallersOptions {
   readonly roaming?: number;
   /** Callers of quorum-less calls at each node, who stay with it. Default 2. */
   readonly atEachNode?: number;
+  /** Whether callers of the region write some keys without a quorum, too. Default true. */
+  readonly mixed?: boolean;
   /** What a call may be refused with, beside time-outs. */
   readonly refusals?: readonly string[];
 }
@@ -61,7 +63,7 @@ export class Callers {
 
   static async connect(
     region: Region,
-    { roaming = 12, atEachNode = 2, refusals = [] }: CallersOptions = {},
+    { roaming = 12, atEachNode = 2, mixed = true, refusals = [] }: CallersOptions = {},
   ): Promise<Callers> {
     const nodes = region.running;
     const rotated = (by: number): typeof nodes => [
@@ -70,7 +72,7 @@ export class Callers {
     ];
     const callers: Caller[] = [];
     for (let index = 0; index < roaming; index++)
-      callers.push(new CallerOfRegion(await region.client(rotated(index)), index));
+      callers.push(new CallerOfRegion(await region.client(rotated(index)), { index, mixed }));
     for (const node of nodes) {
       for (let index = 0; index < atEachNode; index++)
         callers.push(new CallerAtNode(await region.pinned(node), { node: node.name, name: `${node.name}.${index}` }));
