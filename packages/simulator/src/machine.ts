@@ -167,8 +167,8 @@ export class Machine {
   }
 
   #scheduleTick(life: number): void {
-    const { queue } = this.#options;
-    queue.after(defaultTiming.tickMs, () => {
+    const { queue, plan } = this.#options;
+    queue.after(plan.timing.tickMs ?? defaultTiming.tickMs, () => {
       if (life !== this.life || this.replica === null) return;
       this.#scheduleTick(life);
       if (this.paused) return;

@@ -72,7 +72,12 @@ export function* simpler(json: Json, name = ''): Generator<Json, void, undefined
 function* smaller(value: number, least: number | undefined): Generator<number, void, undefined> {
   if (least === undefined || value <= least) return;
   // The last step is of one where few are left, and does not count down from a thousand.
-  const steps = [least, (value + least) / 2, value - (value - least) / 4, value - Math.max(1, Math.floor((value - least) / 16))];
+  const steps = [
+    least,
+    (value + least) / 2,
+    value - (value - least) / 4,
+    value - Math.max(1, Math.floor((value - least) / 16)),
+  ];
   const whole = Number.isInteger(value) ? steps.map(Math.floor) : steps.slice(0, 2);
   yield* new Set(whole.filter((step) => step >= least && step < value));
 }

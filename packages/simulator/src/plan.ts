@@ -75,6 +75,8 @@ export interface Plan extends RegionsPlan {
 }
 
 const laterSalt = 5 * 2 ** 33;
+/** A clock of half as many ticks, with the usual times between heartbeats and before elections. */
+const coarseTicks = { tickMs: 20, heartbeatTicks: 3, electionTicksMin: 10, electionTicksMax: 20 };
 const safetyMsMin = 4_000;
 /**
  * Of simulated time, over all nodes and partitions: the largest worlds have less of it, or a few of them would take as long as
@@ -108,6 +110,7 @@ export function drawPlan(seed: number, random: SeededRandom): Plan {
       forwardRetryMs: randomPick(random, [100, 300, 1_000]),
       promotionGraceMs: randomPick(random, [50, 300, 1_000]),
       maxClockSkewMs: randomPick(random, [0, 50, 500]),
+      ...(randomChance(later, 0.6) ? coarseTicks : {}),
     },
     limits: { ...drawLimits(random), runsBytesMax: randomPick(later, [0, 1_000, 10_000, 16 * 1_024 * 1_024]) },
     faults,
