@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { judgeKey, type Action, type KeyHistory, type Shown, type Write } from './plain-model.ts';
 
@@ -151,4 +152,10 @@ test('a document has all edits, each once', () => {
   expect(problems(shown(['f', 'kept'], ['s']), writes, rest)).toBe(1);
   expect(problems(shown(['f', 'kept'], ['s', 't', 't']), writes, rest)).toBe(1);
   expect(problems(shown(['f', 'kept'], ['s', 't', 'u']), writes, rest)).toBe(1);
+});
+
+test('the model shares no code with what it judges: it imports nothing', () => {
+  const source = readFileSync(new URL('plain-model.ts', import.meta.url), 'utf8');
+  expect(source).toContain('export function judgeKey');
+  expect(source).not.toMatch(/\bimport\b|\bfrom '/);
 });
