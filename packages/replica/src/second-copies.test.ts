@@ -1,6 +1,7 @@
 import { utf8Decode, utf8Encode } from '@skerry/base';
 import { expect, it } from 'vitest';
 import type { Answer, Operation, ValueChange } from './requests.ts';
+import { RegionsWorld } from './testing/regions-world.ts';
 import { World } from './testing/world.ts';
 
 const update = (key: string, change: ValueChange): Operation => ({ kind: 'update', key, change, consistent: false });
@@ -121,6 +122,36 @@ it('I7: a context that names the retried copy replaces its sibling also before t
       name,
     ).toEqual(['two']);
   }
+});
+
+it('I9: other regions also see the sibling replaced that a context named by its copy', () => {
+  const world = new RegionsWorld({ nodes: [3, 1] });
+  world.awaitLeaders();
+  const home = world.world('r1');
+  // The log alone has to tell them; an exchange of states would mend anything.
+  world.passes = (_from, _to, { kind }) => kind !== 'digestsAsk';
+  const leader = home.awaitLeader();
+  const [a = '', b = ''] = home.names.filter((name) => name !== leader);
+  const put = (value: string, context: string | null): Operation =>
+    update('m', { type: 'multiRegister', value: utf8Encode(value), context });
+  const read = { kind: 'read', key: 'm', type: 'multiRegister' } as const;
+  home.isolate(b);
+  world.settle(home.call(a, put('one', null), { sequence: 1 }));
+  world.until(() => home.replica(a).status().partitions[0]?.pending === 0);
+  world.settle(home.call(b, put('one', null), { sequence: 1, retry: true }));
+  const seen = world.settle(home.call(b, { ...read, consistent: false }));
+  const context = seen.kind === 'key' && seen.view?.type === 'multiRegister' ? seen.view.context : null;
+  world.settle(home.call(leader, { ...put('two', context), consistent: true } as Operation, { sequence: 2 }));
+  const valuesIn = (region: string): readonly (string | null)[] => {
+    const answer = world.ask(region, { ...read, consistent: true });
+    const values = answer.kind === 'key' && answer.view?.type === 'multiRegister' ? answer.view.values : [];
+    return values.map((value) => utf8Decode(value));
+  };
+  world.until(() => valuesIn('r2').includes('two'), 10_000, 'what replaced it');
+  home.heal();
+  world.until(() => home.replica(b).status().partitions[0]?.pending === 0);
+  world.until(() => world.isConverged(), 10_000, 'convergence');
+  expect(['r1', 'r2'].map(valuesIn)).toEqual([['two'], ['two']]);
 });
 
 it('I7: the local view counts a retried increment once, wherever the two copies are', () => {
