@@ -32,7 +32,7 @@ interface Answered {
 
 const never = Number.POSITIVE_INFINITY;
 /** For what has to come about once all is healed. */
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 
 /** All writes of a round, by what their callers were told: in doubt, that it is not known. */
 export class Journal {

@@ -10,6 +10,8 @@ import { pause } from './until.ts';
 type End = () => Promise<void>;
 
 const lastsMsMax = 1_500;
+/** Until a node that was started is up: on a machine with other work that alone takes long. */
+const patienceMs = 180_000;
 /** Those that come more often stand there more often. */
 const kinds = ['isolate', 'isolate', 'cut', 'kill', 'kill', 'killLeader', 'killRegion', 'pause'] as const;
 const clockKinds = ['clock', 'clock', 'clocks'] as const;
@@ -98,7 +100,7 @@ export class RandomFaults {
     return async () => {
       this.#isolationEnds();
       for (const node of nodes) if (!node.isRunning) node.start();
-      await region.listening(nodes);
+      await region.listening(nodes, patienceMs);
     };
   }
 
