@@ -60,8 +60,15 @@ export async function measureMatrix(
           }
           say(name);
           const run = runOf({ ...load, keys, valueBytes }, options);
-          const series = await interleaved(running, options.rounds, run, say);
-          results.push({ ...load, valueBytes, keys, nodes: options.nodes, series });
+          try {
+            const series = await interleaved(running, options.rounds, run, say);
+            results.push({ ...load, valueBytes, keys, nodes: options.nodes, series });
+          } catch (error) {
+            // In a long run the other loads can be measured all the same.
+            if (gate === null) throw error;
+            say(`FAILED: ${(error as Error).message}`);
+            leftOut.push(`${name} (failed: ${(error as Error).message})`);
+          }
           gate?.end();
         }
       } finally {

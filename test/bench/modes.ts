@@ -60,7 +60,8 @@ export async function matrix(
   { name, gate = null }: { readonly name: string; readonly gate?: Gate | null },
 ): Promise<Results> {
   const { results, leftOut } = await measureMatrix(systems, { ...flags, folder: `${folder}/${name}` }, { say, gate });
-  const absent = leftOut.length === 0 ? '' : `\n\nLeft out, as there was no time left: ${leftOut.join('; ')}.`;
+  const absent =
+    leftOut.length === 0 ? '' : `\n\nLeft out, for lack of time unless it says otherwise: ${leftOut.join('; ')}.`;
   return {
     name,
     title: `Loads: ${name.replace('loads-', '').replaceAll('-', ' ')}`,

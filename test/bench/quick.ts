@@ -81,6 +81,8 @@ async function besidePeers(options: QuickOptions, results: Results): Promise<voi
   const { systems, folder, rounds, say } = options;
   const wanted = systems.filter(({ id }) => id === 'skerry' || comparisons.some(({ peer }) => peer === id));
   const running: MeasuredSystem[] = [];
+  /** Why a load could not be measured. */
+  const failures = new Map<string, string>();
   try {
     for (const system of wanted) {
       say(`Starting ${system.label} ${system.version}…`);
@@ -98,8 +100,13 @@ async function besidePeers(options: QuickOptions, results: Results): Promise<voi
       );
       say(`${workload}, ${inFlight} in flight`);
       const run = runOf(options, { workload, inFlight, keys: fewKeys });
-      const series = await interleaved(participants, rounds, run, say);
-      results.series[`${workload}-${inFlight}`] = series;
+      try {
+        results.series[`${workload}-${inFlight}`] = await interleaved(participants, rounds, run, say);
+      } catch (error) {
+        // The figures of other loads stand.
+        failures.set(`${workload}-${inFlight}`, (error as Error).message);
+        say(`FAILED: ${(error as Error).message}`);
+      }
     }
     // Last, as what it writes and deletes slows etcd down for minutes.
     const etcd = running.find(({ system }) => system.id === 'etcd');
@@ -110,7 +117,9 @@ async function besidePeers(options: QuickOptions, results: Results): Promise<voi
     }
     for (const { id, peer, workload, inFlight } of comparisons) {
       const series = results.series[`${workload}-${inFlight}`] ?? [];
-      results.findings[id] = compared(id, series, peer, results.etcdOwnLoad);
+      const failure = failures.get(`${workload}-${inFlight}`);
+      results.findings[id] =
+        failure === undefined ? compared(id, series, peer, results.etcdOwnLoad) : { value: null, note: failure };
     }
   } finally {
     await Promise.all(running.map((measured) => measured.stop()));
