@@ -18,61 +18,63 @@ const nothing: Digest = { high: 0, low: 0 };
  */
 export function valueDigest(key: string, value: Value): Digest {
   if (isTombstone(value)) return nothing;
-  const hash = new Mixer();
-  for (let i = 0; i < key.length; i++) hash.add(key.charCodeAt(i));
+  begin();
+  for (let i = 0; i < key.length; i++) add(key.charCodeAt(i));
   for (const part of value.parts) {
-    hash.add(0x100 + valueTypes.indexOf(part.type));
-    mixPart(hash, part);
+    add(0x100 + valueTypes.indexOf(part.type));
+    mixPart(part);
   }
-  return hash.finish();
+  return finish();
 }
 
-function mixPart(hash: Mixer, part: Part): void {
+function mixPart(part: Part): void {
   if (part.type === 'register') {
-    mixDot(hash, part.dot);
-    mixStamp(hash, part.stamp);
+    mixDot(part.dot);
+    mixStamp(part.stamp);
     return;
   }
-  mixStamp(hash, part.writtenAt);
-  mixStamp(hash, part.deletedAt);
+  mixStamp(part.writtenAt);
+  mixStamp(part.deletedAt);
   switch (part.type) {
     case 'counter':
-      return mixCounter(hash, part);
+      return mixCounter(part);
     case 'multiRegister':
-      return mixDots(hash, part.siblings.entries.values());
+      return mixDots(part.siblings.entries.values());
     case 'set':
-      return mixDots(hash, part.adds.entries.values());
+      return mixDots(part.adds.entries.values());
     case 'flag':
-      return mixDots(hash, part.enables.entries.values());
+      return mixDots(part.enables.entries.values());
     case 'document':
-      return mixDots(hash, part.chunks.entries.values());
+      return mixDots(part.chunks.entries.values());
   }
 }
 
 /** In any order of the entries: sums of digests. */
-function mixDots(hash: Mixer, entries: Iterable<{ readonly dot: Dot }>): void {
-  let high = 0;
-  let low = 0;
+function mixDots(entries: Iterable<{ readonly dot: Dot }>): void {
+  const outer = { high, low, count };
+  let highs = 0;
+  let lows = 0;
   for (const { dot } of entries) {
-    const one = new Mixer();
-    mixDot(one, dot);
-    const digest = one.finish();
-    high = (high + digest.high) >>> 0;
-    low = (low + digest.low) >>> 0;
+    begin();
+    mixDot(dot);
+    const digest = finish();
+    highs = (highs + digest.high) >>> 0;
+    lows = (lows + digest.low) >>> 0;
   }
-  hash.add(high);
-  hash.add(low);
+  ({ high, low, count } = outer);
+  add(highs);
+  add(lows);
 }
 
-function mixCounter(hash: Mixer, { entries }: CounterState): void {
+function mixCounter({ entries }: CounterState): void {
   for (const replica of [...entries.keys()].sort((a, b) => a - b)) {
     const entry = entries.get(replica);
     if (entry === undefined) continue;
-    mixNumber(hash, replica);
+    mixNumber(replica);
     for (const set of [entry.seen, entry.reset]) {
       const { plus, minus } = sums(set);
-      mixBig(hash, plus);
-      mixBig(hash, minus);
+      mixBig(plus);
+      mixBig(minus);
     }
   }
 }
@@ -86,46 +88,51 @@ function sums({ prefix, beyond }: IncrementSet): { plus: bigint; minus: bigint }
   return { plus, minus };
 }
 
-function mixStamp(hash: Mixer, stamp: Stamp | null): void {
-  if (stamp === null) return hash.add(0x5eed);
-  mixNumber(hash, stamp.wallMs);
-  hash.add(stamp.counter);
-  mixNumber(hash, stamp.replica);
+function mixStamp(stamp: Stamp | null): void {
+  if (stamp === null) return add(0x5eed);
+  mixNumber(stamp.wallMs);
+  add(stamp.counter);
+  mixNumber(stamp.replica);
 }
 
-function mixDot(hash: Mixer, dot: Dot): void {
-  mixNumber(hash, dot.replica);
-  mixNumber(hash, dot.sequence);
+function mixDot(dot: Dot): void {
+  mixNumber(dot.replica);
+  mixNumber(dot.sequence);
 }
 
-function mixNumber(hash: Mixer, value: number): void {
-  hash.add(value >>> 0);
-  hash.add(Math.floor(value / 0x1_0000_0000));
+function mixNumber(value: number): void {
+  add(value | 0);
+  add(Math.floor(value / 0x1_0000_0000));
 }
 
-function mixBig(hash: Mixer, value: bigint): void {
+function mixBig(value: bigint): void {
   let left = value;
   do {
-    hash.add(Number(left & 0xffff_ffffn));
+    add(Number(left & 0xffff_ffffn));
     left >>= 32n;
   } while (left > 0n);
 }
 
-class Mixer {
-  #high = 0x9747_b28c;
-  #low = 0x1234_5678;
-  #count = 0;
+// The digest that is being made. Each write makes two, and an object for each would be most of what they cost.
+let high = 0;
+let low = 0;
+let count = 0;
 
-  add(word: number): void {
-    this.#count++;
-    this.#high = step(this.#high, word, 0xcc9e_2d51, 0x1b87_3593);
-    this.#low = step(this.#low, word, 0x239b_961b, 0xab0e_9789);
-  }
+function begin(): void {
+  high = 0x9747_b28c | 0;
+  low = 0x1234_5678;
+  count = 0;
+}
 
-  finish(): Digest {
-    const high = avalanche(this.#high ^ this.#count);
-    return { high, low: avalanche(this.#low ^ this.#count ^ high) };
-  }
+function add(word: number): void {
+  count++;
+  high = step(high, word, 0xcc9e_2d51, 0x1b87_3593);
+  low = step(low, word, 0x239b_961b, 0xab0e_9789);
+}
+
+function finish(): Digest {
+  const mixed = avalanche(high ^ count);
+  return { high: mixed, low: avalanche(low ^ count ^ mixed) };
 }
 
 function step(state: number, word: number, first: number, second: number): number {
