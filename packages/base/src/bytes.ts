@@ -176,6 +176,17 @@ export class ByteWriter {
     return written;
   }
 
+  /** Writes what was written into `writer`, as {@link raw} or, with its length before it, as {@link bytes} does; and ends like {@link finish}. */
+  finishInto(writer: ByteWriter, how: 'raw' | 'bytes'): void {
+    const scratch = this.#scratch;
+    assert(scratch !== null && writer !== this, 'a writer finishes once');
+    writer[how](this.#bytes.subarray(0, this.#length));
+    this.#scratch = null;
+    this.#bytes = emptyBytes;
+    this.#length = 0;
+    keepScratch(scratch);
+  }
+
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;

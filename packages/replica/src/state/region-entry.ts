@@ -16,6 +16,35 @@ export interface RegionEntry {
 }
 
 export function encodeRegionEntry(entry: RegionEntry): Uint8Array {
+  return writerOf(entry).finish();
+}
+
+/** Entries as they come, then all of them as {@link encodeEntryList} gives them. */
+export class EntryListWriter {
+  #body: ByteWriter = new ByteWriter();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(entry: RegionEntry): void {
+    writerOf(entry).finishInto(this.#body, 'bytes');
+    this.#count++;
+  }
+
+  /** Begins anew. */
+  take(): { readonly count: number; readonly record: Uint8Array } {
+    const writer = new ByteWriter(this.#body.length + 8).varint(this.#count);
+    this.#body.finishInto(writer, 'raw');
+    const taken = { count: this.#count, record: writer.finish() };
+    this.#body = new ByteWriter();
+    this.#count = 0;
+    return taken;
+  }
+}
+
+function writerOf(entry: RegionEntry): ByteWriter {
   const writer = new ByteWriter(128);
   writer.varint(entry.effects.length);
   for (const { key, op } of entry.effects) {
@@ -24,7 +53,7 @@ export function encodeRegionEntry(entry: RegionEntry): Uint8Array {
   }
   writer.varint(entry.settled.length);
   for (const dot of entry.settled) encodeDot(writer, dot);
-  return writer.finish();
+  return writer;
 }
 
 /** Contents are views of `bytes`. */

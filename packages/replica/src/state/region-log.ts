@@ -1,7 +1,7 @@
 import type { RegionId, ReplicaId } from '@skerry/base';
 import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
-import { decodeEntryList, encodeEntryList } from './region-entry.ts';
+import { decodeEntryList } from './region-entry.ts';
 
 /** One origin's log in one region, and how much of it there is. */
 export interface OriginState {
@@ -31,13 +31,16 @@ export class RegionLog {
     this.#store = store;
   }
 
-  /** Appends what follows the last entry. The entries are copied. */
-  append(origin: ReplicaId, state: OriginState, entries: readonly Uint8Array[]): void {
+  /** Appends what follows the last entry: so many entries, as `encodeEntryList` gives them. */
+  append(
+    origin: ReplicaId,
+    state: OriginState,
+    { count, record }: { readonly count: number; readonly record: Uint8Array },
+  ): void {
     const first = state.applied + 1;
-    const record = encodeEntryList(entries);
     this.#store.defer(this.#keys.regionLog(origin, first), record);
     state.bytes += record.length;
-    this.#remember(origin, { first, last: first + entries.length - 1, record });
+    this.#remember(origin, { first, last: first + count - 1, record });
   }
 
   /** Entries from `from` on, at least one if there is one, else at most about `bytesMax`. The caller knows that `from` is kept. */

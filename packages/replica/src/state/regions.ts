@@ -2,7 +2,7 @@ import type { PartitionId, RegionId, ReplicaId } from '@skerry/base';
 import { compareStamps, stampAfter, stampMax, type Dot } from '@skerry/crdt';
 import type { Command } from './command.ts';
 import type { StateHeader } from './header.ts';
-import { decodeRegionEntry } from './region-entry.ts';
+import { decodeRegionEntry, encodeEntryList } from './region-entry.ts';
 import type { OriginState } from './region-log.ts';
 import type { RegionRecord, RegionReport } from './region-record.ts';
 import type { Positions } from './tombstones.ts';
@@ -77,7 +77,7 @@ export class Regions {
       const at = { origin, sequence: state.applied + 1 + index };
       settled.push(...this.#values.applyRemote(decodeRegionEntry(bytes), at, { region, isEnded }));
     });
-    this.#values.log.append(origin, state, fresh);
+    this.#values.log.append(origin, state, { count: fresh.length, record: encodeEntryList(fresh) });
     state.applied += fresh.length;
     return settled;
   }

@@ -39,7 +39,7 @@ import { KeyRecords } from './key-records.ts';
 import type { Leases } from './leases.ts';
 import { isOwn, Losers, type ConflictCount } from './losers.ts';
 import type { ReceiptRecord } from './receipts.ts';
-import { encodeRegionEntry, type Effect, type RegionEntry } from './region-entry.ts';
+import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
 import { RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
 import { Tombstones, type Positions } from './tombstones.ts';
@@ -86,7 +86,7 @@ export class Values {
   #stampsAhead = 0;
   #reading: Reading = { wallMs: 0, clampMs: 0, replica: replicaId(0), valueBytesMax: 0 };
   /** The entries that the commands of this batch have made, encoded, and the one that is being made. */
-  #entries: Uint8Array[] = [];
+  readonly #entries: EntryListWriter = new EntryListWriter();
   #entryCount = 0;
   #effects: Effect[] = [];
   #settled: RegionEntry['settled'][number][] = [];
@@ -110,7 +110,6 @@ export class Values {
     this.#changes = [];
     this.#losers.begin(reading.wallMs);
     this.#stampsAhead = 0;
-    this.#entries = [];
     this.#entryCount = 0;
     const { header, region, partition } = this.#parts;
     if (header.origin !== 0) return;
@@ -123,7 +122,7 @@ export class Values {
   endCommand(): void {
     if (this.#effects.length === 0 && this.#settled.length === 0) return;
     if (this.#parts.header.regions.size > 0)
-      this.#entries.push(encodeRegionEntry({ effects: this.#effects, settled: this.#settled }));
+      this.#entries.add({ effects: this.#effects, settled: this.#settled });
     this.#entryCount++;
     this.#effects = [];
     this.#settled = [];
@@ -132,13 +131,16 @@ export class Values {
   end(): { changes: readonly Change[]; conflicts: readonly ConflictCount[]; stampsAhead: number } {
     const own = this.#own();
     // Written before this region knew of another one: those may stand in one batch with what is written after.
-    const unlogged = this.#entryCount - this.#entries.length;
+    const unlogged = this.#entryCount - this.#entries.count;
     if (unlogged > 0) {
       own.applied += unlogged;
       own.first = own.applied + 1;
     }
-    if (this.#entries.length > 0) this.log.append(this.#parts.header.origin, own, this.#entries);
-    own.applied += this.#entries.length;
+    if (this.#entries.count > 0) {
+      const { count, record } = this.#entries.take();
+      this.log.append(this.#parts.header.origin, own, { count, record });
+      own.applied += count;
+    }
     return { changes: this.#changes, conflicts: this.#losers.counts, stampsAhead: this.#stampsAhead };
   }
 
