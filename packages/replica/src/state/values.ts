@@ -88,6 +88,8 @@ export class Values {
   /** The entries that the commands of this batch have made, encoded, and the one that is being made. */
   readonly #entries: EntryListWriter = new EntryListWriter();
   #entryCount = 0;
+  /** Those of the reading. */
+  #limits: typeof defaultLimits = defaultLimits;
   #effects: Effect[] = [];
   #settled: RegionEntry['settled'][number][] = [];
 
@@ -107,6 +109,8 @@ export class Values {
 
   begin(reading: Reading): void {
     this.#reading = reading;
+    if (this.#limits.valueBytesMax !== reading.valueBytesMax)
+      this.#limits = { ...defaultLimits, valueBytesMax: reading.valueBytesMax };
     this.#changes = [];
     this.#losers.begin(reading.wallMs);
     this.#stampsAhead = 0;
@@ -159,7 +163,7 @@ export class Values {
       op = prepareOperation(current?.value ?? null, request, {
         dot: { replica: header.origin, sequence: header.lastDot + 1 },
         stamp,
-        limits: { ...defaultLimits, valueBytesMax: this.#reading.valueBytesMax },
+        limits: this.#limits,
       });
     } catch (error) {
       if (error instanceof WrongTypeError) return { error: 'WRONG_TYPE' };
@@ -434,8 +438,11 @@ export class Values {
 
   #own(): NonNullable<ReturnType<StateHeader['origins']['get']>> {
     const { header, region } = this.#parts;
-    const own = header.origins.get(header.origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
-    header.origins.set(header.origin, own);
+    let own = header.origins.get(header.origin);
+    if (own === undefined) {
+      own = { region, applied: 0, first: 1, bytes: 0, offered: 0 };
+      header.origins.set(header.origin, own);
+    }
     return own;
   }
 
