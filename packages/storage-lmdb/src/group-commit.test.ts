@@ -16,12 +16,13 @@ class FakeDisk {
   attempts = 0;
   /** Holds commits up while it is there. */
   hang: Promise<void> | null = null;
+  readonly beganMs: number[] = [];
   readonly commits: GroupCommit = new GroupCommit({
     commit: (group) => this.#commit(group),
     isOutOfSpace: (error) => error instanceof OutOfSpace,
     mayFit: (size) => this.free && this.fits(size),
     onStalled: (stalled) => this.stalls.push(stalled),
-    limits: { groupBytesMax: 100, retryMsMin: 1, retryMsMax: 4 },
+    limits: { groupBytesMax: 100, retryMsMin: 1, retryMsMax: 4, gatherSubmits: 3, gatherMs: 20 },
   });
 
   submit(name: string, valueBytes = 4): Promise<void> {
@@ -34,6 +35,7 @@ class FakeDisk {
 
   async #commit(group: readonly EncodedBatch[]): Promise<void> {
     this.attempts += 1;
+    this.beganMs.push(performance.now());
     const failure = this.failures.shift();
     await this.hang;
     await nextTurn();
@@ -67,6 +69,17 @@ describe('GroupCommit', () => {
       disk.submit('e', 10),
     ]);
     expect(disk.groups).toEqual([['a'], ['b'], ['c'], ['d', 'e']]);
+  });
+
+  it('lets submits gather after a transaction that took many, and not after one that took few', async () => {
+    const disk = new FakeDisk();
+    await Promise.all([disk.submit('a'), disk.submit('b')]);
+    await disk.submit('c');
+    await Promise.all([disk.submit('d'), disk.submit('e'), disk.submit('f')]);
+    await Promise.all([disk.submit('g'), nextTurn().then(() => disk.submit('h'))]);
+    expect(disk.groups).toEqual([['a', 'b'], ['c'], ['d', 'e', 'f'], ['g', 'h']]);
+    const [, , third, fourth] = disk.beganMs as [number, number, number, number];
+    expect(fourth - third).toBeGreaterThanOrEqual(19);
   });
 
   it('never hands over a transaction before the one before it is settled', async () => {

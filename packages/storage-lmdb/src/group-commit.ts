@@ -26,12 +26,20 @@ export interface GroupCommitLimits {
   /** Wait before the first retry after a full disk; doubles up to the maximum. */
   readonly retryMsMin: number;
   readonly retryMsMax: number;
+  /**
+   * A transaction that took so many submits or more shows that they come faster than the disk syncs. The next one then
+   * begins at least `gatherMs` after it began, so that more may join: each costs two syncs and some pages, whatever is in it.
+   */
+  readonly gatherSubmits: number;
+  readonly gatherMs: number;
 }
 
 export const defaultGroupCommitLimits: GroupCommitLimits = {
   groupBytesMax: 8 * 1_024 * 1_024,
   retryMsMin: 50,
   retryMsMax: 1_000,
+  gatherSubmits: 3,
+  gatherMs: 4,
 };
 
 export interface GroupCommitStats {
@@ -83,6 +91,8 @@ export class GroupCommit {
   #endBackOff: (() => void) | null = null;
   #syncCount = 0;
   #lastSyncMs = 0;
+  #lastBeganMs = 0;
+  #lastSubmits = 0;
   #bytesWritten = 0;
 
   constructor(options: GroupCommitOptions) {
@@ -127,8 +137,12 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     await Promise.resolve(); // The rest of the caller's stack may submit more for the same transaction.
+    const { gatherMs, gatherSubmits } = this.#options.limits;
     let retryMs = this.#options.limits.retryMsMin;
     while (this.#waiting.length > 0) {
+      const gatherUntilMs = this.#lastBeganMs + gatherMs;
+      if (this.#lastSubmits >= gatherSubmits && !this.#closing && performance.now() < gatherUntilMs)
+        await this.#pause(gatherUntilMs - performance.now());
       const group = this.#groupThatFits();
       const outOfSpace = group === null || (await this.#tryCommit(group));
       if (!outOfSpace) {
@@ -137,7 +151,7 @@ export class GroupCommit {
       }
       this.#setStalled(true);
       if (this.#closing) this.#fail(new StorageFailedError('closed while the disk was full'));
-      else await this.#backOff(retryMs);
+      else await this.#pause(retryMs);
       retryMs = Math.min(retryMs * 2, this.#options.limits.retryMsMax);
     }
     this.#running = null;
@@ -167,6 +181,8 @@ export class GroupCommit {
   async #tryCommit(group: readonly EncodedBatch[]): Promise<boolean> {
     const size = sizeOf(group);
     const startedMs = performance.now();
+    this.#lastBeganMs = startedMs;
+    this.#lastSubmits = group.length;
     try {
       await this.#options.commit(group);
     } catch (error) {
@@ -191,7 +207,8 @@ export class GroupCommit {
     this.#options.onStalled(stalled);
   }
 
-  async #backOff(delayMs: number): Promise<void> {
+  /** Until {@link retryNow}, at most. */
+  async #pause(delayMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, delayMs);
       timer.unref();
