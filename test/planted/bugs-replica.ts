@@ -129,9 +129,9 @@ export const replicaBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'packages/replica/src/state/state-machine.ts',
-        find: '    if (changes.length > 0) this.#store.deferDirect(this.keys.feed(index), encodeChanges(changes));\n',
+        find: '    if (changes.length > 0) this.#store.deferDirect(this.keys.feed(index), encodeChanges(changes, entry));\n',
         replace:
-          '    if (changes.length > 0) this.#store.deferDirect(this.keys.feed(index), encodeChanges(changes));\n    this.#store.put(this.keys.header, encodeHeader(this.header));\n',
+          '    if (changes.length > 0) this.#store.deferDirect(this.keys.feed(index), encodeChanges(changes, entry));\n    this.#store.put(this.keys.header, encodeHeader(this.header));\n',
       },
     ],
     bench: simulator,

@@ -1,5 +1,6 @@
 export { MemoryStorage } from './ports/memory-storage.ts';
 export { withoutRuns } from './runs.ts';
+export { decodeChanges, resolveChange } from './state/feed.ts';
 export {
   StorageCorruptError,
   StorageFailedError,

@@ -1,4 +1,4 @@
-import type { NodeId, PartitionId } from '@skerry/base';
+import { assertPresent, type NodeId, type PartitionId } from '@skerry/base';
 import {
   applyOperation,
   dotFromText,
@@ -110,6 +110,8 @@ export class Partition {
       onEnd: (to, ok) => this.raft.reportSnapshot(to, ok),
     });
     this.#log = new RaftLog(store, id, { initial, newestSnapshot: () => this.#sender.newest() });
+    // After a crash between the two: what the log has not, the feed has not either.
+    this.state.trimFeed(this.#log.firstIndex() - 1);
     const hardState = this.#log.hardState() ?? {
       term: term(initial.term),
       vote: null,
@@ -355,7 +357,7 @@ export class Partition {
         continue;
       }
       const decoded = decodeBatch(entry.data);
-      const batch = this.state.apply(entry.index, entry.term, decoded);
+      const batch = this.state.apply(entry.index, entry.term, decoded, entry.data);
       if (this.isLeader) this.#proposals.applied(decoded.commands);
       this.clock.observe(this.state.header.clock);
       // What an earlier leader wrote also sets back one that had counted on by itself.
@@ -460,6 +462,12 @@ export class Partition {
     this.#log.compact(logIndex(to));
     this.raft.compacted(logIndex(to));
     this.state.trimFeed(to);
+  }
+
+  /** Data of an entry of the log, which must have it. */
+  entryData(index: number): Uint8Array {
+    const [entry] = this.#log.entries(logIndex(index), logIndex(index + 1), Number.POSITIVE_INFINITY);
+    return assertPresent(entry, 'the log has an entry', { index }).data;
   }
 
   get snapshotsUnderWay(): number {

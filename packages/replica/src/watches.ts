@@ -4,9 +4,9 @@ import { prefixEnd } from './keys.ts';
 import type { Partition } from './partition.ts';
 import type { RequestHandle } from './replica-api.ts';
 import type { WatchAnswer, WatchEvent } from './requests.ts';
-import { decodeChanges, type Change } from './state/feed.ts';
+import { decodeChanges, resolveChange, type Change } from './state/feed.ts';
 import { decodeKeyRecord } from './state/key-record.ts';
-import type { AppliedBatch, StateMachine } from './state/state-machine.ts';
+import type { AppliedBatch } from './state/state-machine.ts';
 import type { Turn } from './turn.ts';
 import { split, viewBytes, viewOf } from './view.ts';
 
@@ -235,28 +235,34 @@ export class Watches {
 
   /** What the watcher is to hear of a partition after its position; null, and the watcher starts over, if that is gone. */
   #feedAfter(
-    { id, state }: Partition,
+    partition: Partition,
     watcher: Watcher,
   ): Iterable<{ readonly index: number; readonly changes: readonly Change[] }> | null {
+    const { id, state } = partition;
     const from = (watcher.positions[id] as number) + 1;
     if (from < state.header.feedFirst) {
       this.#beginReset(watcher);
       return null;
     }
-    return this.#feed(state, from, watcher);
+    return this.#feed(partition, from, watcher);
   }
 
   *#feed(
-    { keys, applied }: StateMachine,
+    partition: Partition,
     from: number,
     { key, prefix }: Watcher,
   ): Iterable<{ readonly index: number; readonly changes: readonly Change[] }> {
+    const { keys, applied } = partition.state;
     const range = { from: keys.feed(from), to: keys.feed(Math.max(from, applied + 1)) };
     for (const record of this.#turn.store.scan(range)) {
       const changes = decodeChanges(record.value).filter((change) =>
         prefix ? change.key.startsWith(key) : change.key === key,
       );
-      if (changes.length > 0) yield { index: Number.parseInt(record.key.slice(-12), 16), changes };
+      if (changes.length === 0) continue;
+      const index = Number.parseInt(record.key.slice(-12), 16);
+      let data: Uint8Array | null = null;
+      const entry = (): Uint8Array => (data ??= partition.entryData(index));
+      yield { index, changes: changes.map((change) => resolveChange(change, entry)) };
     }
   }
 }

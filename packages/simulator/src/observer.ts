@@ -1,4 +1,4 @@
-import { ByteReader, crc32, hashText, utf8Decode } from '@skerry/base';
+import { assertPresent, ByteReader, crc32, hashText, utf8Decode } from '@skerry/base';
 import {
   ClampChecker,
   LeaderChecker,
@@ -9,7 +9,7 @@ import {
 } from '@skerry/checkers';
 import { decodeOperation, decodeStamp, dotToText, stampToText } from '@skerry/crdt';
 import { decodeConfigState } from '@skerry/raft';
-import { withoutRuns, type Effects, type PeerMessage } from '@skerry/replica';
+import { decodeChanges, resolveChange, withoutRuns, type Effects, type PeerMessage } from '@skerry/replica';
 import { homeOf, type Machine } from './machine.ts';
 import type { Plan } from './plan.ts';
 import type { Sometimes } from './sometimes.ts';
@@ -70,6 +70,8 @@ export class Observer {
   readonly #regionLogs: RegionLogChecker;
   readonly #lastTerms: Map<number, number> = new Map();
   readonly #hashes: Map<string, StateHash> = new Map();
+  /** By machine, partition and index: of the entry that it wrote there last, in which values of its feed stand. */
+  readonly #entryData: Map<string, Uint8Array> = new Map();
   /** By client and sequence: the first dot that a quorum-less write was seen under. */
   readonly #copies: Map<string, string> = new Map();
   readonly #snapshotsUnderWay: Map<string, number> = new Map();
@@ -204,7 +206,10 @@ export class Observer {
     const partition = partitionOf(key);
     const place = `${partition}/${index}`;
     if (!this.#writtenAt.has(place)) this.#writtenAt.set(place, this.#position());
-    this.#noteClamp({ partition, index }, reader);
+    const kind = reader.u8();
+    const data = reader.bytes();
+    this.#entryData.set(`${machine.name}/${place}`, data);
+    this.#noteClamp({ partition, index }, kind, data);
     this.#judge(this.#logs.entry({ partition, index, term, hash: crc32(body), node: machine.label }));
   }
 
@@ -227,9 +232,7 @@ export class Observer {
   }
 
   /** The limit for stamps that the leader put into an entry. */
-  #noteClamp(place: { partition: number; index: number }, entry: ByteReader): void {
-    const kind = entry.u8();
-    const data = entry.bytes();
+  #noteClamp(place: { partition: number; index: number }, kind: number, data: Uint8Array): void {
     if (kind === 1 && decodeConfigState(new ByteReader(data)).votersOutgoing.length > 0)
       this.#sometimes.saw('joint configuration');
     if (kind !== 0) return;
@@ -244,18 +247,16 @@ export class Observer {
     const applied = this.#logs.applied({ partition, index, hash: crc32(value), node: machine.label });
     if (applied === 'known') return;
     if (applied !== 'first') return this.#judge(applied);
-    const reader = new ByteReader(value);
     const limitMs = this.#clamps.limitAt(partition, index);
-    for (let left = reader.count(); left > 0; left--) {
-      const key = reader.text();
-      const stamp = decodeStamp(reader);
+    const entry = (): Uint8Array =>
+      assertPresent(this.#entryData.get(`${machine.name}/${partition}/${index}`), 'an entry was written', { index });
+    for (const stored of decodeChanges(value)) {
+      const { key, stamp, typed, value: bytes } = resolveChange(stored, entry);
       const version = stampToText(stamp);
       const { wallMs } = stamp;
       const tooFar = this.#clamps.committed({ partition, index, key, wallMs, version, limitMs });
       // Stamps of other regions may lie ahead, and raise those of this one, also where they change nothing.
       if (this.#plan.others.length === 0) this.#judge(tooFar);
-      const typed = reader.bool();
-      const bytes = reader.bool() ? reader.bytes() : null;
       this.committed.push({
         partition,
         index,

@@ -108,7 +108,8 @@ export class StateMachine {
     if (config !== null) this.header.config = config;
   }
 
-  apply(index: number, term: number, batch: Batch): AppliedBatch {
+  /** `entry`: the data of the log entry that `batch` was decoded from, if there is one. */
+  apply(index: number, term: number, batch: Batch, entry: Uint8Array | null = null): AppliedBatch {
     this.#advance(index, term);
     this.header.clusterMs = Math.max(this.header.clusterMs, batch.clusterMs);
     this.#results = [];
@@ -121,7 +122,7 @@ export class StateMachine {
       this.values.endCommand();
     }
     const { changes, conflicts, stampsAhead } = this.values.end();
-    if (changes.length > 0) this.#store.deferDirect(this.keys.feed(index), encodeChanges(changes));
+    if (changes.length > 0) this.#store.deferDirect(this.keys.feed(index), encodeChanges(changes, entry));
     return {
       index,
       results: this.#results,

@@ -125,8 +125,7 @@ export class Values {
   /** One command is done: what it came to is one entry of the region log. */
   endCommand(): void {
     if (this.#effects.length === 0 && this.#settled.length === 0) return;
-    if (this.#parts.header.regions.size > 0)
-      this.#entries.add({ effects: this.#effects, settled: this.#settled });
+    if (this.#parts.header.regions.size > 0) this.#entries.add({ effects: this.#effects, settled: this.#settled });
     this.#entryCount++;
     this.#effects = [];
     this.#settled = [];
