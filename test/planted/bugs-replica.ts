@@ -1,4 +1,4 @@
-import { simulator, tests, type PlantedBug } from './lib/bug.ts';
+import { simulator, type PlantedBug } from './lib/bug.ts';
 
 /** Bugs of the state machine, of quorum-less writes, and of what clients are told. */
 export const replicaBugs: readonly PlantedBug[] = [

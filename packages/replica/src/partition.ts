@@ -1,4 +1,4 @@
-import { assertPresent, type NodeId, type PartitionId } from '@skerry/base';
+import type { NodeId, PartitionId } from '@skerry/base';
 import {
   applyOperation,
   dotFromText,
@@ -466,8 +466,7 @@ export class Partition {
 
   /** Data of an entry of the log, which must have it. */
   entryData(index: number): Uint8Array {
-    const [entry] = this.#log.entries(logIndex(index), logIndex(index + 1), Number.POSITIVE_INFINITY);
-    return assertPresent(entry, 'the log has an entry', { index }).data;
+    return this.#log.entry(logIndex(index)).data;
   }
 
   get snapshotsUnderWay(): number {

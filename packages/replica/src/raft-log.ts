@@ -102,6 +102,14 @@ export class RaftLog implements LogReader {
     return found;
   }
 
+  /** The entry, which must be there. */
+  entry(index: LogIndex): Entry {
+    assert(index >= this.firstIndex() && index <= this.lastIndex(), 'asked for an entry that is not in the log', {
+      index,
+    });
+    return this.#read(index);
+  }
+
   snapshot(): SnapshotMeta | null {
     return this.#newestSnapshot();
   }
