@@ -186,6 +186,20 @@ describe('a connection', () => {
     expect(new Set(cluster.requests.map(({ request }) => request.requestId)).size).toBe(100);
   });
 
+  it('sends reads of local views on while it makes the next ones, and nothing else', async () => {
+    const cluster = new FakeCluster();
+    const db = await cluster.connect();
+    cluster.frames.length = 0;
+    for (let i = 0; i < 150; i++) void db.get(`k${i}`, { consistent: false });
+    await cluster.host.settle();
+    expect(cluster.frames.map((frame) => frame.length)).toEqual([64, 64, 22]);
+    cluster.frames.length = 0;
+    void db.get('k');
+    for (let i = 0; i < 150; i++) void db.get(`k${i}`, { consistent: false });
+    await cluster.host.settle();
+    expect(cluster.frames.map((frame) => frame.length)).toEqual([151]);
+  });
+
   it('cuts the turn into several frames before they grow too large', async () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();

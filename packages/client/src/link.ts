@@ -39,6 +39,11 @@ export interface LinkEnd {
 
 /** A frame is cut when it has grown to about this, so that one turn's requests do not exceed the server's limit. */
 const frameTargetBytes = 512 * 1_024;
+/**
+ * A frame of nothing but reads of local views goes when it has so many: the node answers them while this side makes the
+ * next ones. Whatever costs a round between the nodes is better sent together.
+ */
+const localReadsPerFrame = 64;
 /** The loop was late by more than this: the silence may be this process's own. */
 const ownPauseMs = 100;
 
@@ -55,6 +60,8 @@ export class Link {
   #down = false;
   #queue: ClientMessage[] = [];
   #queueBytes = 0;
+  /** Messages of the queue that read local views. */
+  #localReads = 0;
   #flushPlanned = false;
   #heardMs: number;
   #pingSentMs: number | null = null;
@@ -103,12 +110,14 @@ export class Link {
     return this.#queueBytes + this.#socket.bufferedBytes();
   }
 
-  /** Queued until the end of the turn; all messages of a turn travel together. */
+  /** Queued until the end of the turn; all messages of a turn travel together, or in a few frames where that is better. */
   send(message: ClientMessage, estimateBytes: number): void {
     if (this.#down) return;
     this.#queue.push(message);
     this.#queueBytes += estimateBytes;
-    if (this.#queueBytes >= frameTargetBytes) {
+    if (isLocalRead(message)) this.#localReads++;
+    const isEnough = this.#localReads >= localReadsPerFrame && this.#localReads === this.#queue.length;
+    if (isEnough || this.#queueBytes >= frameTargetBytes) {
       this.#flush();
       return;
     }
@@ -180,6 +189,7 @@ export class Link {
     const messages = this.#queue;
     this.#queue = [];
     this.#queueBytes = 0;
+    this.#localReads = 0;
     this.#socket.send(encodeFrame(messages));
   }
 
@@ -231,4 +241,10 @@ export class Link {
     this.#socket.close();
     this.#listener.onDown({ goodbye: this.#goodbye, detail });
   }
+}
+
+function isLocalRead(message: ClientMessage): boolean {
+  if (message.kind !== 'request') return false;
+  const { operation } = message;
+  return (operation.kind === 'get' || operation.kind === 'read') && !operation.consistent;
 }
