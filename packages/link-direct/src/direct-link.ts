@@ -50,8 +50,9 @@ export class DirectLink implements RegionLink {
   readonly #toldUp: Set<RegionId> = new Set();
   #tellScheduled = false;
   readonly #server: WebSocketServer;
-  readonly #checker: NodeJS.Timeout;
-  #checkedAtMs: number = performance.now();
+  /** Runs from the first region on: a node of one region alone is not woken up for nothing. */
+  #checker: NodeJS.Timeout | undefined;
+  #checkedAtMs = 0;
   #closed: Promise<void> | null = null;
 
   constructor(options: DirectLinkOptions) {
@@ -68,7 +69,6 @@ export class DirectLink implements RegionLink {
       clientTracking: false,
     });
     this.#server.on('headers', (headers) => headers.push(`${helloHeader}: ${JSON.stringify(this.#own)}`));
-    this.#checker = setInterval(() => this.#check(), checkMs);
   }
 
   send(region: RegionId, frame: Uint8Array): void {
@@ -168,6 +168,10 @@ export class DirectLink implements RegionLink {
     });
     if (this.#cut.has(region)) remote.cut();
     this.#regions.set(region, remote);
+    if (this.#checker === undefined) {
+      this.#checkedAtMs = performance.now();
+      this.#checker = setInterval(() => this.#check(), checkMs);
+    }
     return remote;
   }
 

@@ -8,7 +8,7 @@ import { takeOutput, type Output } from './output.ts';
 import { appendAsLeader, maybeCommit, peerUnreachable, snapshotReported } from './replication.ts';
 import { statusOf } from './status.ts';
 import { step } from './step.ts';
-import { tick } from './tick.ts';
+import { restTicks, tick } from './tick.ts';
 import { beginTransfer, standDown } from './transfer.ts';
 import type {
   ConfigChange,
@@ -56,6 +56,11 @@ export class Raft {
   /** One tick of the owner's clock. */
   tick(): void {
     tick(this.#core);
+  }
+
+  /** In how many ticks the first one can come to anything if nothing else happens before; 0: now is no time to rest. */
+  restTicks(): number {
+    return restTicks(this.#core);
   }
 
   /** A message from a peer; one for another node is ignored. */

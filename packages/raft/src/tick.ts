@@ -38,3 +38,21 @@ function tickLeader(core: RaftCore): void {
   core.heartbeatElapsed++;
   if (core.heartbeatElapsed >= core.settings.heartbeatTicks) broadcastHeartbeat(core);
 }
+
+/**
+ * In how many ticks, from now, the first one can come to anything if nothing else happens before. An owner that rests may
+ * hand in that many at once, and must hand in those that are due before any other event. 0: it must not rest.
+ */
+export function restTicks(core: RaftCore): number {
+  const { heartbeatTicks } = core.settings;
+  // A node that hears nothing soon counts as finely as ever: when its timer runs out decides who is elected.
+  const silentTicksMax = 2 * heartbeatTicks;
+  if (core.reads.asked || core.reads.forwarded.size > 0 || core.log.persists.oldestTick !== null) return 0;
+  if (core.role === 'leader') {
+    const silentTicks = core.ticks - quorumReached(core.config, core.contactOf);
+    if (core.transferee !== null || core.reads.rounds.size > 0 || silentTicks > silentTicksMax) return 0;
+    return Math.min(heartbeatTicks - core.heartbeatElapsed, core.settings.electionTicksMax + 1 - silentTicks);
+  }
+  if (core.role !== 'follower' || core.leader === null || core.leaderSuspected) return 0;
+  return Math.max(0, Math.min(silentTicksMax, core.electionTimeoutTicks) - core.electionElapsed);
+}

@@ -242,8 +242,9 @@ export class Partition {
     if (reset && node === this.leader) this.raft.leaderLost();
   }
 
-  tick(): void {
-    this.raft.tick();
+  /** `count` ticks of raft's, of which all but the last come to nothing; see {@link restTicks}. */
+  tick(count: number): void {
+    for (let i = 0; i < count; i++) this.raft.tick();
     this.#reads.tick(this.turn.now.monoMs);
     this.#pruneIfDue();
     this.writes.tick();
@@ -256,6 +257,18 @@ export class Partition {
       this.membership.reconcile();
     }
     this.#compactIfDue();
+  }
+
+  /** In how many ticks this partition can have something to do if nothing happens before; 0: it is at work. */
+  restTicks(): number {
+    const isAtWork =
+      this.pending.count > 0 ||
+      this.#reads.waitingCount > 0 ||
+      this.writes.waitingCount > 0 ||
+      this.#sender.activeCount > 0 ||
+      this.#receiver.isClearing ||
+      this.links.exchange.isRunning;
+    return isAtWork ? 0 : this.raft.restTicks();
   }
 
   /** False while a batch hangs in the disk: the node must not lead, as its followers would wait for it for ever. */

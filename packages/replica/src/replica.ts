@@ -250,8 +250,24 @@ export class Replica {
     return this.#partitions;
   }
 
-  /** Once per `timing.tickMs`; after a pause of the process, once, not once per missed tick. */
-  tick(now: Now): void {
+  /**
+   * In how many ticks this node can have something to do if nothing happens before; 0: it is at work. An owner may rest for so
+   * long and hand them in at once, `tick(now, count)`: when the last of them is due, or those that are due before whatever
+   * happens earlier. What goes by the clock, such as heartbeats between regions, is late by as much, some tens of ms.
+   */
+  restTicks(): number {
+    if (this.#open.size > 0 || this.#underWay.length > 0 || this.#turn.hasDeadlines) return 0;
+    if (this.#turn.store.deferredCount > 0 || this.#turn.storageFull) return 0;
+    let ticks = Number.POSITIVE_INFINITY;
+    for (const partition of this.#partitions) ticks = Math.min(ticks, partition.restTicks());
+    return ticks;
+  }
+
+  /**
+   * Once per `timing.tickMs`, or seldom as {@link restTicks} allows; after a pause of the process, once, not once per missed
+   * tick.
+   */
+  tick(now: Now, count = 1): void {
     this.#turn.now = now;
     const oldest = this.#underWay[0];
     const isStalled =
@@ -259,7 +275,7 @@ export class Replica {
       now.monoMs - Math.max(oldest.sinceMs, this.#lastDurableMs) > this.#turn.options.timing.storageStallMs;
     for (const partition of this.#partitions) {
       partition.setStorageHealthy(!isStalled || this.#turn.storageFull);
-      partition.tick();
+      partition.tick(count);
     }
     this.#turn.clocks.tick();
     this.#turn.runDeadlines();

@@ -83,6 +83,11 @@ export class SnapshotReceiver {
     this.#activeGeneration = 1 - this.#activeGeneration;
   }
 
+  /** What another snapshot left is being deleted, some in each tick. */
+  get isClearing(): boolean {
+    return this.#clearing !== null;
+  }
+
   tick(): void {
     if (this.#clearing === null) return;
     const { from, to } = stateKeys(this.#partition, this.#clearing);

@@ -77,6 +77,11 @@ export class Turn {
     else runs.push(run);
   }
 
+  /** Something is to be run at a time, and a tick must come for it. */
+  get hasDeadlines(): boolean {
+    return this.#deadlines.size > 0;
+  }
+
   runDeadlines(): void {
     const now = this.#slotOf(this.now.monoMs);
     if (this.#deadlines.size === 0) {

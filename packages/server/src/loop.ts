@@ -13,6 +13,7 @@ import type {
 } from '@skerry/replica';
 import { fatalOf, type Fatal } from './fatal.ts';
 import type { ReadClocks, ReplicaLike } from './replica-like.ts';
+import { Ticker } from './ticker.ts';
 
 export interface TurnLoopOptions {
   readonly replica: ReplicaLike;
@@ -53,7 +54,9 @@ export class TurnLoop {
   #now: Now | null = null;
   #flushScheduled = false;
   #stopped = false;
-  #ticker: NodeJS.Timeout | null = null;
+  readonly #ticker: Ticker;
+  /** A tick was handed in since the last flush. */
+  #ticked = false;
   #turns = 0;
   #ticks = 0;
   /** Batches submitted and not yet durable. */
@@ -62,6 +65,11 @@ export class TurnLoop {
   constructor(options: TurnLoopOptions) {
     this.#options = options;
     this.#replica = options.replica;
+    this.#ticker = new Ticker({
+      tickMs: options.tickMs,
+      onDue: () => this.#tick(),
+      restTicks: () => this.#replica.restTicks(),
+    });
   }
 
   get stopped(): boolean {
@@ -81,17 +89,14 @@ export class TurnLoop {
   }
 
   start(): void {
-    // After a pause of the process Node fires an interval once, not once per missed period: a tick that was missed is
-    // not made up for, so a pause alone does not look like an election timeout to this node.
-    this.#ticker = setInterval(() => this.#tick(), this.#options.tickMs);
+    this.#ticker.start();
     this.#schedule();
   }
 
   /** Nothing more is sent or answered. */
   stop(): void {
     this.#stopped = true;
-    if (this.#ticker !== null) clearInterval(this.#ticker);
-    this.#ticker = null;
+    this.#ticker.stop();
   }
 
   request(handle: RequestHandle, request: ClientRequest): void {
@@ -144,10 +149,9 @@ export class TurnLoop {
   }
 
   #tick(): void {
-    this.#ticks++;
     this.#guard(() => {
       this.#now ??= this.#options.readClocks();
-      this.#replica.tick(this.#now);
+      this.#takeTicks(this.#now, true);
       // An idle tick ends here: no callback is scheduled for it. If events of this turn are waiting for their flush,
       // what the tick came to goes with them.
       if (!this.#flushScheduled) this.#flush();
@@ -157,9 +161,18 @@ export class TurnLoop {
   #event(handle: (now: Now) => void): void {
     this.#guard(() => {
       this.#now ??= this.#options.readClocks();
+      this.#takeTicks(this.#now, false);
       handle(this.#now);
       this.#schedule();
     });
+  }
+
+  #takeTicks(now: Now, byTimer: boolean): void {
+    const count = this.#ticker.take(now.monoMs, byTimer);
+    if (count === 0) return;
+    this.#ticks += count;
+    this.#ticked = true;
+    this.#replica.tick(now, count);
   }
 
   #schedule(): void {
@@ -177,6 +190,8 @@ export class TurnLoop {
     this.#now = null;
     const effects = this.#replica.flush(now);
     if (effects !== null) this.#carryOut(effects);
+    this.#ticker.settle(now.monoMs, this.#ticked);
+    this.#ticked = false;
   }
 
   #carryOut({ batch, messages, answers, directory, regions, link }: Effects): void {

@@ -14,6 +14,7 @@ export type ReplicaLike = Pick<
   | 'published'
   | 'regionUp'
   | 'regionDown'
+  | 'restTicks'
   | 'tick'
   | 'durable'
   | 'setStorageFull'

@@ -63,6 +63,9 @@ export class Machine {
   /** What waits while the process is paused. */
   #held: (() => void)[] = [];
   #turnDue = false;
+  /** Ticks that the replica may still be left without, and those that went by so: the server's nodes rest as well. */
+  #restTicks = 0;
+  #owedTicks = 0;
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -122,6 +125,8 @@ export class Machine {
     };
     this.replica = new Replica(options, this.storage, this.now);
     if (this.disk.isFull) this.replica.setStorageFull(true, this.now);
+    this.#restTicks = 0;
+    this.#owedTicks = 0;
     this.#scheduleTick(this.life);
     this.#scheduleTurn();
   }
@@ -162,8 +167,16 @@ export class Machine {
       this.#held.push(() => run());
       return;
     }
+    this.#tick(0);
     run();
     this.#scheduleTurn();
+  }
+
+  /** Hands in what is owed and `more`. */
+  #tick(more: number): void {
+    const count = this.#owedTicks + more;
+    this.#owedTicks = 0;
+    if (count > 0) this.replica?.tick(this.now, count);
   }
 
   #scheduleTick(life: number): void {
@@ -172,7 +185,12 @@ export class Machine {
       if (life !== this.life || this.replica === null) return;
       this.#scheduleTick(life);
       if (this.paused) return;
-      this.replica.tick(this.now);
+      if (this.#restTicks > 1) {
+        this.#restTicks--;
+        this.#owedTicks++;
+        return;
+      }
+      this.#tick(1);
       this.#turn();
     });
   }
@@ -193,6 +211,7 @@ export class Machine {
   #turn(): void {
     const { events } = this.#options;
     const effects = this.replica?.flush(this.now) ?? null;
+    this.#restTicks = this.replica?.restTicks() ?? 0;
     if (effects === null) return;
     if (effects.batch !== null) {
       if (this.#crashesHere()) return;

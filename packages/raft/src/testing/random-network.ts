@@ -132,12 +132,20 @@ export class RandomNetwork {
     };
   }
 
+  #tick(node: TestNode): void {
+    this.#run(node);
+    const rest = node.raft.restTicks();
+    node.raft.tick();
+    if (rest > 1 && node.raft.takeOutput() !== null)
+      throw new Error(`${node.id} was to rest for ${rest} ticks, and the first came to something`);
+  }
+
   /** One tick of time: clocks (which drift), disks, messages. */
   #step(): void {
     this.#now++;
     for (const node of this.#nodes) {
       if (!node.up) continue;
-      if (this.#healed || randomChance(this.#random, 0.95)) node.raft.tick();
+      if (this.#healed || randomChance(this.#random, 0.95)) this.#tick(node);
       this.#run(node);
       if (this.#healed || randomChance(this.#random, this.#syncRate)) {
         node.sync(this.#healed ? Infinity : randomInt(this.#random, 1, 3));

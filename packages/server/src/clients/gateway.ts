@@ -43,8 +43,9 @@ export class ClientGateway implements ConnectionHost {
   #touched = new Set<ClientConnection>();
   readonly #members: MembersView;
   readonly #seen: SeenView = new SeenView();
-  readonly #checker: NodeJS.Timeout;
-  #checkedAtMs: number = performance.now();
+  /** Runs while there are connections to look at: an idle node is not woken up for nothing. */
+  #checker: NodeJS.Timeout | undefined;
+  #checkedAtMs = 0;
   /** Until the node takes part, and from when it stops. */
   #refusing = true;
   /** Requests by operation, error answers and goodbyes by code, since the start. */
@@ -61,7 +62,6 @@ export class ClientGateway implements ConnectionHost {
       perMessageDeflate: false,
       clientTracking: false,
     });
-    this.#checker = setInterval(() => this.#check(), checkMs);
   }
 
   get cluster(): string {
@@ -95,6 +95,9 @@ export class ClientGateway implements ConnectionHost {
     } else {
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
         this.#connections.add(new ClientConnection(webSocket, this));
+        if (this.#checker !== undefined) return;
+        this.#checkedAtMs = performance.now();
+        this.#checker = setInterval(() => this.#check(), checkMs);
       });
     }
   }
@@ -144,14 +147,14 @@ export class ClientGateway implements ConnectionHost {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     for (const connection of this.#connections) connection.goodbye('STOPPING', 'the node is shutting down');
-    clearInterval(this.#checker);
+    this.#stopChecking();
     this.#sockets.close();
   }
 
   /** Ends everything without a word. */
   terminate(): void {
     this.#refusing = true;
-    clearInterval(this.#checker);
+    this.#stopChecking();
     for (const connection of this.#connections) connection.terminate();
   }
 
@@ -200,6 +203,12 @@ export class ClientGateway implements ConnectionHost {
 
   ended(connection: ClientConnection): void {
     this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#stopChecking();
+  }
+
+  #stopChecking(): void {
+    clearInterval(this.#checker);
+    this.#checker = undefined;
   }
 
   #sendMembers(): void {

@@ -43,6 +43,7 @@ export type FakeEvent =
 export class FakeReplica implements ReplicaLike {
   readonly events: FakeEvent[] = [];
   ticks = 0;
+  rest = 0;
   flushes = 0;
   /** What a request is answered with in the same turn; null: nothing yet, see {@link answer}. */
   onRequest: (request: ClientRequest, handle: RequestHandle) => Answer | null = () => null;
@@ -112,9 +113,13 @@ export class FakeReplica implements ReplicaLike {
     this.#note({ kind: 'regionDown', region });
   }
 
-  tick(): void {
+  restTicks(): number {
+    return this.rest;
+  }
+
+  tick(_now: Now, count = 1): void {
     this.#throwIfTold();
-    this.ticks++;
+    this.ticks += count;
   }
 
   durable(id: number): void {
