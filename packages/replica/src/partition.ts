@@ -15,7 +15,7 @@ import { ClusterTime } from './cluster-time.ts';
 import { Gates } from './gates.ts';
 import { raftKeys } from './keys.ts';
 import { joiningConfig, Membership } from './membership.ts';
-import type { PeerMessage } from './peer-message.ts';
+import type { PartitionMessage } from './peer-message.ts';
 import { PendingWrites, type Held } from './pending.ts';
 import { Promotions } from './promotions.ts';
 import { Proposals } from './proposals.ts';
@@ -191,13 +191,7 @@ export class Partition {
     );
   }
 
-  receive(
-    from: NodeId,
-    message: Exclude<
-      PeerMessage,
-      { kind: 'peerState' | 'clockAsk' | 'clock' | 'view' | 'viewAsk' | 'read' | 'readAsk' }
-    >,
-  ): void {
+  receive(from: NodeId, message: PartitionMessage): void {
     switch (message.kind) {
       case 'raft':
         this.raft.step(message.message);
@@ -261,13 +255,8 @@ export class Partition {
 
   /** In how many ticks this partition can have something to do if nothing happens before; 0: it is at work. */
   restTicks(): number {
-    const isAtWork =
-      this.pending.count > 0 ||
-      this.#reads.waitingCount > 0 ||
-      this.writes.waitingCount > 0 ||
-      this.#sender.activeCount > 0 ||
-      this.#receiver.isClearing ||
-      this.links.exchange.isRunning;
+    const waiting = this.pending.count + this.#reads.waitingCount + this.writes.waitingCount + this.#sender.activeCount;
+    const isAtWork = waiting > 0 || this.#receiver.isClearing || this.links.exchange.isRunning;
     return isAtWork ? 0 : this.raft.restTicks();
   }
 

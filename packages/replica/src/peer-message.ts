@@ -20,6 +20,12 @@ import {
 import { decodePending, encodePending, type PendingWrite } from './pending.ts';
 import { readClient, readList, readNode, readRegion } from './state/fields.ts';
 
+/** What a partition takes itself: not of the node as such, and no read of a key. */
+export type PartitionMessage = Exclude<
+  PeerMessage,
+  { kind: 'peerState' | 'clockAsk' | 'clock' | 'view' | 'viewAsk' | 'read' | 'readAsk' }
+>;
+
 /** What the nodes of a region say to each other. All may be lost, repeated and, across connections, reordered. */
 export type PeerMessage =
   | { readonly kind: 'raft'; readonly partition: PartitionId; readonly message: Message }
