@@ -1,5 +1,5 @@
 import { registerValue, valueStamp, valueType, type Value } from '@skerry/crdt';
-import { versionOf } from './partition.ts';
+import { versionOf } from './names.ts';
 import type { Answer, KeyAnswer, ReplicaErrorCode, ValueType, ValueView, WriteOperation } from './requests.ts';
 import { viewOf } from './view.ts';
 import type { WriteEnd } from './waiting-writes.ts';

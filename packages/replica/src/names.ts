@@ -1,5 +1,5 @@
 import { clientId, isClientId, type PartitionId, type RegionId } from '@skerry/base';
-import { dotFromText, dotToText, type Dot } from '@skerry/crdt';
+import { dotFromText, dotToText, stampToText, type Dot, type Stamp } from '@skerry/crdt';
 import type { CommandId } from './state/command.ts';
 
 /*
@@ -49,4 +49,9 @@ export function parseTicket(
 function parsePartition(text: string | undefined, partitionCount: number): number | null {
   if (text === undefined || !/^(0|[1-9][0-9]{0,4})$/.test(text) || Number(text) >= partitionCount) return null;
   return Number(text);
+}
+
+/** The version that users see for a stamp. */
+export function versionOf(stamp: Stamp | null): string | null {
+  return stamp === null ? null : stampToText(stamp);
 }

@@ -1,14 +1,5 @@
 import type { NodeId, PartitionId } from '@skerry/base';
-import {
-  applyOperation,
-  dotFromText,
-  stampToText,
-  type CausalContext,
-  type Dot,
-  type HybridClock,
-  type Stamp,
-  type Value,
-} from '@skerry/crdt';
+import { applyOperation, dotFromText, type CausalContext, type Dot, type HybridClock, type Value } from '@skerry/crdt';
 import { logIndex, Raft, simpleConfig, term, type ConfigState, type Entry, type Output } from '@skerry/raft';
 import { CausalityWaits } from './causality.ts';
 import { ClusterTime } from './cluster-time.ts';
@@ -496,9 +487,4 @@ export class Partition {
 
 function isRegisterOnly(value: Value | null): boolean {
   return value === null || (value.parts.length === 1 && value.parts[0]?.type === 'register');
-}
-
-/** The version that users see for a stamp. */
-export function versionOf(stamp: Stamp | null): string | null {
-  return stamp === null ? null : stampToText(stamp);
 }

@@ -17,8 +17,8 @@ import {
 } from '@skerry/crdt';
 import { errorAnswer } from './answers.ts';
 import { nodeRecordKey } from './keys.ts';
-import { formatReceipt } from './names.ts';
-import { versionOf, type Partition } from './partition.ts';
+import { formatReceipt, versionOf } from './names.ts';
+import type { Partition } from './partition.ts';
 import type { Held } from './pending.ts';
 import type { Answer, WriteId, WriteOperation } from './requests.ts';
 import { readList } from './state/fields.ts';
