@@ -5,7 +5,6 @@ import {
   compactValue,
   compareStamps,
   decodeValue,
-  equalDots,
   equalStamps,
   isTombstone,
   LimitError,
@@ -14,9 +13,7 @@ import {
   stampAfter,
   stampMax,
   stampZero,
-  valueDigest,
   valueStamp,
-  valueType,
   visiblePart,
   WrongTypeError,
   defaultLimits,
@@ -38,6 +35,7 @@ import type { KeyRecord } from './key-record.ts';
 import { KeyRecords } from './key-records.ts';
 import type { Leases } from './leases.ts';
 import { isOwn, Losers, type ConflictCount } from './losers.ts';
+import { isRegister, replacesRegister, sameDigest, sameParts, sameRegister } from './same.ts';
 import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
 import { RegionLog } from './region-log.ts';
@@ -451,11 +449,6 @@ export class Values {
   }
 }
 
-function sameDigest(key: string, a: Value, b: Value): boolean {
-  const [mine, theirs] = [valueDigest(key, a), valueDigest(key, b)];
-  return mine.high === theirs.high && mine.low === theirs.low;
-}
-
 /** A log is named after the leader that founded it: drawn once, and the same on every replica. */
 function originOf(region: RegionId, partition: PartitionId, founder: ReplicaId): ReplicaId {
   const seed = `${region}/${partition}/${founder}`;
@@ -470,37 +463,4 @@ function givenOf(
   const stamp = valueStamp(value);
   if (equalStamps(stamp, op.stamp)) return equalStamps(given, op.stamp) ? null : given;
   return current !== null && equalStamps(stamp, valueStamp(current.value)) ? current.given : null;
-}
-
-function isRegister({ body }: Operation): boolean {
-  return (
-    body.type === 'register' ||
-    (body.type === 'delete' && body.parts.length === 1 && body.parts[0]?.type === 'register')
-  );
-}
-
-function replacesRegister({ body }: Operation, current: Value): boolean {
-  const register = current.parts.find((part) => part.type === 'register');
-  if (register?.type !== 'register') return false;
-  const part = body.type === 'delete' ? body.parts.find(({ type }) => type === 'register') : body;
-  return part?.type === 'register' && part.replaces !== null && equalDots(part.replaces, register.dot);
-}
-
-/** A merge that changes nothing hands back the parts it was given, where it can tell. */
-function sameParts(a: Value, b: Value): boolean {
-  return a.parts.length === b.parts.length && a.parts.every((part, index) => part === b.parts[index]);
-}
-
-/** The register is the same write, so it hangs on the same lease. */
-function sameRegister(a: Value | null, b: Value): boolean {
-  const [mine, theirs] = [
-    a?.parts.find(({ type }) => type === 'register'),
-    b.parts.find(({ type }) => type === 'register'),
-  ];
-  return (
-    mine?.type === 'register' &&
-    theirs?.type === 'register' &&
-    equalDots(mine.dot, theirs.dot) &&
-    valueType(b) === 'register'
-  );
 }
