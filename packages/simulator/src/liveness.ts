@@ -13,7 +13,7 @@ const leaseSlackMs = 1_500;
 
 /** Runs until nothing is open and all nodes of all regions agree; says what is not so when time is over. */
 export function becomeWhole(system: System, counts: Counts): string | null {
-  const { queue, plan } = system;
+  const { queue } = system;
   const endMs = queue.nowMs + livenessMsMax;
   let problem: string | null = 'nothing was looked at';
   while (problem !== null && queue.nowMs < endMs) {
