@@ -190,14 +190,14 @@ describe('a connection', () => {
     const cluster = new FakeCluster();
     const db = await cluster.connect();
     cluster.frames.length = 0;
-    for (let i = 0; i < 150; i++) void db.get(`k${i}`, { consistent: false });
+    for (let i = 0; i < 300; i++) void db.get(`k${i}`, { consistent: false });
     await cluster.host.settle();
-    expect(cluster.frames.map((frame) => frame.length)).toEqual([64, 64, 22]);
+    expect(cluster.frames.map((frame) => frame.length)).toEqual([128, 128, 44]);
     cluster.frames.length = 0;
     void db.get('k');
-    for (let i = 0; i < 150; i++) void db.get(`k${i}`, { consistent: false });
+    for (let i = 0; i < 300; i++) void db.get(`k${i}`, { consistent: false });
     await cluster.host.settle();
-    expect(cluster.frames.map((frame) => frame.length)).toEqual([151]);
+    expect(cluster.frames.map((frame) => frame.length)).toEqual([301]);
   });
 
   it('cuts the turn into several frames before they grow too large', async () => {

@@ -43,7 +43,7 @@ const frameTargetBytes = 512 * 1_024;
  * A frame of nothing but reads of local views goes when it has so many: the node answers them while this side makes the
  * next ones. Whatever costs a round between the nodes is better sent together.
  */
-const localReadsPerFrame = 64;
+const localReadsPerFrame = 128;
 /** The loop was late by more than this: the silence may be this process's own. */
 const ownPauseMs = 100;
 
