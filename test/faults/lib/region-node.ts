@@ -57,6 +57,9 @@ export interface Status {
   }[];
 }
 
+/** For what a node is told to do. Long, as a machine with other work may leave it without a processor for seconds. */
+const orderTimeoutMs = 30_000;
+
 /** Ended with this process, however that ends: a child of its own with an IPC channel stops when the channel closes. */
 const alive = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -211,7 +214,8 @@ export class RegionNode {
   }
 
   async #order(path: string, body: object): Promise<void> {
-    if ((await this.#ask(path, { body, timeoutMs: 5_000 })) === null) throw new Error(`${this.name} refused ${path}`);
+    if ((await this.#ask(path, { body, timeoutMs: orderTimeoutMs })) === null)
+      throw new Error(`${this.name} refused ${path}`);
   }
 
   async #ask(path: string, { body, timeoutMs = 1_000 }: { body?: object; timeoutMs?: number }): Promise<unknown> {
