@@ -55,7 +55,9 @@ async function main() {
     const startedMs = performance.now();
     client?.send('measure');
     await wait(Number(options.seconds) * 1_000);
-    const after = await readings(nodes);
+    // Before the metrics are read, which costs an idle node more than the seconds before.
+    const cpuAfter = nodes.map(({ child }) => cpuOf(child.pid));
+    const after = (await readings(nodes)).map((reading, i) => ({ ...reading, cpu: cpuAfter[i] }));
     const clientAfter = client?.cpu();
     const seconds = (performance.now() - startedMs) / 1_000;
     const result = client === null ? null : await client.ask('result');
