@@ -1,3 +1,5 @@
+import { badLines } from './bad-lines.ts';
+import { brokerFaults } from './broker-faults.ts';
 import { clockFaults } from './clock-faults.ts';
 import { corrupt } from './corrupt.ts';
 import { damagedData } from './damaged-data.ts';
@@ -9,9 +11,14 @@ import { fullDisk } from './full-disk.ts';
 import { getLastLogCheck } from './get-last-log.ts';
 import { handOver } from './hand-over.ts';
 import type { Scenario } from './lib/scenario.ts';
+import { killPoints } from './kill-points.ts';
 import { kills } from './kills.ts';
+import { lostRegion } from './lost-region.ts';
 import { manySockets } from './many-sockets.ts';
+import { membership } from './membership.ts';
+import { mixedVersions } from './mixed-versions.ts';
 import { minorityWrites } from './minority.ts';
+import { oddClients } from './odd-clients.ts';
 import { partitions } from './partitions.ts';
 import { pauses } from './pauses.ts';
 import { powerCut } from './power-cut.ts';
@@ -47,14 +54,21 @@ export const scenarios: readonly Scenario[] = [
   corrupt,
   manySockets,
   kills,
+  killPoints,
   pauses,
   partitions,
+  badLines,
   powerCutSome,
   failingDisks,
   damagedData,
   slowDisks,
   clockFaults,
   starved,
+  oddClients,
+  mixedVersions,
+  membership,
+  brokerFaults,
+  lostRegion,
   regionStop,
   regionCut,
   regionCatchUp,

@@ -53,11 +53,15 @@ function fakeLink(): { links: RegionLinks; told: unknown[]; heard: unknown[]; ev
   return { links, told, heard, events: () => given! };
 }
 
-test('the link learns of the other regions, without this one and the evicted', () => {
+test('the link learns of all other regions, the evicted too: what comes back must be told that it was', () => {
   const { links, told } = fakeLink();
   links.setRegions([entry(r1, { self: true }), entry(r2), entry(r3, { evicted: true })]);
-  expect(told).toEqual([['setRegions', [{ region: r2, urls: ['ws://region-2:1'] }]]]);
-  expect(links.describe()).toEqual([{ region: r2, up: false, via: null }]);
+  const evicted = contactsOf(entry(r3, { evicted: true }));
+  expect(told).toEqual([['setRegions', [{ region: r2, urls: ['ws://region-2:1'] }, evicted]]]);
+  expect(links.describe()).toEqual([
+    { region: r2, up: false, via: null },
+    { region: r3, up: false, via: null },
+  ]);
 });
 
 test('contacts are what the nodes of a region tell, then what was configured, each once', () => {

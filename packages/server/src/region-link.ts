@@ -67,7 +67,8 @@ export class RegionLinks {
   }
 
   setRegions(entries: readonly RegionDirectoryEntry[]): void {
-    const others = entries.filter(({ self, evicted }) => !self && !evicted);
+    // Those that were evicted too: when they come back they must be told so, or they are never seeded anew.
+    const others = entries.filter(({ self }) => !self);
     this.#known = others.map(({ region }) => region);
     this.#node.link.setRegions(others.map(contactsOf));
   }

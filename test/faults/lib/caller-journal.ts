@@ -208,6 +208,11 @@ export class CallerJournal {
       return value;
     } catch (error) {
       const { code = 'none' } = error as Failure;
+      // The round was given up.
+      if (code === 'CLOSED') {
+        this.ending = true;
+        return null;
+      }
       this.count(code);
       const isExpected = this.#refusals.has(code) || code === 'TIMEOUT';
       if (!isExpected) this.problems.push(`${caller}, ${what}: ${String(error)}`);

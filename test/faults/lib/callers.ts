@@ -66,18 +66,20 @@ export class Callers {
     { roaming = 12, atEachNode = 2, mixed = true, refusals = [] }: CallersOptions = {},
   ): Promise<Callers> {
     const nodes = region.running;
+    // Those of a region that is lost go on in another one, where they find other values: these stay, to be judged.
+    const staying = { discover: false };
     const rotated = (by: number): typeof nodes => [
       ...nodes.slice(by % nodes.length),
       ...nodes.slice(0, by % nodes.length),
     ];
     const callers: Caller[] = [];
     for (let index = 0; index < roaming; index++)
-      callers.push(new CallerOfRegion(await region.client(rotated(index)), { index, mixed }));
+      callers.push(new CallerOfRegion(await region.client(rotated(index), staying), { index, mixed }));
     for (const node of nodes) {
       for (let index = 0; index < atEachNode; index++)
         callers.push(new CallerAtNode(await region.pinned(node), { node: node.name, name: `${node.name}.${index}` }));
     }
-    return new Callers(region, callers, await region.client(), refusals);
+    return new Callers(region, callers, await region.client(nodes, staying), refusals);
   }
 
   /** All begin, under keys with `prefix`; returns once each was answered. */

@@ -74,6 +74,11 @@ export class Cluster {
     return new Cluster(folder, regions, broker);
   }
 
+  /** null: the links are direct. */
+  get broker(): NatsBroker | null {
+    return this.#broker;
+  }
+
   get nodes(): readonly RegionNode[] {
     return this.regions.flatMap(({ nodes }) => nodes);
   }

@@ -36,6 +36,8 @@ export interface FaultRun {
   /** Events that a full run must have met; `CallerRound.counts` and {@link Scene.sometimes} both tell them. */
   readonly wanted: readonly string[];
   readonly region?: RegionOptions;
+  /** What does not hold beyond that region when a trial is over. */
+  readonly afterwards?: (prefix: string) => Promise<string[]>;
   readonly callers?: CallersOptions;
 }
 
@@ -67,7 +69,7 @@ export type FaultContext = ScenarioContext & {
 /** Each trial: callers begin, the fault comes, lasts and is healed, every caller is served again, and all is judged. */
 export async function hurtAgainAndAgain(
   region: Region,
-  { hurts, wanted, callers: options = {} }: FaultRun,
+  { hurts, wanted, afterwards, callers: options = {} }: FaultRun,
   { trials, fullTrials, only, say }: FaultContext,
 ): Promise<Report> {
   const tally = new Tally();
@@ -93,6 +95,7 @@ export async function hurtAgainAndAgain(
           totals: await callers.totals(round.prefix),
         }),
       );
+      problems.push(...((await afterwards?.(round.prefix)) ?? []));
       if (problems.length > 0) keepHistories(round, region);
       problems.push(...tally.note(round));
       say(

@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,36 +22,64 @@ process.on('exit', () => {
 /** One nats-server with JetStream, shared by all regions. */
 export class NatsBroker {
   readonly url: string;
-  readonly #child: ChildProcess;
+  readonly #folder: string;
+  readonly #port: number;
+  #child: ChildProcess | null = null;
 
-  private constructor(url: string, child: ChildProcess) {
-    this.url = url;
-    this.#child = child;
+  private constructor(folder: string, port: number) {
+    this.#folder = folder;
+    this.#port = port;
+    this.url = `nats://127.0.0.1:${port}`;
   }
 
   static async start(folder: string): Promise<NatsBroker> {
-    if (program === undefined) throw new Error('there is no nats-server');
     const [port = 0] = await freePorts(1);
-    const child = spawn(program, ['-c', singleServerConfig(), '-l', join(folder, 'nats.log')], {
+    const broker = new NatsBroker(folder, port);
+    await broker.start();
+    return broker;
+  }
+
+  async start(): Promise<void> {
+    if (program === undefined) throw new Error('there is no nats-server');
+    const child = spawn(program, ['-c', singleServerConfig(), '-l', join(this.#folder, 'nats.log')], {
       stdio: 'ignore',
       env: {
         ...process.env,
         NATS_NAME: 'faults',
-        NATS_PORT: String(port),
-        NATS_STORE: `"${join(folder, 'nats')}"`,
+        NATS_PORT: String(this.#port),
+        NATS_STORE: `"${this.#store}"`,
       },
     });
     alive.add(child);
     child.once('exit', () => alive.delete(child));
-    await until('nats-server to greet', () => greets(port));
-    return new NatsBroker(`nats://127.0.0.1:${port}`, child);
+    this.#child = child;
+    await until('nats-server to greet', () => greets(this.#port));
   }
 
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  /** SIGKILL. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exit = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
     await exit;
+  }
+
+  /** All streams and consumers are gone. It must be stopped. */
+  wipe(): void {
+    rmSync(this.#store, { recursive: true, force: true });
+  }
+
+  get #store(): string {
+    return join(this.#folder, 'nats');
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -14,6 +14,7 @@ export const skerryBin: string = join(
 export interface RegionNodeOptions {
   readonly name: string;
   readonly clientUrl: string;
+  readonly peerUrl: string;
   readonly adminUrl: string;
   readonly configFile: string;
   readonly dataFolder: string;
@@ -70,6 +71,7 @@ process.on('exit', () => {
 export class RegionNode {
   readonly name: string;
   readonly clientUrl: string;
+  readonly peerUrl: string;
   readonly adminUrl: string;
   readonly dataFolder: string;
   readonly #options: RegionNodeOptions;
@@ -82,6 +84,7 @@ export class RegionNode {
   constructor(options: RegionNodeOptions) {
     this.name = options.name;
     this.clientUrl = options.clientUrl;
+    this.peerUrl = options.peerUrl;
     this.adminUrl = options.adminUrl;
     this.dataFolder = options.dataFolder;
     this.#options = options;
@@ -101,7 +104,7 @@ export class RegionNode {
   }
 
   get log(): string {
-    return readFileSync(this.#options.logFile, 'utf8');
+    return existsSync(this.#options.logFile) ? readFileSync(this.#options.logFile, 'utf8') : '';
   }
 
   /** Resolves to the exit code when the current process has ended; null: a signal ended it, or none runs. */
@@ -198,6 +201,11 @@ export class RegionNode {
 
   async healRegions(regions: readonly string[]): Promise<void> {
     await this.#order('/chaos/heal', { regions });
+  }
+
+  /** An order to the administration of its region, such as `/admin/regions`. */
+  async order(path: string, body: object): Promise<void> {
+    await this.#order(path, body);
   }
 
   /** One number of `/metrics`. */

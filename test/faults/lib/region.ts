@@ -11,6 +11,8 @@ export interface RegionOptions {
   readonly name?: string;
   /** Default 3. */
   readonly nodes?: number;
+  /** Nodes beyond those: planned and not started, to be added as members. Default none. */
+  readonly spares?: number;
   /** Three for each node: for clients, for peers, for administration. Default: free ones. */
   readonly ports?: readonly number[];
   /** Where data, settings and logs go; a new temporary folder unless told, removed by {@link Region.remove}. */
@@ -55,6 +57,7 @@ export class Region {
   static async plan({
     name: regionName = 'faults',
     nodes: count = 3,
+    spares = 0,
     ports: givenPorts,
     folder,
     settings = {},
@@ -67,10 +70,10 @@ export class Region {
   }: RegionOptions = {}): Promise<Region> {
     const home = folder ?? mkdtempSync(join(tmpdir(), 'skerry-faults-'));
     mkdirSync(home, { recursive: true });
-    const names = Array.from({ length: count }, (_, index) =>
+    const names = Array.from({ length: count + spares }, (_, index) =>
       regionName === 'faults' ? `n${index + 1}` : `${regionName}-${index + 1}`,
     );
-    const ports = givenPorts ?? (await freePorts(3 * count));
+    const ports = givenPorts ?? (await freePorts(3 * names.length));
     const port = (index: number, use: number): number => ports[3 * index + use] as number;
     const addresses = names.map((node, index) => {
       const own = {
@@ -97,7 +100,7 @@ export class Region {
         peerPort: port(index, 1),
         adminPort: port(index, 2),
         peers: peers.filter(({ node }) => node !== name),
-        bootstrap: names,
+        ...(index < count ? { bootstrap: names.slice(0, count) } : { join: true }),
         unsafeFaultInjection: true,
         ...settings,
       };
@@ -105,6 +108,7 @@ export class Region {
       return new RegionNode({
         name,
         clientUrl: addressesOf(index).clientUrl,
+        peerUrl: addressesOf(index).peerUrl,
         adminUrl: `http://${host(name)}:${port(index, 2)}`,
         configFile,
         dataFolder,
@@ -122,7 +126,7 @@ export class Region {
   static async start(options: RegionOptions = {}): Promise<Region> {
     for (let attempt = 1; ; attempt++) {
       const region = await Region.plan(options);
-      for (const node of region.nodes) node.start();
+      for (const node of region.nodes.slice(0, options.nodes ?? 3)) node.start();
       try {
         await region.ready();
         return region;
