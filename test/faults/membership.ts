@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { nodeId } from '@skerry/base';
+import { nodeId, replicaId } from '@skerry/base';
 import { faultScenario, type Heal, type Hurt, type Scene } from './lib/fault-run.ts';
 import type { RegionNode } from './lib/region-node.ts';
 import type { Scenario } from './lib/scenario.ts';
@@ -108,7 +108,7 @@ function spareOf({ region }: Scene): RegionNode {
   return spare;
 }
 
-/** With an empty folder, under a new incarnation. */
+/** With an empty folder, under a new incarnation, which the others must be told: its former one may have been back since. */
 function startAnew(node: RegionNode): void {
   rmSync(node.dataFolder, { recursive: true, force: true });
   node.start({ args: ['--join', '--bootstrap', ''] });
@@ -136,18 +136,19 @@ async function change(
       members.remove.every(({ name }) => !voters.includes(name))
     );
   };
+  await region.listening(members.add);
   const db = await region.client(region.running.filter((node) => !members.add.includes(node)));
   const deadlineMs = performance.now() + patienceMs;
   for (let attempt = 1; !(await isDone()); attempt++) {
     if (attempt === 2) sometimes('a change of members was asked for again');
     if (performance.now() > deadlineMs) throw new Error('the members could not be changed');
-    const specs = members.add.map(({ name, peerUrl, clientUrl, adminUrl }) => ({
+    const specs = members.add.map(({ name, peerUrl, clientUrl, adminUrl, log }) => ({
       node: nodeId(name),
       peerUrl,
       clientUrl,
       adminUrl,
       learner: false,
-      replica: null,
+      replica: replicaId(Number(/"replica":(\d+)(?!.*"replica":)/s.exec(log)?.[1])),
     }));
     await db
       .changeMembers({ add: specs, remove: members.remove.map(({ name }) => name), blocking: false, timeoutMs: 5_000 })
