@@ -13,7 +13,7 @@ export async function allRegionsProblems(cluster: Cluster, prefix: string): Prom
     await client.close();
     const wanted = await sumsOf(cluster, prefix);
     if (found.join() !== wanted.join())
-      problems.push(`I9, sums under ${prefix} are ${found} in ${region.name}, not ${wanted}`);
+      problems.push(`I9, sums under ${prefix} are ${found.join()} in ${region.name}, not ${wanted.join()}`);
   }
   return problems.slice(0, 10);
 }
