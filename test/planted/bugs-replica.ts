@@ -116,9 +116,9 @@ export const replicaBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'packages/replica/src/quorumless.ts',
-        find: '    partition.pending.whenDurable(() => {\n      if (copies <= 1) return answer(accepted);',
+        find: '    partition.pending.whenDurable(() => {\n      const accepted = early ?? this.#accepted(partition, held);\n      if (copies <= 1) return answer(accepted);',
         replace:
-          '    if (copies <= 1) answer(accepted);\n    partition.pending.whenDurable(() => {\n      if (copies <= 1) return;',
+          '    const accepted = this.#accepted(partition, held);\n    void early;\n    if (copies <= 1) answer(accepted);\n    partition.pending.whenDurable(() => {\n      if (copies <= 1) return;',
       },
     ],
     bench: simulator,

@@ -1,4 +1,5 @@
 import { DecodeError, type ByteReader, type ByteWriter, type ReplicaId } from '@skerry/base';
+import { remembering12 } from './stamp.ts';
 
 /** Names one write for ever: the `sequence`-th write (from 1) of a replica. */
 export interface Dot {
@@ -20,8 +21,10 @@ export function equalDots(a: Dot, b: Dot): boolean {
 
 /** `<replica, 12 hex digits>-<sequence, decimal>`. */
 export function dotToText(d: Dot): string {
-  return `${d.replica.toString(16).padStart(12, '0')}-${d.sequence}`;
+  return `${replicaText(d.replica)}-${d.sequence}`;
 }
+
+const replicaText = remembering12();
 
 /** Inverse of {@link dotToText}; null for anything else. */
 export function dotFromText(text: string): Dot | null {

@@ -53,8 +53,8 @@ export function stampToText(s: Stamp): string {
 const wallText = remembering12();
 const replicaText = remembering12();
 
-/** Stamps of one batch mostly share their millisecond and their replica, so the text of the last number is kept. */
-function remembering12(): (value: number) => string {
+/** Twelve hex digits. Stamps of one batch mostly share their millisecond and their replica, so the text of the last number is kept. */
+export function remembering12(): (value: number) => string {
   let last = -1;
   let text = '';
   return (value) => {

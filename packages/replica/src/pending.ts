@@ -196,7 +196,7 @@ export class PendingWrites {
     return this.#byWrite.get({ client, sequence }) ?? null;
   }
 
-  /** Holds a write from now on; its record enters the next batch. */
+  /** Holds a write of this node, whose dot is new, from now on; its record enters the next batch. */
   hold(pending: Omit<PendingWrite, 'command'> & { readonly answeredBelow: number }): Held {
     return this.#hold(pending, (writer) =>
       encodeCommand(writer, {
@@ -209,6 +209,8 @@ export class PendingWrites {
 
   /** The same for one that another node sent; the message it came in is not kept. */
   holdReceived(received: PendingWrite): Held {
+    const known = this.find(received.write.op.dot);
+    if (known !== null) return known;
     const pending = decodePending(new ByteReader(pendingBytes(received)));
     return this.#hold(pending, (writer) => void writer.raw(pending.command));
   }
@@ -256,8 +258,6 @@ export class PendingWrites {
   }
 
   #hold(pending: Omit<PendingWrite, 'command'>, encode: (writer: ByteWriter) => void): Held {
-    const known = this.find(pending.write.op.dot);
-    if (known !== null) return known;
     if (this.#open !== null && this.#open.writer.length >= packBytesMax) this.flush();
     const { pack, writer, writes } = (this.#open ??= {
       pack: { key: this.#keys.pack(this.#nextPack++), bytes: new Uint8Array(0), left: 0 },

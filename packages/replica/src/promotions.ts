@@ -7,6 +7,13 @@ import type { Held, PendingWrite } from './pending.ts';
 /** Pending writes handed to the leader and not seen to commit: their number and bytes. */
 const inFlightMax = 4_096;
 const inFlightBytesMax = 4 * 1_024 * 1_024;
+/**
+ * While some are under way, others wait until they are this many, or this long, so that they go in large batches; after Nagle
+ * (RFC 896).
+ */
+const gatherCountMax = 1_024;
+const gatherBytesMax = 512 * 1_024;
+const gatherMs = 25;
 /** Pending writes pushed to a peer without an answer: their number and bytes. */
 const pushCountMax = 512;
 const pushBytesMax = 2 * 1_024 * 1_024;
@@ -40,6 +47,9 @@ export class Promotions {
   readonly #partition: Partition;
   /** Accepted by this node and not handed over, in the order of their dots. */
   readonly #own: Fifo<Held> = new Fifo();
+  #ownBytes = 0;
+  /** When some of them were last handed over. */
+  #ownSentMs = Number.NEGATIVE_INFINITY;
   /** Handed over, the oldest first. */
   readonly #sent: Fifo<Held> = new Fifo();
   /** Those of other nodes are to be looked at. */
@@ -61,7 +71,17 @@ export class Promotions {
   /** This node has these on its disk now. */
   durable(writes: readonly Held[]): void {
     const { node } = this.#partition.turn.options;
-    for (const held of writes) if (held.origin === node) this.#own.push(held);
+    for (const held of writes) if (held.origin === node) this.#addOwn(held);
+  }
+
+  #addOwn(held: Held): void {
+    this.#own.push(held);
+    this.#ownBytes += held.bytes;
+  }
+
+  #clearOwn(): void {
+    this.#own.clear();
+    this.#ownBytes = 0;
   }
 
   /** Runs `run` once `copies` nodes hold the write durably, this one included, or it is committed. */
@@ -120,10 +140,10 @@ export class Promotions {
     this.#progressMs = turn.now.monoMs;
     this.#sweepDue = true;
     this.#sent.clear();
-    this.#own.clear();
+    this.#clearOwn();
     for (const held of pending.all()) {
       held.promotionSentMs = null;
-      if (held.durable && held.origin === turn.options.node) this.#own.push(held);
+      if (held.durable && held.origin === turn.options.node) this.#addOwn(held);
     }
   }
 
@@ -151,7 +171,7 @@ export class Promotions {
   pump(): void {
     const { pending, canPropose } = this.#partition;
     if (pending.count === 0) {
-      this.#own.clear();
+      this.#clearOwn();
       this.#sent.clear();
       return;
     }
@@ -190,7 +210,11 @@ export class Promotions {
   }
 
   #handOverOwn(commands: Uint8Array[]): boolean {
-    const { pending } = this.#partition;
+    const { pending, turn } = this.#partition;
+    if (this.#own.size === 0) return true;
+    const isGathering = this.#own.size < gatherCountMax && this.#ownBytes < gatherBytesMax;
+    if (isGathering && this.#inFlight > 0 && turn.now.monoMs - this.#ownSentMs < gatherMs) return true;
+    this.#ownSentMs = turn.now.monoMs;
     for (let held = this.#own.peek(); held !== undefined; held = this.#own.peek()) {
       if (!held.released && held.promotionSentMs === null) {
         const hasRoom = pending.isForeign(held.write.key)
@@ -199,6 +223,7 @@ export class Promotions {
         if (!hasRoom) return false;
       }
       this.#own.shift();
+      this.#ownBytes -= held.bytes;
     }
     return true;
   }

@@ -231,6 +231,34 @@ describe('quorum-less writes (DESIGN section 3)', () => {
     expect(world.settle(world.call('n1', set('k10', 'v', false)))).toMatchObject({ valid: true });
   });
 
+  it('gathers writes while others are on their way to the leader, and holds none back for long', () => {
+    const world = new World();
+    const leader = world.awaitLeader();
+    const node = world.names.find((name) => name !== leader) as NodeId;
+    let forwards = 0;
+    let isCut = false;
+    world.passes = (from, _to, message) => {
+      if (from !== node || message.kind !== 'forward') return true;
+      forwards++;
+      return !isCut;
+    };
+    const pendingCount = (): number => world.replica(node).status().partitions[0]?.pending ?? 0;
+    for (let i = 0; i < 200; i++) {
+      world.call(node, set(`k${i}`, 'v', false));
+      world.step();
+    }
+    expect(forwards).toBeGreaterThan(10);
+    expect(forwards).toBeLessThan(60);
+    world.until(() => pendingCount() === 0);
+    // What was handed over is lost: what comes later does not wait for it.
+    isCut = true;
+    world.settle(world.call(node, set('lost', 'v', false)));
+    world.run(10);
+    isCut = false;
+    world.settle(world.call(node, set('later', 'v', false)));
+    world.until(() => pendingCount() === 1, 200);
+  });
+
   it('promotes first what a consistent call waits for, however much is pending', () => {
     const world = new World();
     world.awaitLeader();

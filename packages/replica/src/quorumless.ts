@@ -13,6 +13,7 @@ import {
   type Dot,
   type Operation,
   type Stamp,
+  type ValueLimits,
   type WriteRequest,
 } from '@skerry/crdt';
 import { errorAnswer } from './answers.ts';
@@ -34,6 +35,7 @@ export class Quorumless {
   readonly #clock: HybridClock;
   /** By partition: dots of one partition leave no holes that dots of another one fill. */
   readonly #lastSequences: number[];
+  readonly #limits: ValueLimits;
   /** Of this turn; null: none was given. */
   #lastStamp: Stamp | null = null;
 
@@ -41,6 +43,7 @@ export class Quorumless {
     this.#turn = turn;
     this.#clock = clock;
     this.#lastSequences = [];
+    this.#limits = { ...defaultLimits, valueBytesMax: turn.options.limits.valueBytesMax };
     const record = turn.store.get(nodeRecordKey);
     if (record === undefined) return;
     const reader = new ByteReader(record);
@@ -90,8 +93,11 @@ export class Quorumless {
     held: Held,
     { copies, timeoutMs, answer }: { copies: number; timeoutMs: number | null; answer: (value: Answer) => void },
   ): void {
-    const accepted = this.#accepted(partition, held);
+    const { type } = held.write.op.body;
+    // What it led to here is as of now; the rest is the same later, and short-lived then.
+    const early = type === 'register' ? null : this.#accepted(partition, held);
     partition.pending.whenDurable(() => {
+      const accepted = early ?? this.#accepted(partition, held);
       if (copies <= 1) return answer(accepted);
       partition.promotions.whenCopies(held, copies, () => answer(accepted));
       if (timeoutMs === null) return;
@@ -108,7 +114,7 @@ export class Quorumless {
     operation: QuorumlessOperation,
     id: WriteId,
   ): Held | Extract<Answer, { kind: 'error' }> | null {
-    const { node, replica, limits } = this.#turn.options;
+    const { node, replica } = this.#turn.options;
     const seen = partition.localView(operation.key);
     const request = requestOf(operation);
     if (request === null) return { kind: 'error', code: 'BAD_REQUEST', detail: 'not a context' };
@@ -119,7 +125,7 @@ export class Quorumless {
       op = prepareOperation(seen, partition.state.copies.renameContext(request), {
         dot,
         stamp,
-        limits: { ...defaultLimits, valueBytesMax: limits.valueBytesMax },
+        limits: this.#limits,
       });
     } catch (error) {
       if (error instanceof WrongTypeError) return { kind: 'error', code: 'WRONG_TYPE', detail: error.message };
