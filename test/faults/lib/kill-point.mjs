@@ -12,7 +12,11 @@ const points = {
   vote: (batch) => puts(batch, /^r\/[0-9a-f]{4}\/hard$/),
   apply: (batch) => puts(batch, new RegExp(`${state}h$`)),
   truncation: (batch) => deletes(batch, /^l\//),
-  'snapshot-write': (batch) => puts(batch, new RegExp(state)) && !puts(batch, new RegExp(`${state}h$`)),
+  // Into the generation of the state that is not the active one.
+  'snapshot-write': (batch, storage) => {
+    const active = storage.get('r/0000/gen')?.[0] ?? 0;
+    return puts(batch, /^s\//) && !puts(batch, new RegExp(`^s/[0-9a-f]{4}/${active}/`));
+  },
   'snapshot-install': (batch) => puts(batch, /^r\/[0-9a-f]{4}\/gen$/),
   pending: (batch) => puts(batch, /^w\//),
   promotion: (batch) => deletes(batch, /^w\//),
@@ -29,7 +33,7 @@ if (name !== undefined) {
   const { LmdbStorage } = await import(process.env.KILL_POINT_STORAGE);
   const { submit } = LmdbStorage.prototype;
   LmdbStorage.prototype.submit = function (batch) {
-    if (!isThere(batch)) return submit.call(this, batch);
+    if (!isThere(batch, this)) return submit.call(this, batch);
     if (moment === 'before') die();
     const done = submit.call(this, batch);
     // Of all that is in the middle of it: the records may be in memory, in part on disk, or synced.
