@@ -155,26 +155,31 @@ export function historyIn(world: World, journal: Journal, evicted: ReadonlySet<R
   const history = journal.history(
     (entry) => (entry.region === world.index ? entry.process : null),
     ({ label }) => dataFolderOf(label),
-    { arrivals: arrivalsIn(world, journal) },
+    { arrivals: arrivalsIn(world, journal, { evictions: evicted.size > 0 }) },
   );
   return evicted.has(world.region) ? withoutVersions(history) : history;
 }
 
 /** What came into a region from others, in its own log: by whom it was written tells the stamp. */
-function arrivalsIn({ index, observer }: World, journal: Journal): Arrival[] {
+function arrivalsIn({ index, observer }: World, journal: Journal, { evictions }: { evictions: boolean }): Arrival[] {
   const keys = new Set(journal.entries.map(({ input }) => input.key));
   const seen = new Set<string>();
-  const last = new Map<string, string>();
-  return observer.committed.filter(({ key, version, value, home }) => {
-    const name = `${key} ${version}`;
+  const last = new Map<string, { readonly version: string; readonly isNull: boolean }>();
+  return observer.committed.flatMap((change): Arrival[] => {
+    const { key, version, value, home } = change;
+    const before = last.get(key);
+    const isNull = value === null;
     // A tombstone that was taken over once more changes nothing. A value that re-seeding took away goes under its own version.
-    const state = `${version} ${value === null}`;
-    if (last.get(key) === state) return false;
-    last.set(key, state);
+    if (before?.version === version && before.isNull === isNull) return [];
+    last.set(key, { version, isNull });
     // Its own once more: a region that was re-seeded gets back what it had sent.
+    const name = `${key} ${version}`;
     const isOwn = home === index && !seen.has(name);
     seen.add(name);
-    return !isOwn && keys.has(key);
+    if (isOwn || !keys.has(key)) return [];
+    // A delete of an evicted region that comes late, to where a later tombstone was collected: nothing was there, nor is.
+    const isOverNothing = evictions && isNull && before?.isNull === true && version < before.version;
+    return [isOverNothing ? { ...change, version: undefined } : change];
   });
 }
 

@@ -12,7 +12,7 @@ export interface OriginState {
   first: number;
   /** Of the entries that are kept. */
   bytes: number;
-  /** Of a log that was ended: entries up to here were taken as an offer, into this region's own log. */
+  /** 0, or of a log that was ended: entries up to here were taken as an offer, into this region's own log. */
   offered: number;
 }
 

@@ -1,4 +1,4 @@
-import type { PartitionId, RegionId, ReplicaId } from '@skerry/base';
+import { replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import { compareStamps, stampAfter, stampMax, type Dot } from '@skerry/crdt';
 import type { Command } from './command.ts';
 import type { StateHeader } from './header.ts';
@@ -10,6 +10,8 @@ import type { Values } from './values.ts';
 
 /** Records of a log that one command drops at most. */
 const trimCountMax = 4_096;
+/** No log has this name. */
+const unknownOrigin = replicaId(0);
 
 /** What one partition knows of other regions: their logs, how far this region has applied them, and what they told. */
 export class Regions {
@@ -111,7 +113,7 @@ export class Regions {
   retain({ reports, cuts }: Extract<Command, { kind: 'retain' }>): void {
     for (const { region, report } of reports) {
       const known = this.#header.regions.get(region);
-      if (known === undefined || known.outSince !== null) continue;
+      if (known === undefined || known.outSince !== null || this.#wasOffered(report.origin)) continue;
       if (known.report !== null && known.report.origin === report.origin && known.report.head > report.head) continue;
       this.#header.regions.set(region, { ...known, report: laterOf(known.report, report) });
     }
@@ -161,11 +163,16 @@ export class Regions {
     if (known?.outSince === undefined || known.outSince === null || compareStamps(outSince, known.outSince) < 0)
       return false;
     const changedAt = stampAfter(stampMax(this.#header.clock, known.changedAt), 0, this.#header.origin);
+    const ended = known.report === null ? undefined : this.#header.origins.get(known.report.origin);
+    // Late frames may still bring its entries, and reports from before.
+    if (ended !== undefined) ended.offered = Math.max(ended.offered, 1);
     // Partition 0 tells the others and the other regions; it alone has the last word.
     this.#header.regions.set(region, {
       ...known,
       outSince: null,
       evicted: false,
+      // Which log it has begun is known when it reports; until then no other one of its logs is taken for it.
+      report: { origin: unknownOrigin, head: 0, positions: new Map() },
       ...(this.#isFirst ? { changedAt } : {}),
     });
     return true;
@@ -237,9 +244,14 @@ export class Regions {
 
   /** The region has begun another log since, or is out: tombstones do not wait for what is still under way of this one. */
   #isEnded(origin: ReplicaId, region: RegionId): boolean {
-    if (region === this.#region || this.isOut(region)) return true;
+    if (region === this.#region || this.isOut(region) || this.#wasOffered(origin)) return true;
     const report = this.#header.regions.get(region)?.report ?? null;
     return report !== null && report.origin !== origin;
+  }
+
+  /** Only the log of a region that was re-seeded is offered, and it has begun another one by then. */
+  #wasOffered(origin: ReplicaId): boolean {
+    return (this.#header.origins.get(origin)?.offered ?? 0) > 0;
   }
 
   #trim(cuts: readonly { readonly origin: ReplicaId; readonly until: number }[]): void {

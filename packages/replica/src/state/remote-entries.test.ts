@@ -295,3 +295,41 @@ describe('an offer of an evicted region whose log had been cut off for its lengt
     expect(['k5', 'k6', 'k7'].map((key) => machine.state.read(key) !== null)).toEqual([true, true, true]);
   });
 });
+
+describe('the ended log of a region that was re-seeded', () => {
+  /** Entry 1 was applied, 2 and 3 are still under way; then everything older than 2 s was collected. */
+  function readmitted(): Machine {
+    const machine = new Machine();
+    machine.remote(1, 1);
+    machine.apply(report(origin));
+    machine.apply({ kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: true, changedAt: null });
+    machine.state.header.collected = { wallMs: 2_000, counter: 0, replica: replicaId(1) };
+    const outSince = machine.state.header.regions.get(abroad)?.outSince ?? stampZero;
+    machine.apply({ kind: 'reseeded', region: abroad, outSince });
+    return machine;
+  }
+  const report = (of: number): Command => ({
+    kind: 'retain',
+    reports: [{ region: abroad, report: { origin: replicaId(of), head: 9, positions: new Map([[origin, 9]]) } }],
+    cuts: [],
+  });
+
+  it('brings nothing back, be it before the first word of the new one or after it (I11, simulator, seed 1713014289)', () => {
+    for (const reports of [[], [report(78)], [report(origin)]]) {
+      const machine = readmitted();
+      machine.apply(...reports);
+      machine.remote(2, 2, 3);
+      expect(machine.applied).toBe(3);
+      expect(['k2', 'k3'].map((key) => machine.state.read(key))).toEqual([null, null]);
+      expect(machine.state.header.conflicts.next).toBe(2);
+    }
+  });
+
+  it('is spoken for by no late report', () => {
+    const machine = readmitted();
+    machine.apply(report(origin));
+    expect(machine.state.header.regions.get(abroad)?.report?.positions.size).toBe(0);
+    machine.apply(report(78), report(origin));
+    expect(machine.state.header.regions.get(abroad)?.report?.origin).toBe(78);
+  });
+});

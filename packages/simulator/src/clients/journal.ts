@@ -48,7 +48,8 @@ export interface Entry extends Receipted {
 export interface Arrival {
   readonly key: string;
   readonly value: string | null;
-  readonly version: string;
+  /** undefined: it says nothing of what comes before and after. */
+  readonly version: string | undefined;
   readonly afterAt: number;
   readonly beforeAt: number;
 }
