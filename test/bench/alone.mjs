@@ -107,10 +107,10 @@ async function clientAlone() {
   const host = {
     nowMs: () => performance.now(),
     setTimer: (delayMs, run) => {
-      const timer = setTimeout(run, delayMs);
+      const timer = setTimeout(() => run(), delayMs);
       return () => clearTimeout(timer);
     },
-    endOfTurn: (run) => setImmediate(run),
+    endOfTurn: (run) => setImmediate(() => run()),
     random: cryptoRandom(),
     openSocket,
   };
