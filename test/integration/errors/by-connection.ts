@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { encodeFrame, protocolVersion, type ErrorCode } from '../../../packages/protocol/src/index.ts';
 import { packWire } from '../../../packages/protocol/src/wire.ts';
+import { peerProtocolVersion } from '../../../packages/server/src/peers/handshake.ts';
 import { until } from '../../../packages/server/src/testing/until.ts';
 import type { ErrorNode } from './node.ts';
 import { codeOf, goodbyeTo, problemOf, type Provocation } from './provocation.ts';
@@ -180,7 +181,7 @@ export const byConnection: Partial<Record<ErrorCode, readonly Provocation[]>> = 
 };
 
 const peerHello = {
-  peerProtocolVersion: 1,
+  peerProtocolVersion,
   cluster: 'test',
   region: 'region-1',
   node: 'b',
