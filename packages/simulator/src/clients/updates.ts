@@ -138,14 +138,14 @@ function write(
       return load.onAnomaly('answer', `a quorum-less update was answered ${JSON.stringify(answer)}`);
     if (world.isWipedSince(end.label)) update.forsaken = true;
     client.wrote(answer.receipt, () => update.forsaken || update.receipt !== null);
-    settle(client, update, answer.receipt);
+    settle(client, update, { receipt: answer.receipt, fenced: end.fenced });
   });
 }
 
-function settle(client: Caller, update: Update, receipt: string): void {
+function settle(client: Caller, update: Update, { receipt, fenced }: { receipt: string; fenced: boolean }): void {
   awaitReceipt(client, { of: update, receipt }, ({ state }) => {
-    // A set or a flag may have nothing to change; only a multi-value register has a limit of its own.
-    if (state === 'rejected' && update.action.type !== 'multi')
+    // A set or a flag may have nothing to change; only a multi-value register has a limit of its own, and a fence is asked for.
+    if (state === 'rejected' && update.action.type !== 'multi' && !fenced)
       client.load.onAnomaly('I12', `an acknowledged update of ${update.key} was rejected`);
   });
 }

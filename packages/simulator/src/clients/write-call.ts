@@ -4,7 +4,14 @@ import type { World } from '../world.ts';
 
 /** How a write ended for its client. */
 export type WriteEnd =
-  | { readonly kind: 'answer'; readonly answer: Answer; readonly label: string; readonly seen: Seen | null }
+  | {
+      readonly kind: 'answer';
+      readonly answer: Answer;
+      readonly label: string;
+      readonly seen: Seen | null;
+      /** Its client had asked for its ticket by then, so that a fence may beat it after all. */
+      readonly fenced: boolean;
+    }
   /** It had no effect, and never will. */
   | { readonly kind: 'noEffect' }
   | { readonly kind: 'unknown' };
@@ -103,7 +110,7 @@ export class WriteCall {
     if (this.#resolving && this.#isQuorumless && !('receipt' in answer)) return this.#end({ kind: 'unknown' });
     const isLate = timeoutMs !== null && attempt === 1 && world.queue.nowMs - this.#startMs > timeoutMs + 5;
     if (outcome === 'applied' && (isLate || this.#resolving)) world.sometimes.saw('request won against fence');
-    this.#end({ kind: 'answer', answer, label, seen });
+    this.#end({ kind: 'answer', answer, label, seen, fenced: this.#resolving });
   }
 
   /** No answer will come, or none has come for long. */
