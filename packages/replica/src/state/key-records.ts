@@ -3,7 +3,7 @@ import type { StagedStore } from '../staged-store.ts';
 import { encodeKeyRecord, viewKeyRecord, type KeyRecord } from './key-record.ts';
 
 /** Of one generation of the cache; there are two. */
-const generationBytesMax = 4 * 1_024 * 1_024;
+const generationBytesMax = 1_024 * 1_024;
 /** What an entry costs beside its key and record, about. */
 const entryBytes = 128;
 
