@@ -1,6 +1,6 @@
 import { utf8Decode, utf8Encode } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
-import type { ControlOperation, Operation, ValueChange } from './requests.ts';
+import type { Answer, ControlOperation, Operation, ValueChange } from './requests.ts';
 import { defaultLimits } from './replica-api.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 import { get, set, valueOf } from './testing/world.ts';
@@ -136,6 +136,33 @@ describe('a region that was re-seeded by one that lacked something', () => {
     for (const region of world.regions) expect(valueOf(world.ask(region, get('k')))).toBeNull();
   });
 
+  it('keeps no tombstone that the other one has collected, for late writes to stand on (I9, seed 1794782569)', () => {
+    const world = regionsWithKey();
+    // r3 hears of no report, and so keeps the tombstone of the first delete.
+    world.passes = (_, to, { kind }) => to !== 'r3' || kind !== 'heartbeat';
+    world.ask('r1', del('k'));
+    world.until(() => valueOf(world.ask('r3', get('k'))) === null, 10_000, 'the delete arrives');
+    world.passes = (_, to, { kind }) => to !== 'r3' || (kind !== 'heartbeat' && kind !== 'digests');
+    reseedFromFirst(world);
+    world.heal();
+    world.run(2_000);
+    world.call('r3', { kind: 'set', key: 'k', value: utf8Encode('late'), consistent: false });
+    world.run(1_000);
+    const second = world.ask('r1', set('k', '2'));
+    world.ask('r1', del('k'));
+    world.until(() => !hasRecord(world, 'r1', 'k'), 30_000, 'collection');
+    expect(hasRecord(world, 'r3', 'k')).toBe(true);
+    world.passes = () => true;
+    world.until(() => world.isConverged(), 60_000, 'convergence');
+    world.run(5_000);
+    // It was made on nothing, so it stands, above what was collected: by its own stamp it had lost.
+    for (const region of world.regions) {
+      const answer = world.ask(region, get('k'));
+      expect(valueOf(answer)).toBe('late');
+      expect(versionIn(answer) > versionIn(second)).toBe(true);
+    }
+  });
+
   it('counts on no report of before: what it had of the others then comes again (I11)', () => {
     const world = regionsWithKey();
     cutAll(world);
@@ -209,6 +236,10 @@ function reseedFromFirst(world: RegionsWorld): void {
 
 function hasRecord(world: RegionsWorld, region: string, key: string): boolean {
   return [...world.world(region).replica('n1').partitionsForTests].some(({ state }) => state.read(key) !== null);
+}
+
+function versionIn(answer: Answer): string {
+  return answer.kind === 'key' ? (answer.version ?? '') : '';
 }
 
 function elements(world: RegionsWorld, region: string): string[] {

@@ -22,6 +22,7 @@ import type { Arrival, Entry, Journal } from './clients/journal.ts';
 import { judgeCommitted, judgeDiscarded, judgeLosers, judgeRefused, type Conflict } from './judge-conflicts.ts';
 import { checkMerges, isTyped } from './judge-merges.ts';
 import type { Machine } from './machine.ts';
+import type { Committed } from './observer.ts';
 import type { System } from './system.ts';
 import type { RunViolation } from './violation.ts';
 import type { World } from './world.ts';
@@ -165,6 +166,14 @@ function arrivalsIn({ index, observer }: World, journal: Journal, { evictions }:
   const keys = new Set(journal.entries.map(({ input }) => input.key));
   const seen = new Set<string>();
   const last = new Map<string, { readonly version: string; readonly isNull: boolean }>();
+  // What an evicted region offers is a late write elsewhere: it may get another stamp, and comes back with that.
+  const values = new Set<string>();
+  const isMadeAnew = ({ key, value }: Committed): boolean => {
+    const name = `${key}=${value}`;
+    if (value === null || !evictions || values.has(name)) return value !== null && evictions;
+    values.add(name);
+    return false;
+  };
   return observer.committed.flatMap((change): Arrival[] => {
     const { key, version, value, home } = change;
     const before = last.get(key);
@@ -174,7 +183,7 @@ function arrivalsIn({ index, observer }: World, journal: Journal, { evictions }:
     last.set(key, { version, isNull });
     // Its own once more: a region that was re-seeded gets back what it had sent.
     const name = `${key} ${version}`;
-    const isOwn = home === index && !seen.has(name);
+    const isOwn = home === index && !seen.has(name) && !isMadeAnew(change);
     seen.add(name);
     if (isOwn || !keys.has(key)) return [];
     // A delete of an evicted region that comes late, to where a later tombstone was collected: nothing was there, nor is.

@@ -353,7 +353,7 @@ function replaceCommand(
   return commandBytes({ kind: 'replaceValues', positions: new Map(positions), values });
 }
 
-/** Keys of these buckets above `after`, up to `until`; null: to the end. */
+/** Keys above `after`, up to `until` (null: to the end): those of these buckets, and tombstones, which no sum counts. */
 function ownKeys(
   partition: Partition,
   { after, until, buckets }: { after: string; until: string | null; buckets: ReadonlySet<number> },
@@ -363,8 +363,11 @@ function ownKeys(
     from: after === '' ? keys.userFrom : `${keys.user(after)}\0`,
     to: until === null ? keys.userTo : `${keys.user(until)}\0`,
   };
-  return Array.from(partition.turn.store.scan(range), ({ key }) => key.slice(keys.userFrom.length)).filter((key) =>
-    buckets.has(bucketOf(key)),
+  return Array.from(partition.turn.store.scan(range), ({ key, value }) => ({
+    key: key.slice(keys.userFrom.length),
+    value,
+  })).flatMap(({ key, value }) =>
+    buckets.has(bucketOf(key)) || isTombstone(decodeKeyRecord(value).value) ? [key] : [],
   );
 }
 
