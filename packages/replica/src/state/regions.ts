@@ -65,6 +65,9 @@ export class Regions {
   /** Each entry from the position that the state has, and no other (I7, I10). Answers the dots that it settled. */
   applyRemote({ region, origin, first, entries }: Extract<Command, { kind: 'remote' }>): { dot: Dot; key: string }[] {
     const header = this.#header;
+    // Values that were replaced must not take on the context that is to be replaced: it names what they lack, as if it had been
+    // removed. Positions start over with the new state, so the entry comes again.
+    if (header.reseeding !== null) return [];
     // An ended log too: what one region took of it before the end, all take.
     if (origin === header.origin || (region !== this.#region && !header.regions.has(region))) return [];
     const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };

@@ -333,3 +333,17 @@ describe('the ended log of a region that was re-seeded', () => {
     expect(machine.state.header.regions.get(abroad)?.report?.origin).toBe(78);
   });
 });
+
+describe('entries that come while the state is being replaced', () => {
+  it('wait until it is, as the context of before would make removals of what the new values lack (I12, seed 1794783163)', () => {
+    const machine = new Machine();
+    const { header } = machine.state;
+    machine.remote(1, 1);
+    header.reseeding = { from: abroad, ended: replicaId(9), outSince: stampZero, until: 0 };
+    machine.remote(2, 2);
+    expect(machine.applied).toBe(1);
+    header.reseeding = null;
+    machine.remote(2, 2);
+    expect(machine.applied).toBe(2);
+  });
+});
