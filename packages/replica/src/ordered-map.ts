@@ -98,7 +98,8 @@ function joined(ordered: readonly string[], added: readonly string[], values: Re
   return all;
 }
 
-function lowerBound(ordered: readonly string[], key: string): number {
+/** Index of the first key that is not below `key`. */
+export function lowerBound(ordered: readonly string[], key: string): number {
   let low = 0;
   let high = ordered.length;
   while (low < high) {

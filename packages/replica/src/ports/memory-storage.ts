@@ -1,4 +1,5 @@
 import { assert, compareText } from '@skerry/base';
+import { lowerBound } from '../ordered-map.ts';
 import type { StorageRange, StorageRecord, StorageSource, StorageView, StorageWrite } from './storage.ts';
 
 /**
@@ -78,16 +79,4 @@ function* scanOrdered(
     const key = ordered[reverse ? end - 1 - i : start + i] as string;
     yield { key, value: records.get(key) as Uint8Array };
   }
-}
-
-/** Index of the first key that is not below `key`. */
-function lowerBound(ordered: readonly string[], key: string): number {
-  let low = 0;
-  let high = ordered.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareText(ordered[middle] as string, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
