@@ -9,15 +9,13 @@ import {
   checkQuorumlessWrites,
   checkSessions,
   factsOf,
-  judgeHistory,
   type Dump,
   type Facts,
-  type History,
   type Sighting,
   type Violation,
 } from '@skerry/checkers';
 import type { CallerRound } from './callers.ts';
-import { differences } from './judge.ts';
+import { differences, linearizabilityProblems } from './judge.ts';
 
 export interface FinalState {
   /** Of every node that runs, when all has settled. */
@@ -42,20 +40,6 @@ export function judgeCallers(round: CallerRound, { dumps, totals }: FinalState):
       checkCounterTotals(round.additions, found).map((violation) => `${text(violation)}, at ${node}`),
     ),
   ].slice(0, shownMax);
-}
-
-function linearizabilityProblems(history: History): string[] {
-  const judged = judgeHistory(history);
-  switch (judged.verdict) {
-    case 'linearizable':
-      return [];
-    case 'violated':
-      return [
-        `not linearizable, key ${judged.key}: ${judged.counterexample.explanation}\n${judged.counterexample.text}`,
-      ];
-    case 'unknown':
-      return [`the history of ${judged.key} could not be judged: ${judged.reason}`];
-  }
 }
 
 /** What else than I3 is to be said of one key. */

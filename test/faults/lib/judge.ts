@@ -4,6 +4,7 @@ import {
   checkQuorumlessWrites,
   factsOf,
   judgeHistory,
+  type History,
   type Dump,
   type Violation,
   type DumpEntry,
@@ -32,7 +33,7 @@ export function judgeRound(round: Round, dumps: readonly Dump[]): string[] {
   return [
     ...round.failures,
     ...ownKeyProblems(round, dumps),
-    ...historyProblems(round),
+    ...linearizabilityProblems(round.history),
     ...checkAppliedOnce(round.versions).map(text),
     ...acknowledgedProblems(round, dumps),
     ...differences(dumps),
@@ -50,7 +51,7 @@ function ownKeyProblems(round: Round, dumps: readonly Dump[]): string[] {
   return problems;
 }
 
-function historyProblems({ history }: Round): string[] {
+export function linearizabilityProblems(history: History): string[] {
   const judged = judgeHistory(history);
   switch (judged.verdict) {
     case 'linearizable':
