@@ -59,12 +59,17 @@ async function sim(args) {
   return runProgram(join(root, 'packages', 'simulator', 'bin', 'sim.mjs'), args, simFlags);
 }
 
+const fuzzUsage = 'usage: npm run fuzz -- [--time 60s] [--seed N] [--only NAME]';
+
 /** Feeds every decoder with broken input: `npm run fuzz -- --time 60s [--seed N] [--only NAME]`. */
 async function fuzz(args) {
+  if (args.includes('--help')) {
+    console.log(fuzzUsage);
+    return 0;
+  }
   const given = { '--time': '60s', '--seed': String(Math.floor(Math.random() * 2 ** 31)) };
   for (let i = 0; i < args.length; i += 2) {
-    if (!['--time', '--seed', '--only'].includes(args[i]) || args[i + 1] === undefined)
-      throw expected('usage: npm run fuzz -- [--time 60s] [--seed N] [--only NAME]');
+    if (!['--time', '--seed', '--only'].includes(args[i]) || args[i + 1] === undefined) throw expected(fuzzUsage);
     given[args[i]] = args[i + 1];
   }
   const time = /^(\d+)(s|m|h)$/.exec(given['--time']);

@@ -122,7 +122,10 @@ async function nodeOf({ region }: Scene, whose: 'leader' | 'follower'): Promise<
 
 /** What it holds is then known to nobody: it must not answer anything more. */
 async function endsByItself(node: RegionNode, { sometimes, problem }: Scene): Promise<void> {
-  const code = await Promise.race([node.ended, until('', () => false, 10_000).catch(() => -1)]);
+  const code = await until('it to end', () => !node.isRunning, 10_000).then(
+    () => node.ended,
+    () => -1,
+  );
   if (code === -1) {
     problem(`${node.name} went on although its disk failed`);
     await node.kill();

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { show, tooSlow, type Report, type Scenario, type ScenarioContext } from './lib/scenario.ts';
 import { scenarios } from './scenarios.ts';
 
-const usage = `usage: npm run faults -- [NAME…] [--trials N] [--link direct|nats] [--seed N] [--only TEXT] [--short] [-o json] [--list]
+const usage = `usage: npm run faults -- [NAME…] [--trials N] [--link direct|nats] [--seed N] [--only TEXT] [--short] [-o json] [--list] [--help]
 
 Runs the fault checks on real processes, all of them or those named, and prints their figures. --link and --seed are
 for the checks of several regions, --only for those that hurt in several ways: only ways whose names have TEXT in them.
@@ -17,6 +17,7 @@ interface Flags {
   readonly context: Pick<ScenarioContext, 'link' | 'seed' | 'short' | 'only'>;
   readonly json: boolean;
   readonly list: boolean;
+  readonly help: boolean;
 }
 
 process.exitCode = await main();
@@ -26,6 +27,10 @@ async function main(): Promise<number> {
   if (typeof flags === 'string') {
     process.stderr.write(`${flags}\n${usage}`);
     return 1;
+  }
+  if (flags.help) {
+    process.stdout.write(usage);
+    return 0;
   }
   const chosen = flags.names.length === 0 ? scenarios : scenarios.filter(({ name }) => flags.names.includes(name));
   if (flags.list) {
@@ -50,6 +55,7 @@ function readFlags(): Flags | string {
         short: { type: 'boolean', default: false },
         output: { type: 'string', short: 'o', default: 'text' },
         list: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
     const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name));
@@ -63,7 +69,8 @@ function readFlags(): Flags | string {
     const trials = values.trials === undefined ? null : Number(values.trials);
     const only = values.only === undefined ? {} : { only: values.only };
     const context = { link, short, ...seed, ...only } as const;
-    return { names: positionals, trials, context, json: values.output === 'json', list: values.list };
+    const { list, help } = values;
+    return { names: positionals, trials, context, json: values.output === 'json', list, help };
   } catch (error) {
     return (error as Error).message;
   }

@@ -26,6 +26,10 @@ async function main(argv: readonly string[]): Promise<number> {
   let seedsMax = 2_000;
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i] as string;
+    if (argument === '--help') {
+      print(usage);
+      return 0;
+    }
     if (argument === '--list') {
       for (const { name, what } of plantedBugs) print(`${name.padEnd(40)} ${what}`);
       return 0;

@@ -64,6 +64,10 @@ export const usage = `usage: sim [--seeds N] [--first N] [--seed N [--trace]] [-
 
 /** Runs worlds until their number or time is over. 0: no violation and nothing left undecided; 1: some; 2: bad usage. */
 export function main(argv: readonly string[], host: Host): number {
+  if (argv.includes('--help')) {
+    host.print(usage);
+    return 0;
+  }
   const settings = parse(argv);
   if (settings === null) return misused(host);
   if (settings.replay !== null) return replayFile(settings.replay, settings, host);

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { main } from './main.ts';
+import { main, usage } from './main.ts';
 import { runSeed, type RunResult } from './run-seed.ts';
 
 /** So many worlds for every run of the tests; `npm run sim` runs more. */
@@ -78,6 +78,10 @@ describe('the runner', () => {
     });
     return { code, lines };
   };
+
+  it('says how it is used when it is asked, and runs nothing', () => {
+    expect(run(['--help', '--seeds', '2'])).toEqual({ code: 0, lines: [usage] });
+  });
 
   it('prints one object with -o json', () => {
     const { code, lines } = run(['--seeds', '2', '-o', 'json']);

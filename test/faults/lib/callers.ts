@@ -111,9 +111,11 @@ export class Callers {
   async end(): Promise<CallerRound> {
     const { journal, loops, watching } = this.#current;
     journal.ending = true;
+    let areBack = false;
+    const ended = loops.finally(() => (areBack = true));
     await Promise.race([
-      loops,
-      until('calls to come back', () => false, patienceMs).catch(() => {
+      ended,
+      until('calls to come back', () => areBack, patienceMs).catch(() => {
         throw new Error(`calls did not come back within ${patienceMs} ms: ${journal.describeOpen()}`);
       }),
     ]);

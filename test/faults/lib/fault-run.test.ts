@@ -1,7 +1,7 @@
 import { HistoryRecorder, type Dump } from '@skerry/checkers';
 import { describe, expect, it } from 'vitest';
 import type { CallerRound } from './callers.ts';
-import { Tally } from './fault-run.ts';
+import { Tally, voidTrialsMax } from './fault-run.ts';
 import { judgeCallers } from './judge-callers.ts';
 
 describe('the judge of a trial', () => {
@@ -37,9 +37,22 @@ describe('the judge of a trial', () => {
 describe('the tally of a run', () => {
   const counts = new Map<string, number>();
 
-  it('calls a trial void that held less than 100 calls per second', () => {
-    expect(new Tally().note({ calls: 999, seconds: 10, counts })).toHaveLength(1);
-    expect(new Tally().note({ calls: 1_000, seconds: 10, counts })).toEqual([]);
+  it('calls a trial void that held less than 100 calls per second, and counts nothing of it', () => {
+    const tally = new Tally();
+    expect(tally.note({ calls: 999, seconds: 10, counts: new Map([['refused', 1]]) })).toBe(false);
+    expect(tally.note({ calls: 1_000, seconds: 10, counts })).toBe(true);
+    const figures = new Map(tally.report(['refused']).figures.map(({ name, value }) => [name, value]));
+    expect(figures.get('calls answered')).toBe(1_000);
+    expect(figures.get('sometimes: refused')).toBe(0);
+    expect(figures.get('void trials, made once more')).toBe(1);
+  });
+
+  it('fails a run of which too many trials were void', () => {
+    const tally = new Tally();
+    for (let trial = 1; trial < voidTrialsMax; trial++) tally.note({ calls: 1, seconds: 1, counts });
+    expect(tally.report([]).violations).toEqual([]);
+    tally.note({ calls: 1, seconds: 1, counts });
+    expect(tally.report([]).violations).toEqual([expect.stringContaining('void')]);
   });
 
   it('fails a run that never met what it was to meet', () => {

@@ -41,8 +41,10 @@ export interface FaultRun {
   readonly callers?: CallersOptions;
 }
 
-/** Below this, a run says nothing. */
+/** Below this, a trial says nothing: it is void, and made once more. */
 export const callsPerSecondMin = 100;
+/** As many void trials in a run make it fail: the machine is busy with other things. */
+export const voidTrialsMax = 10;
 const warmUpMs = 300;
 /** How long the callers go on after all of them are served again. */
 const afterMs = 400;
@@ -76,7 +78,9 @@ export async function hurtAgainAndAgain(
   const chosen = hurts.filter(({ name }) => only === undefined || name.includes(only));
   if (chosen.length === 0) throw new Error(`no way to hurt is named so: ${only}`);
   const callers = await Callers.connect(region, options);
-  for (let trial = 1; trial <= trials; trial++) {
+  let attempts = 0;
+  for (let trial = 1; trial <= trials && tally.voids < voidTrialsMax;) {
+    attempts++;
     const hurt = chosen[(trial - 1) % chosen.length] as Hurt;
     const problems: string[] = [];
     const scene: Scene = {
@@ -87,8 +91,13 @@ export async function hurtAgainAndAgain(
       sometimes: (event) => tally.event(event),
       problem: (what) => problems.push(what),
     };
+    const fail = (): void => {
+      const lines = problems.map((problem) => `trial ${trial}, ${hurt.name}: ${problem}`);
+      tally.violations.push(...lines);
+      for (const line of lines) say(`VIOLATED: ${line}`);
+    };
     try {
-      const round = await oneTrial(scene, hurt, tally);
+      const round = await oneTrial(scene, { hurt, tally, prefix: `t${attempts}/` });
       problems.push(
         ...judgeCallers(round, {
           dumps: await dumpsOf(region, round.prefix),
@@ -97,25 +106,28 @@ export async function hurtAgainAndAgain(
       );
       problems.push(...((await afterwards?.(round.prefix)) ?? []));
       if (problems.length > 0) keepHistories(round, region);
-      problems.push(...tally.note(round));
-      say(
-        `trial ${trial}, ${hurt.name}: ${round.calls} calls, ${Math.round(round.calls / round.seconds)} per second, ${problems.length} violations`,
-      );
+      const counts = tally.note(round);
+      const rate = `${round.calls} calls, ${Math.round(round.calls / round.seconds)} per second`;
+      say(`trial ${trial}, ${hurt.name}: ${rate}, ${problems.length} violations${counts ? '' : '; void, once more'}`);
+      fail();
+      if (counts) trial++;
     } catch (error) {
       // The region may be in any state: this was the last trial, and what was found before it is told too.
       problems.push(`${withLastWords(error as Error, region).message}\n${await region.describe()}`);
-      tally.violations.push(...problems.map((problem) => `trial ${trial}, ${hurt.name}: ${problem}`));
+      fail();
       return tally.report(wanted);
     }
-    tally.violations.push(...problems.map((problem) => `trial ${trial}, ${hurt.name}: ${problem}`));
   }
   if (trials >= fullTrials && only === undefined) tally.require(wanted);
   return tally.report(wanted);
 }
 
-async function oneTrial(scene: Scene, hurt: Hurt, tally: Tally): Promise<CallerRound> {
+async function oneTrial(
+  scene: Scene,
+  { hurt, tally, prefix }: { readonly hurt: Hurt; readonly tally: Tally; readonly prefix: string },
+): Promise<CallerRound> {
   const { region, callers } = scene;
-  await callers.begin(`t${scene.trial}/`);
+  await callers.begin(prefix);
   await pause(warmUpMs);
   const before = await termOf(region);
   const heal = await hurt.make(scene);
@@ -150,20 +162,32 @@ export class Tally {
   readonly served: number[] = [];
   readonly #events = new Map<string, number>();
   #calls = 0;
+  #voids = 0;
   #slowest = Number.POSITIVE_INFINITY;
 
   event(what: string, times = 1): void {
     this.#events.set(what, (this.#events.get(what) ?? 0) + times);
   }
 
-  /** Returns why the round is void, if it is. */
-  note({ calls, seconds, counts }: Pick<CallerRound, 'calls' | 'seconds' | 'counts'>): string[] {
+  /** False if the round is void: its calls count for nothing, what it violated counts all the same. */
+  note({ calls, seconds, counts }: Pick<CallerRound, 'calls' | 'seconds' | 'counts'>): boolean {
+    const perSecond = calls / seconds;
+    if (perSecond < callsPerSecondMin) {
+      this.#voids++;
+      if (this.#voids === voidTrialsMax)
+        this.violations.push(
+          `${voidTrialsMax} trials were void: less than ${callsPerSecondMin} calls per second, ${perSecond.toFixed(0)} in the last`,
+        );
+      return false;
+    }
     this.#calls += calls;
     for (const [what, times] of counts) this.event(what, times);
-    const perSecond = calls / seconds;
     this.#slowest = Math.min(this.#slowest, perSecond);
-    if (perSecond >= callsPerSecondMin) return [];
-    return [`void: ${perSecond.toFixed(0)} calls per second on average, ${callsPerSecondMin} are wanted`];
+    return true;
+  }
+
+  get voids(): number {
+    return this.#voids;
   }
 
   require(wanted: readonly string[]): void {
@@ -177,6 +201,7 @@ export class Tally {
     const figures: Figure[] = [
       { name: 'calls answered', value: this.#calls, unit: 'count' },
       { name: 'calls per second, least of a trial', value: this.#slowest, unit: 'per second' },
+      { name: 'void trials, made once more', value: this.#voids, unit: 'count' },
       ...spread('healed, until every caller is served', this.served),
       ...[...events].map(([what, value]) => ({ name: `sometimes: ${what}`, value, unit: 'count' as const })),
     ];
