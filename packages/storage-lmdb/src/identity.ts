@@ -7,8 +7,11 @@ import type { Environment } from './environment.ts';
 import { StorageOpenError } from './errors.ts';
 import { decodeValue, encodeOwnKey, encodeValue } from './record.ts';
 
-/** Counts up with each change of the records or files that an older version would misread. */
-export const formatVersion = 2;
+/**
+ * Counts up with each change of the records or files after which an older version would misread what a newer one wrote, or
+ * the other way round. `test/integration/versions` keeps a folder of each format, and says what to do when it fails.
+ */
+export const formatVersion = 3;
 
 export const identityFileName = 'SKERRY';
 
@@ -87,7 +90,11 @@ function parseIdentity(text: string, where: string): StorageIdentity {
   }
   if (identity.formatVersion !== formatVersion) {
     const found = String(identity.formatVersion);
-    throw new StorageOpenError('FORMAT_VERSION', `the folder has format ${found}, this version reads ${formatVersion}`);
+    throw new StorageOpenError(
+      'FORMAT_VERSION',
+      `the data folder has format ${found}, this version of Skerry reads and writes format ${formatVersion} alone. ` +
+        'Nothing in it was changed: the version that made it opens it as before. docs/upgrading.md says how its data comes over',
+    );
   }
   const { replica, incarnation, createdMs } = identity;
   if (!Number.isInteger(replica) || typeof incarnation !== 'string' || typeof createdMs !== 'number') {

@@ -19,6 +19,8 @@ export interface RegionNodeOptions {
   readonly configFile: string;
   readonly dataFolder: string;
   readonly logFile: string;
+  /** The `skerry` command of another build. Default: of this one. */
+  readonly bin?: string;
   readonly env: Readonly<Record<string, string>>;
   /** A program and arguments before those of Node. It must become the process of the node, as `exec` does. */
   readonly runner: readonly string[];
@@ -117,17 +119,18 @@ export class RegionNode {
       readonly args?: readonly string[];
       readonly nodeArgs?: readonly string[];
       readonly env?: Readonly<Record<string, string>>;
+      readonly bin?: string;
     } = {},
   ): void {
     if (this.#child !== null) throw new Error(`${this.name} runs already`);
-    const { configFile, logFile, env, runner, nodeArgs, onMessage } = this.#options;
+    const { configFile, logFile, bin = skerryBin, env, runner, nodeArgs, onMessage } = this.#options;
     const log = openSync(logFile, 'a');
     const [program = process.execPath, ...args] = [
       ...runner,
       process.execPath,
       ...nodeArgs,
       ...(extra.nodeArgs ?? []),
-      skerryBin,
+      extra.bin ?? bin,
       'server',
       '--config',
       configFile,

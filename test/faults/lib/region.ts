@@ -19,6 +19,8 @@ export interface RegionOptions {
   readonly folder?: string;
   /** Fields of the server's configuration beyond addresses and names. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** The `skerry` command of another build, which runs all nodes. Default: of this one. */
+  readonly bin?: string;
   /** Environment of a node's process. */
   readonly env?: (node: string) => Readonly<Record<string, string>>;
   /** Runs a node's process: a program and its arguments, to which those of the node are added. Default: none. */
@@ -61,6 +63,7 @@ export class Region {
     ports: givenPorts,
     folder,
     settings = {},
+    bin,
     env,
     runner,
     host = () => '127.0.0.1',
@@ -116,6 +119,7 @@ export class Region {
         env: env?.(name) ?? {},
         runner: runner?.(name) ?? [],
         nodeArgs,
+        ...(bin === undefined ? {} : { bin }),
         ...(onMessage === undefined ? {} : { onMessage: (message) => onMessage(name, message) }),
       });
     });

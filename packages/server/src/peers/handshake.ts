@@ -1,8 +1,11 @@
 import { isName, type NodeId, type RegionId, replicaId, replicaIdMax, type ReplicaId, utf8Encode } from '@skerry/base';
 import { z } from 'zod';
 
-/** Raised with every change of the hello or of the layout of peer frames. Both sides must have the same one. */
-export const peerProtocolVersion = 2;
+/**
+ * Raised with every change of the hello, of the layout of peer frames, and of the records of the applied state, which
+ * snapshots carry. Both sides must have the same one.
+ */
+export const peerProtocolVersion = 3;
 
 /** What the first frame of each side says, as JSON text; every later frame is binary. */
 export interface PeerHello {

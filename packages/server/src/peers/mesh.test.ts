@@ -3,7 +3,7 @@ import { nodeId, partitionId, regionId, replicaId } from '@skerry/base';
 import { MemoryStorage, type PeerMessage } from '@skerry/replica';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { PeerHello } from './handshake.ts';
+import { peerProtocolVersion, type PeerHello } from './handshake.ts';
 import { instantStorage, introduce, startMeshNode, type TestNode } from '../testing/mesh-harness.ts';
 import { until } from '../testing/until.ts';
 
@@ -90,7 +90,8 @@ describe('one active connection per peer', () => {
 
 describe('the handshake refuses', () => {
   test.each([
-    ['another protocol version', { peerProtocolVersion: 99 }, 'PROTOCOL_VERSION'],
+    ['a newer protocol version', { peerProtocolVersion: 99 }, 'PROTOCOL_VERSION'],
+    ['an older protocol version', { peerProtocolVersion: peerProtocolVersion - 1 }, 'PROTOCOL_VERSION'],
     ['another cluster', { cluster: 'other' }, 'WRONG_CLUSTER'],
     ['another region', { region: regionId('region-2') }, 'WRONG_REGION'],
     ['another partition count', { partitionCount: 2 }, 'WRONG_PARTITION_COUNT'],
