@@ -7,6 +7,8 @@ import { pause, until } from './lib/until.ts';
 
 const trials = 24;
 const flapMs = 150;
+/** More than twice what a hasty caller waits: its second call begins and ends without a majority, and is `notApplied`. */
+const cutMs = 1_600;
 
 /** FAULTS F3, within a region: five nodes, each in a network of its own. */
 export const partitions: Scenario = {
@@ -42,7 +44,7 @@ function hurtsOf(networks: Networks): Hurt[] {
   };
   const cutting = (name: string, cut: (leader: RegionNode, followers: RegionNode[]) => void): Hurt => ({
     name,
-    lastsMs: 1_200,
+    lastsMs: cutMs,
     make: async (scene) => {
       const leader = await scene.region.leader();
       cut(leader, scene.region.others(leader));
