@@ -36,11 +36,15 @@ function hurtsOf(relays: Relays): Hurt[] {
   ): Hurt => ({
     name,
     lastsMs,
-    make: async ({ region }) => {
+    make: async ({ region, problem }) => {
       const leader = await region.leader();
+      const { met } = relays;
       if (whose !== 'clients') relays.peers(whose === 'all' ? null : leader.name, fault);
       if (whose !== 'peers') relays.clients(whose === 'all' ? null : leader.name, fault);
-      return async () => relays.heal();
+      return async () => {
+        if (relays.met === met) problem('nothing was said on the lines that had the fault');
+        relays.heal();
+      };
     },
   });
   return [
@@ -48,7 +52,7 @@ function hurtsOf(relays: Relays): Hurt[] {
     hurting('pieces of seven bytes on all lines', { pieceBytes: 7 }, 'all', 800),
     hurting("the leader's peers are cut off in mid-frame, again and again", { cutAfterBytes: 4_000 }, 'peers'),
     hurting("the leader's clients are cut off in mid-frame, again and again", { cutAfterBytes: 4_000 }, 'clients'),
-    hurting("half-open lines to the leader's peer port", { silent: 'half' }, 'peers'),
+    hurting('half-open lines between the leader and its peers: it hears nothing', { silent: 'half' }, 'peers'),
     hurting("silent lines to the leader's client port", { silent: 'both' }, 'clients'),
     hurting('the leader is not read from by its peers', { stalled: true }, 'peers'),
   ];

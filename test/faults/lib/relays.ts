@@ -11,28 +11,44 @@ export interface LineFault {
   readonly pieceBytes?: number;
   /** After about so many bytes the connection is cut off, in the middle of whatever frame. */
   readonly cutAfterBytes?: number;
-  /** `half`: what the dialling side says is dropped, and nobody is told. `both`: nothing passes. */
+  /** `half`: what the node is told is dropped, and nobody is told of that. `both`: nothing passes. */
   readonly silent?: 'half' | 'both';
-  /** Nothing is read any more, so that whoever writes is held up. */
+  /** What the node says is not read any more, so that it is held up. */
   readonly stalled?: boolean;
 }
 
-/** Stands before one port and passes bytes on, with whatever fault it is told. */
+const none: LineFault = {};
+
+/** A fault of all lines of one node, whoever has dialled; `node` null: of all lines. */
+interface Fault {
+  readonly node: string | null;
+  readonly fault: LineFault;
+}
+
+/** The name in the hello with which whoever dialled begins. */
+const helloName = /"node":"([^"]+)"/;
+const helloBytesMax = 4_096;
+
+/** Stands before one port of a node and passes bytes on, with whatever fault it is told. */
 class Relay {
-  fault: LineFault = {};
+  /** Pieces that met a fault. */
+  met = 0;
+  readonly #owner: string;
   readonly #server: Server;
+  #current: Fault = { node: null, fault: none };
   readonly #sockets = new Set<Socket>();
   /** What came on them was dropped: to go on would be to lose bytes in the middle, which TCP never does. */
   readonly #torn = new Set<Socket>();
 
-  constructor(port: number, target: number) {
+  constructor(owner: string, port: number, target: number) {
+    this.#owner = owner;
     this.#server = createServer((near) => this.#join(near, connect(target, '127.0.0.1')));
     this.#server.listen(port, '127.0.0.1');
     this.#server.unref();
   }
 
-  set(fault: LineFault): void {
-    this.fault = fault;
+  set(fault: Fault): void {
+    this.#current = fault;
     for (const socket of this.#torn) socket.destroy();
     for (const socket of this.#sockets) socket.resume();
   }
@@ -43,18 +59,36 @@ class Relay {
   }
 
   #join(near: Socket, far: Socket): void {
-    this.#pass(near, far, 'there');
-    this.#pass(far, near, 'back');
+    let said = '';
+    let dialler: string | null = null;
+    near.on('data', (data) => {
+      if (dialler !== null || said.length > helloBytesMax) return;
+      said += data.toString('latin1');
+      dialler = helloName.exec(said)?.[1] ?? null;
+    });
+    this.#pass(near, far, () => ({ says: dialler, hears: this.#owner }));
+    this.#pass(far, near, () => ({ says: this.#owner, hears: dialler }));
   }
 
-  #pass(from: Socket, to: Socket, way: 'there' | 'back'): void {
+  #pass(from: Socket, to: Socket, ends: () => { readonly says: string | null; readonly hears: string | null }): void {
     this.#sockets.add(from);
     let passed = 0;
     let last = 0;
     from.on('data', (data) => {
-      const { delayMs = 0, jitterMs = 0, pieceBytes = data.length, cutAfterBytes, silent, stalled } = this.fault;
-      if (stalled === true) from.pause();
-      if (silent === 'both' || (silent === 'half' && way === 'there')) {
+      const { says, hears } = ends();
+      const { node, fault } = this.#current;
+      const isHit = node === null || node === says || node === hears;
+      const {
+        delayMs = 0,
+        jitterMs = 0,
+        pieceBytes = data.length,
+        cutAfterBytes,
+        silent,
+        stalled,
+      } = isHit ? fault : {};
+      if (isHit && fault !== none) this.met++;
+      if (stalled === true && (node === null || node === says)) from.pause();
+      if (silent === 'both' || (silent === 'half' && (node === null || node === hears))) {
         this.#torn.add(from);
         return;
       }
@@ -106,18 +140,24 @@ export class Relays {
     };
   }
 
-  /** Of connections to the peer port of `node`, which its peers have dialled; null: of all nodes. */
+  /** Of connections between `node` and its peers, whoever has dialled; null: between all nodes. */
   peers(node: string | null, fault: LineFault): void {
-    for (const [name, relay] of this.#peers) if (node === null || name === node) relay.set(fault);
+    for (const relay of this.#peers.values()) relay.set({ node, fault });
   }
 
+  /** Of connections of clients to `node`; null: to all nodes. */
   clients(node: string | null, fault: LineFault): void {
-    for (const [name, relay] of this.#clients) if (node === null || name === node) relay.set(fault);
+    for (const relay of this.#clients.values()) relay.set({ node, fault });
   }
 
   heal(): void {
-    this.peers(null, {});
-    this.clients(null, {});
+    this.peers(null, none);
+    this.clients(null, none);
+  }
+
+  /** Pieces that met a fault so far. */
+  get met(): number {
+    return [...this.#peers.values(), ...this.#clients.values()].reduce((sum, { met }) => sum + met, 0);
   }
 
   close(): void {
@@ -127,7 +167,7 @@ export class Relays {
   #before(relays: Map<string, Relay>, node: string, url: string): string {
     const port = this.#ports.pop() ?? 0;
     relays.get(node)?.close();
-    relays.set(node, new Relay(port, Number(new URL(url).port)));
+    relays.set(node, new Relay(node, port, Number(new URL(url).port)));
     return `ws://127.0.0.1:${port}`;
   }
 }
