@@ -98,6 +98,28 @@ export function coversWrite(seen: Seen, write: Seen & { readonly key: string }, 
   );
 }
 
+/** Who may have written what was seen: long histories are too much to go through for each value. */
+export class Writers {
+  readonly #found = new Map<string, WriteFact[]>();
+
+  constructor(writes: readonly WriteFact[]) {
+    for (const write of writes) {
+      const name = nameOf(write.key, write.value);
+      const known = this.#found.get(name);
+      if (known === undefined) this.#found.set(name, [write]);
+      else known.push(write);
+    }
+  }
+
+  of(key: string, value: string | null): readonly WriteFact[] {
+    return this.#found.get(nameOf(key, value)) ?? [];
+  }
+}
+
+function nameOf(key: string, value: string | null): string {
+  return JSON.stringify([key, value]);
+}
+
 /** `"1" @7` */
 export function showSeen(seen: Seen): string {
   const value = seen.value === null ? 'null' : JSON.stringify(seen.value);

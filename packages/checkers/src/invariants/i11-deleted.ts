@@ -1,5 +1,5 @@
 import { compareVersions } from '../version.ts';
-import { showSeen, type Dump, type Facts, type Seen, type Violation, type WriteFact } from './facts.ts';
+import { showSeen, Writers, type Dump, type Facts, type Seen, type Violation, type WriteFact } from './facts.ts';
 
 /**
  * I11: nothing deleted comes back unless it is written again. After an acknowledged delete, a value is in order only if
@@ -8,6 +8,7 @@ import { showSeen, type Dump, type Facts, type Seen, type Violation, type WriteF
  */
 export function checkDeletedStaysDeleted({ writes, reads }: Facts, dumps: readonly Dump[]): Violation[] {
   const violations: Violation[] = [];
+  const writers = new Writers(writes);
   for (const deletion of writes) {
     if (deletion.value !== null || (deletion.outcome !== 'applied' && deletion.outcome !== 'accepted')) continue;
     const seen: { readonly where: string; readonly what: Seen | undefined }[] = [
@@ -21,7 +22,7 @@ export function checkDeletedStaysDeleted({ writes, reads }: Facts, dumps: readon
         .map((read) => ({ where: `a later read by ${read.process}`, what: read })),
     ];
     for (const { where, what } of seen) {
-      if (what === undefined || what.value === null || isWrittenAgain(what, deletion, writes)) continue;
+      if (what === undefined || what.value === null || isWrittenAgain(what, deletion, writers)) continue;
       violations.push({
         invariant: 'I11',
         key: deletion.key,
@@ -56,20 +57,16 @@ export function checkDeletedByTime({ writes, reads }: Facts): Violation[] {
   });
 }
 
-function isWrittenAgain(seen: Seen, deletion: WriteFact, writes: readonly WriteFact[]): boolean {
+function isWrittenAgain(seen: Seen, deletion: WriteFact, writers: Writers): boolean {
   if (
     seen.version !== undefined &&
     deletion.version !== undefined &&
     compareVersions(seen.version, deletion.version) < 0
   )
     return false;
-  return writes.some(
-    (write) =>
-      write.key === deletion.key &&
-      write.value === seen.value &&
-      write.outcome !== 'noEffect' &&
-      mayFollow(write, deletion),
-  );
+  return writers
+    .of(deletion.key, seen.value)
+    .some((write) => write.outcome !== 'noEffect' && mayFollow(write, deletion));
 }
 
 /** Versions say it if both are known; else real time, for a write that was over before the delete began is earlier. */

@@ -1,4 +1,4 @@
-import { coversWrite, showSeen, type Dump, type Seen, type Violation, type WriteFact } from './facts.ts';
+import { coversWrite, showSeen, Writers, type Dump, type Seen, type Violation, type WriteFact } from './facts.ts';
 
 /** A value seen anywhere: in a read, a watch, a dump. */
 export interface Sighting extends Seen {
@@ -41,9 +41,10 @@ export function checkCommitted(
 
 function forbiddenSightings(writes: readonly WriteFact[], sightings: readonly Sighting[]): Violation[] {
   const violations: Violation[] = [];
+  const writers = new Writers(writes);
   for (const sighting of sightings) {
     if (sighting.value === null) continue;
-    const sources = writes.filter((write) => write.key === sighting.key && write.value === sighting.value);
+    const sources = writers.of(sighting.key, sighting.value);
     if (sources.length === 0 || sources.some((write) => write.outcome !== 'noEffect')) continue;
     violations.push({
       invariant: 'I8',
