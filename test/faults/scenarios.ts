@@ -16,6 +16,7 @@ import { kills } from './kills.ts';
 import { lostRegion } from './lost-region.ts';
 import { manySockets } from './many-sockets.ts';
 import { membership } from './membership.ts';
+import { mixedBuilds } from './mixed-builds.ts';
 import { mixedVersions } from './mixed-versions.ts';
 import { minorityWrites } from './minority.ts';
 import { oddClients } from './odd-clients.ts';
@@ -66,6 +67,7 @@ export const scenarios: readonly Scenario[] = [
   starved,
   oddClients,
   mixedVersions,
+  mixedBuilds,
   membership,
   brokerFaults,
   lostRegion,

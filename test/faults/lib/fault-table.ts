@@ -12,7 +12,7 @@ export const faultTable: Readonly<Record<string, readonly string[]>> = {
   F10: ['membership'],
   F11: ['broker-faults'],
   F12: ['odd-clients', 'many-sockets'],
-  F13: ['mixed-versions', 'rolling-restart'],
+  F13: ['mixed-versions', 'mixed-builds', 'rolling-restart'],
   F14: ['starved'],
   F15: ['lost-region', 'region-stop'],
 };
