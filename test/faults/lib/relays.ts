@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { FrameSplitter, type Piece } from './frames.ts';
 import { freePorts } from './ports.ts';
 import type { Addresses, RegionOptions } from './region.ts';
 
@@ -15,7 +16,14 @@ export interface LineFault {
   readonly silent?: 'half' | 'both';
   /** What the node says is not read any more, so that it is held up. */
   readonly stalled?: boolean;
+  /** Between nodes: chance that a whole frame comes twice. TCP never does that, but what nodes say may be repeated. */
+  readonly repeats?: number;
+  /** Between nodes: chance that a whole frame comes after later ones, or is lost as its connection ends before. */
+  readonly belates?: number;
 }
+
+/** How much later a frame comes at most: several heartbeats. */
+const belatedMsMax = 200;
 
 const none: LineFault = {};
 
@@ -29,19 +37,42 @@ interface Fault {
 const helloName = /"node":"([^"]+)"/;
 const helloBytesMax = 4_096;
 
+/** One direction of a connection. */
+interface Line {
+  readonly from: Socket;
+  readonly to: Socket;
+  /** Who says something on it, and who hears it; null: not known yet. */
+  readonly ends: () => { readonly says: string | null; readonly hears: string | null };
+  passedBytes: number;
+  lastMs: number;
+}
+
+interface RelayOptions {
+  readonly owner: string;
+  readonly port: number;
+  readonly target: number;
+  /** What passes are WebSocket connections alone, whose frames are told apart. */
+  readonly isFramed: boolean;
+}
+
 /** Stands before one port of a node and passes bytes on, with whatever fault it is told. */
 class Relay {
   /** Pieces that met a fault. */
   met = 0;
+  /** Frames that came twice, and late. */
+  repeated = 0;
+  belated = 0;
   readonly #owner: string;
+  readonly #isFramed: boolean;
   readonly #server: Server;
   #current: Fault = { node: null, fault: none };
   readonly #sockets = new Set<Socket>();
   /** What came on them was dropped: to go on would be to lose bytes in the middle, which TCP never does. */
   readonly #torn = new Set<Socket>();
 
-  constructor(owner: string, port: number, target: number) {
+  constructor({ owner, port, target, isFramed }: RelayOptions) {
     this.#owner = owner;
+    this.#isFramed = isFramed;
     this.#server = createServer((near) => this.#join(near, connect(target, '127.0.0.1')));
     this.#server.listen(port, '127.0.0.1');
     this.#server.unref();
@@ -70,43 +101,12 @@ class Relay {
     this.#pass(far, near, () => ({ says: this.#owner, hears: dialler }));
   }
 
-  #pass(from: Socket, to: Socket, ends: () => { readonly says: string | null; readonly hears: string | null }): void {
+  #pass(from: Socket, to: Socket, ends: Line['ends']): void {
     this.#sockets.add(from);
-    let passed = 0;
-    let last = 0;
+    const line: Line = { from, to, ends, passedBytes: 0, lastMs: 0 };
+    const splitter = this.#isFramed ? new FrameSplitter() : null;
     from.on('data', (data) => {
-      const { says, hears } = ends();
-      const { node, fault } = this.#current;
-      const isHit = node === null || node === says || node === hears;
-      const {
-        delayMs = 0,
-        jitterMs = 0,
-        pieceBytes = data.length,
-        cutAfterBytes,
-        silent,
-        stalled,
-      } = isHit ? fault : {};
-      if (isHit && fault !== none) this.met++;
-      if (stalled === true && (node === null || node === says)) from.pause();
-      if (silent === 'both' || (silent === 'half' && (node === null || node === hears))) {
-        this.#torn.add(from);
-        return;
-      }
-      passed += data.length;
-      if (cutAfterBytes !== undefined && passed > cutAfterBytes) {
-        to.write(data.subarray(0, Math.ceil(data.length / 2)), () => {
-          from.destroy();
-          to.destroy();
-        });
-        return;
-      }
-      // Never before what came before it.
-      last = Math.max(last, performance.now() + delayMs + Math.random() * jitterMs);
-      const write = (): void => {
-        for (let at = 0; at < data.length; at += pieceBytes) to.write(data.subarray(at, at + pieceBytes));
-      };
-      if (delayMs + jitterMs === 0) write();
-      else setTimeout(write, last - performance.now());
+      for (const piece of splitter?.push(data) ?? [{ bytes: data, isBinary: false }]) this.#forward(line, piece);
     });
     from.on('error', () => {});
     from.on('close', () => {
@@ -114,6 +114,56 @@ class Relay {
       this.#torn.delete(from);
       to.destroy();
     });
+  }
+
+  #forward(line: Line, { bytes, isBinary }: Piece): void {
+    const { from, to } = line;
+    const { says, hears } = line.ends();
+    const { node, fault } = this.#current;
+    const isHit = node === null || node === says || node === hears;
+    const {
+      delayMs = 0,
+      jitterMs = 0,
+      pieceBytes = bytes.length,
+      cutAfterBytes,
+      silent,
+      stalled,
+    } = isHit ? fault : none;
+    if (isHit && fault !== none) this.met++;
+    if (stalled === true && (node === null || node === says)) from.pause();
+    if (silent === 'both' || (silent === 'half' && (node === null || node === hears))) {
+      this.#torn.add(from);
+      return;
+    }
+    line.passedBytes += bytes.length;
+    if (cutAfterBytes !== undefined && line.passedBytes > cutAfterBytes) {
+      to.write(bytes.subarray(0, Math.ceil(bytes.length / 2)), () => {
+        from.destroy();
+        to.destroy();
+      });
+      return;
+    }
+    const write = (): void => {
+      for (let at = 0; at < bytes.length; at += pieceBytes) to.write(bytes.subarray(at, at + pieceBytes));
+    };
+    if (isHit && isBinary && this.#isBelated(fault, write)) return;
+    // Never before what came before it.
+    line.lastMs = Math.max(line.lastMs, performance.now() + delayMs + Math.random() * jitterMs);
+    if (delayMs + jitterMs === 0) write();
+    else setTimeout(write, line.lastMs - performance.now());
+  }
+
+  /** Writes a frame at some later time: a second time, or instead of now. */
+  #isBelated({ repeats = 0, belates = 0 }: LineFault, write: () => void): boolean {
+    const later = (): unknown => setTimeout(write, Math.random() * belatedMsMax);
+    if (Math.random() < repeats) {
+      this.repeated++;
+      later();
+    }
+    if (Math.random() >= belates) return false;
+    this.belated++;
+    later();
+    return true;
   }
 }
 
@@ -160,6 +210,15 @@ export class Relays {
     return [...this.#peers.values(), ...this.#clients.values()].reduce((sum, { met }) => sum + met, 0);
   }
 
+  /** Frames between nodes that came twice, and late, so far. */
+  get frames(): { readonly repeated: number; readonly belated: number } {
+    const all = [...this.#peers.values()];
+    return {
+      repeated: all.reduce((sum, { repeated }) => sum + repeated, 0),
+      belated: all.reduce((sum, { belated }) => sum + belated, 0),
+    };
+  }
+
   close(): void {
     for (const relay of [...this.#peers.values(), ...this.#clients.values()]) relay.close();
   }
@@ -167,7 +226,8 @@ export class Relays {
   #before(relays: Map<string, Relay>, node: string, url: string): string {
     const port = this.#ports.pop() ?? 0;
     relays.get(node)?.close();
-    relays.set(node, new Relay(node, port, Number(new URL(url).port)));
+    const target = Number(new URL(url).port);
+    relays.set(node, new Relay({ owner: node, port, target, isFramed: relays === this.#peers }));
     return `ws://127.0.0.1:${port}`;
   }
 }
