@@ -51,6 +51,7 @@ interface Running {
   closing: boolean;
   askedMs: number;
   progressMs: number;
+  readonly sinceMs: number;
   merged: number;
 }
 
@@ -94,7 +95,12 @@ export class Exchange {
       now: { monoMs },
       options,
     } = this.#partition.turn;
-    if (this.#running !== null || monoMs - this.#finishedMs < options.timing.linkRetryMs) return;
+    // What was to be merged is not, once the state is replaced; and who has not answered may not be able to.
+    const { mode: before, digests, sinceMs } = this.#running ?? { mode, digests: null, sinceMs: 0 };
+    const givesWay =
+      (before === 'merge' && mode !== 'merge') ||
+      (digests === null && region !== this.#running?.with && monoMs - sinceMs > 5 * options.timing.linkRetryMs);
+    if (this.#running !== null ? !givesWay : monoMs - this.#finishedMs < options.timing.linkRetryMs) return;
     this.#running = {
       number: this.#nextNumber(),
       with: region,
@@ -108,6 +114,7 @@ export class Exchange {
       closing: false,
       askedMs: monoMs,
       progressMs: monoMs,
+      sinceMs: monoMs,
       merged: 0,
     };
     this.#ask();

@@ -1,4 +1,5 @@
 import type { RegionId, ReplicaId } from '@skerry/base';
+import { compareStamps } from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { commandBytes } from '../state/command.ts';
 import { decodeEntryList } from '../state/region-entry.ts';
@@ -212,7 +213,10 @@ export class Intake {
       pullDue: false,
     });
     // Of an ended log, what some region took before its end can be had there; what the link has beyond is taken by nobody.
-    const isCurrent = this.#heard.of(region)?.heartbeat.origin === origin && !state.regions.isOut(region);
+    const told = this.#heard.of(region)?.heartbeat;
+    const outSince = state.header.regions.get(region)?.outSince ?? null;
+    const isIn = outSince === null || (told !== undefined && compareStamps(told.reseededFor, outSince) >= 0);
+    const isCurrent = told?.origin === origin && isIn;
     if (turn.options.linkHasLog && isCurrent)
       turn.link.subscribe({ partition: id, origin: { origin, region }, from: applied + 1 });
   }

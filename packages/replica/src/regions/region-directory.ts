@@ -185,9 +185,9 @@ export class RegionDirectory {
     const before = this.#records().get(command.region)?.changedAt;
     const isDone = (): boolean => {
       const record = this.#records().get(command.region);
-      return (
-        record !== undefined && record.evicted === command.evicted && (record.changedAt !== before || command.evicted)
-      );
+      // One that is out already is evicted once more if it began to take the state: so ends the waiting for it.
+      const isOut = command.evicted && this.#partitions.every(({ state }) => !state.regions.isSeeding(command.region));
+      return record !== undefined && record.evicted === command.evicted && (record.changedAt !== before || isOut);
     };
     const step = (): void => {
       if (!asking.isOpen()) return;

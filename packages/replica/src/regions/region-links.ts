@@ -5,8 +5,9 @@ import type { LogBatch } from '../ports/link.ts';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { RegionStatus } from '../requests.ts';
 import type { Command } from '../state/command.ts';
-import { encodeEntryList, encodeRegionEntry } from '../state/region-entry.ts';
+import { encodeEntryList } from '../state/region-entry.ts';
 import type { RegionRecord, RegionReport } from '../state/region-record.ts';
+import { Evictions } from './evictions.ts';
 import { Exchange } from './exchange.ts';
 import { Heard } from './heard.ts';
 import { Intake } from './intake.ts';
@@ -20,9 +21,6 @@ const configuredAt: Stamp = { ...stampZero, counter: 1 };
 /** Entries of the own log given to the link and not acknowledged by it. */
 const publishAheadMax = 8_192;
 const publishBytes = 256 * 1_024;
-/** Entries that are gone, of which one offer tells. */
-const offerGoneMax = 4_096;
-const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
 /** One partition's dealings with its counterparts in the other regions. The leader acts; the others only listen. */
 export class RegionLinks {
@@ -31,6 +29,7 @@ export class RegionLinks {
   readonly exchange: Exchange;
   readonly #partition: Partition;
   readonly #outlets: Outlets;
+  readonly #evictions: Evictions;
   /** What this node's region says of its nodes; partition 0 only. */
   #nodes: RegionDirectoryEntry['nodes'] = [];
   /** The state of partition 0, which says which regions there are. */
@@ -43,10 +42,6 @@ export class RegionLinks {
   #offered = 0;
   #published = 0;
   #publishedMs = 0;
-  /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
-  readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
-  /** When the region that is to re-seed this one was heard of last. */
-  #evictedMs = Number.NEGATIVE_INFINITY;
   #heartbeatMs = Number.NEGATIVE_INFINITY;
   #retainedMs = 0;
   #reconciledMs = 0;
@@ -60,6 +55,7 @@ export class RegionLinks {
     this.intake = new Intake(partition, this.heard, send);
     this.exchange = new Exchange(partition, send, () => this.#differing.clear());
     this.#outlets = new Outlets(partition, send);
+    this.#evictions = new Evictions(partition, { send, exchange: this.exchange, intake: this.intake });
   }
 
   get mismatchCount(): number {
@@ -94,6 +90,7 @@ export class RegionLinks {
     this.exchange.clear();
     this.#outlets.clear();
     this.#reports.clear();
+    this.#evictions.clear();
     this.#differing.clear();
   }
 
@@ -131,8 +128,8 @@ export class RegionLinks {
     const record = state.header.regions.get(from);
     if (!isLeader || record === undefined) return;
     // An evicted region is not heard, but for what it may still bring and take.
-    if (message.kind === 'offer') return this.#onOffer(from, message);
-    if (record.outSince !== null && !isExchangeAsk(message)) return;
+    if (message.kind === 'offer') return this.#evictions.offered(from, message);
+    if (record.outSince !== null && !this.#evictions.hears(record, message)) return;
     switch (message.kind) {
       case 'pull':
         return this.#outlets.pulled(from, message);
@@ -143,7 +140,7 @@ export class RegionLinks {
           this.exchange.begin(from);
         return;
       case 'evicted':
-        return this.#onEvicted(from, message);
+        return this.#evictions.told(from, message);
 
       case 'digestsAsk':
       case 'keysAsk':
@@ -200,11 +197,7 @@ export class RegionLinks {
   /** Passes on what was applied. */
   passOn(): void {
     if (!this.#partition.isLeader) return;
-    for (const [region, { origin, told }] of this.#offers) {
-      if (this.#partition.state.regions.taken(origin) === told) continue;
-      this.#offers.delete(region);
-      this.#tellEvicted(region, origin);
-    }
+    this.#evictions.passOn();
     this.#outlets.flush();
     if (this.#partition.turn.options.linkHasLog) this.#publish();
   }
@@ -223,49 +216,6 @@ export class RegionLinks {
       lagMs: origin === null ? 0 : Math.round(this.heard.lagMs(origin, applied)),
       unacknowledged: Math.max(0, state.regions.applied(own) - theirs),
     };
-  }
-
-  /** This region's log was ended over there: what was not sent is offered, then the state is taken from there. */
-  #onEvicted(from: RegionId, { origin, applied, outSince }: Extract<LinkMessage, { kind: 'evicted' }>): void {
-    const { state, proposals } = this.#partition;
-    const { header } = state;
-    const { reseeding } = header;
-    if (reseeding === null) {
-      if (origin === header.origin) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
-      this.#evictedMs = this.#partition.turn.now.monoMs;
-      return;
-    }
-    const { now, options } = this.#partition.turn;
-    if (reseeding.ended !== origin) return;
-    if (reseeding.from !== from) {
-      const isSilent = now.monoMs - this.#evictedMs > 3 * options.timing.linkRetryMs;
-      if (isSilent) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
-      if (isSilent) this.#evictedMs = now.monoMs;
-      return;
-    }
-    this.#evictedMs = now.monoMs;
-    if (applied >= reseeding.until) return this.exchange.begin(from, 'replace');
-    const first = applied + 1;
-    const kept = Math.min(header.origins.get(origin)?.first ?? 1, reseeding.until + 1);
-    // Empty ones stand for what is not kept any more, or the other region would wait for it for ever.
-    const gone = Array.from({ length: Math.min(kept - first, offerGoneMax) }, () => nothingOffered);
-    const entries = gone.length > 0 ? gone : state.values.log.read(origin, first, publishBytes);
-    if (entries.length === 0) return this.exchange.begin(from, 'replace');
-    this.#send(from, { kind: 'offer', origin, first, entries });
-  }
-
-  #onOffer(from: RegionId, { origin, first, entries }: Extract<LinkMessage, { kind: 'offer' }>): void {
-    const { state, proposals } = this.#partition;
-    if (!state.regions.isOut(from)) return;
-    const taken = state.regions.taken(origin);
-    this.#offers.set(from, { origin, told: taken });
-    proposals.proposeOwn({ kind: 'offer', region: from, origin, first, entries });
-  }
-
-  #tellEvicted(to: RegionId, origin: ReplicaId): void {
-    const { regions, header } = this.#partition.state;
-    const outSince = header.regions.get(to)?.outSince ?? null;
-    if (outSince !== null) this.#send(to, { kind: 'evicted', origin, applied: regions.taken(origin), outSince });
   }
 
   #send(to: RegionId, message: LinkMessage): void {
@@ -300,7 +250,7 @@ export class RegionLinks {
 
   #onHeartbeat(from: RegionId, message: Extract<LinkMessage, { kind: 'heartbeat' }>, frame: Uint8Array): void {
     const { state, isLeader, turn, id } = this.#partition;
-    if (state.regions.isOut(from)) this.heard.forget(from);
+    if (state.regions.isOut(from) && !(isLeader && this.#evictions.isReturning(from))) this.heard.forget(from);
     else this.heard.heartbeat(from, message, turn.now);
     if (!isLeader) return;
     // The followers answer questions about regions too, and one of them may lead soon.
@@ -308,13 +258,7 @@ export class RegionLinks {
       turn.send(peer, { kind: 'relay', partition: id, region: from, frame, note: true });
     const record = state.header.regions.get(from);
     if (record === undefined) return;
-    if (record.outSince !== null) {
-      const isReseeded = compareStamps(message.reseededFor, record.outSince) >= 0;
-      if (isReseeded)
-        this.#partition.proposals.proposeOwn({ kind: 'reseeded', region: from, outSince: message.reseededFor });
-      else this.#tellEvicted(from, message.origin);
-      return;
-    }
+    if (record.outSince !== null) return this.#evictions.heard({ ...record, outSince: record.outSince }, message);
     if (id === 0) this.#learn(record, message);
     this.#checkOwnLog(from, message);
     this.intake.heard();
@@ -474,10 +418,6 @@ export class RegionLinks {
       ...regions.active().map(({ report }) => report?.positions.get(header.origin) ?? own.first - 1),
     );
   }
-}
-
-function isExchangeAsk({ kind }: LinkMessage): boolean {
-  return kind === 'digestsAsk' || kind === 'keysAsk' || kind === 'valuesAsk';
 }
 
 function isNews(known: RegionReport | null, report: RegionReport): boolean {

@@ -121,6 +121,8 @@ export type Command =
     }
   /** This region was evicted by `from`: it writes no more until it has that region's state. */
   | { readonly kind: 'reseed'; readonly from: RegionId; readonly ended: ReplicaId; readonly outSince: Stamp }
+  /** A region that was evicted at `outSince` takes its state from here: what is applied from now on waits for it again. */
+  | { readonly kind: 'seeding'; readonly region: RegionId; readonly outSince: Stamp }
   /** A region that was evicted at `outSince` has been re-seeded. */
   | { readonly kind: 'reseeded'; readonly region: RegionId; readonly outSince: Stamp }
   /** Entries of an ended log that its region had not sent: merged as late writes of this region. */
@@ -180,6 +182,7 @@ const codes = {
   offer: 22,
   replaceValues: 23,
   reseeded: 24,
+  seeding: 25,
 } as const satisfies Record<Command['kind'], number>;
 
 const kindsByCode: readonly (Command['kind'] | undefined)[] = [undefined, ...(Object.keys(codes) as Command['kind'][])];
@@ -281,6 +284,7 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       encodeStamp(writer, command.outSince);
       return;
     case 'reseeded':
+    case 'seeding':
       writer.text(command.region);
       encodeStamp(writer, command.outSince);
       return;
@@ -410,6 +414,8 @@ export function decodeCommand(reader: ByteReader): Command {
       };
     case codes.reseeded:
       return { kind: 'reseeded', region: readRegion(reader), outSince: decodeStamp(reader) };
+    case codes.seeding:
+      return { kind: 'seeding', region: readRegion(reader), outSince: decodeStamp(reader) };
     case codes.offer:
       return {
         kind: 'offer',

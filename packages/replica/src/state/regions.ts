@@ -54,7 +54,27 @@ export class Regions {
 
   /** Regions whose reports count: what they lack is kept. */
   active(): RegionRecord[] {
-    return [...this.#header.regions.values()].filter(({ outSince }) => outSince === null);
+    return [...this.#header.regions.values()].filter(
+      ({ region, outSince }) => outSince === null || this.isSeeding(region),
+    );
+  }
+
+  /** True for a region that is out and takes its state from here, or has taken it from another one. */
+  isSeeding(region: RegionId): boolean {
+    const record = this.#header.regions.get(region);
+    return record !== undefined && record.outSince !== null && (record.report?.positions.size ?? 0) > 0;
+  }
+
+  /** True if a region at these positions has applied all that was here when {@link seeding} began. */
+  isCovered(region: RegionId, positions: Positions): boolean {
+    const wanted = this.#header.regions.get(region)?.report?.positions ?? new Map<ReplicaId, number>();
+    return Array.from(wanted).every(([origin, sequence]) => (positions.get(origin) ?? 0) >= sequence);
+  }
+
+  /** Re-seeded after an eviction: nothing of the own state stays but what was offered. */
+  isReplacing(): boolean {
+    const { reseeding, reseededFor } = this.#header;
+    return reseeding !== null && compareStamps(reseeding.outSince, reseededFor) > 0;
   }
 
   /** True for a region that was evicted and not re-seeded since. */
@@ -126,6 +146,7 @@ export class Regions {
   /** All that another region had applied at some time is merged here: so are the logs that led to it. */
   adopt({ origins, context, collected, replaces }: Extract<Command, { kind: 'adopt' }>): void {
     const header = this.#header;
+    if (!replaces && this.isReplacing()) return;
     header.collected = stampMax(header.collected, collected);
     header.clock = stampMax(header.clock, collected);
     if (replaces) {
@@ -158,6 +179,20 @@ export class Regions {
       header.replicaRegions.set(origin, region);
     }
     header.context.merge(context);
+  }
+
+  /**
+   * An evicted region asks for the state. What it is told of is as of now or later, so whatever is applied from now on stays
+   * until it has that too: else a tombstone that is made and collected while it copies reaches it neither way (I11).
+   */
+  seeding({ region, outSince }: Extract<Command, { kind: 'seeding' }>): void {
+    const known = this.#header.regions.get(region);
+    if (known?.outSince === undefined || known.outSince === null || compareStamps(outSince, known.outSince) !== 0)
+      return;
+    // The first time counts: it may still take what it was told then.
+    if (this.isSeeding(region)) return;
+    const origin = known.report?.origin ?? unknownOrigin;
+    this.#header.regions.set(region, { ...known, report: { origin, head: 0, positions: this.positions() } });
   }
 
   /** The region has the state of this one or of another that evicted it at `outSince`: it counts again. */

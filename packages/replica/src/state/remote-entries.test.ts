@@ -325,6 +325,24 @@ describe('the ended log of a region that was re-seeded', () => {
     }
   });
 
+  it('brings nothing back over an earlier delete of its own either (I11, simulator, seed 85401054 with evictions)', () => {
+    const machine = readmitted();
+    const at = (n: number, body: Operation['body']): Uint8Array => {
+      const op: Operation = {
+        dot: { replica: origin, sequence: n },
+        stamp: { wallMs: 1_000 + n, counter: 0, replica: origin },
+        body,
+      };
+      return encodeRegionEntry({ effects: [{ key: 'k', op }], settled: [] });
+    };
+    const written = { type: 'register', value: utf8Encode('old'), replaces: null } as const;
+    const entries = [at(2, { type: 'delete', parts: [{ type: 'register', replaces: null }] }), at(3, written)];
+    machine.apply({ kind: 'remote', region: abroad, origin, first: 2, entries });
+    expect(machine.applied).toBe(3);
+    expect(machine.state.read('k')?.value.parts).toMatchObject([{ type: 'register', value: null }]);
+    expect(machine.state.header.conflicts.next).toBe(1);
+  });
+
   it('is spoken for by no late report', () => {
     const machine = readmitted();
     machine.apply(report(origin));

@@ -191,12 +191,16 @@ export class StateMachine {
       case 'retain':
         return this.regions.retain(command);
       case 'mergeValues':
+        // Asked for before this region was told that it is out; what it is given now is compared with what is there.
+        if (this.regions.isReplacing()) return;
         for (const { key, value } of command.values) this.values.mergeExchanged(key, value, command);
         return;
       case 'adopt':
         return this.regions.adopt(command);
       case 'reseed':
         return this.regions.reseed(command);
+      case 'seeding':
+        return this.regions.seeding(command);
       case 'reseeded':
         this.#regionsChanged = this.regions.reseeded(command) || this.#regionsChanged;
         return;
@@ -462,6 +466,7 @@ type WriteCommand = Exclude<
       | 'mergeValues'
       | 'adopt'
       | 'reseed'
+      | 'seeding'
       | 'reseeded'
       | 'offer'
       | 'replaceValues';

@@ -258,7 +258,7 @@ export class Values {
       if (op.stamp.wallMs > this.#reading.clampMs) this.#stampsAhead++;
       if (!header.replicaRegions.has(op.dot.replica)) header.replicaRegions.set(op.dot.replica, region);
       const current = this.read(key);
-      if (isEnded && current === null && this.#mayBeBuried(op))
+      if (isEnded && (current === null || isTombstone(current.value)) && this.#mayBeBuried(op))
         this.#losers.write(op, { key, reason: 'superseded', winnerStamp: header.collected });
       else this.#apply(key, op, { current, lease: null, at, region });
     }
@@ -417,9 +417,9 @@ export class Values {
   }
 
   /**
-   * Of an ended log: the tombstone that beats this may be gone, as it waited for that region no more. Whoever took the entry
-   * first still had it, so if the write stands there it comes by state exchange. Its dot stays unseen until then: a context
-   * that held it would make a removal of it.
+   * Of an ended log: the tombstone that beats this may be gone, as it waited for that region no more; one that is there may
+   * be of an earlier delete of the same log. Whoever took the entry first still had it, so if the write stands there it comes
+   * by state exchange. Its dot stays unseen until then: a context that held it would make a removal of it.
    */
   #mayBeBuried({ body, stamp }: Operation): boolean {
     return body.type !== 'delete' && compareStamps(stamp, this.#parts.header.collected) <= 0;

@@ -1,0 +1,166 @@
+import type { RegionId, ReplicaId } from '@skerry/base';
+import { compareStamps, type Stamp } from '@skerry/crdt';
+import type { Partition } from '../partition.ts';
+import { encodeRegionEntry } from '../state/region-entry.ts';
+import type { RegionRecord } from '../state/region-record.ts';
+import type { Exchange } from './exchange.ts';
+import type { Intake } from './intake.ts';
+import type { LinkMessage } from './link-message.ts';
+
+/** Bytes of entries in one offer, and entries that are gone, of which one tells. */
+const offerBytes = 256 * 1_024;
+const offerGoneMax = 4_096;
+/** A region that was re-seeded elsewhere has so long to apply what was here when it was heard of again. */
+const returnWithinMs = 60_000;
+const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
+
+/**
+ * The leader's dealings with regions that were evicted, on both sides: an evicted one offers what it had not sent, takes the
+ * state of one that evicted it, and counts again where it was out once it has applied what was there (DESIGN section 4).
+ */
+export class Evictions {
+  readonly #partition: Partition;
+  readonly #send: (to: RegionId, message: LinkMessage) => void;
+  readonly #exchange: Exchange;
+  readonly #intake: Intake;
+  /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
+  readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
+  /** What regions that are out said that they were re-seeded for, and when the first of it was heard that is of use. */
+  readonly #returning: Map<RegionId, { readonly reseededFor: Stamp; readonly sinceMs: number }> = new Map();
+  /** When the region that is to re-seed this one was heard of last. */
+  #evictedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    partition: Partition,
+    parts: {
+      readonly send: (to: RegionId, message: LinkMessage) => void;
+      readonly exchange: Exchange;
+      readonly intake: Intake;
+    },
+  ) {
+    this.#partition = partition;
+    this.#send = parts.send;
+    this.#exchange = parts.exchange;
+    this.#intake = parts.intake;
+  }
+
+  clear(): void {
+    this.#returning.clear();
+  }
+
+  /** Asks for the next part of an offer when the one before was taken. */
+  passOn(): void {
+    for (const [region, { origin, told }] of this.#offers) {
+      if (this.#partition.state.regions.taken(origin) === told) continue;
+      this.#offers.delete(region);
+      this.#tellEvicted(region, origin);
+    }
+  }
+
+  /** This region's log was ended over there: what was not sent is offered, then the state is taken from there. */
+  told(from: RegionId, { origin, applied, outSince }: Extract<LinkMessage, { kind: 'evicted' }>): void {
+    const { state, proposals } = this.#partition;
+    const { header } = state;
+    const { reseeding } = header;
+    if (reseeding === null) {
+      if (origin === header.origin) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
+      this.#evictedMs = this.#partition.turn.now.monoMs;
+      return;
+    }
+    const { now, options } = this.#partition.turn;
+    if (reseeding.ended !== origin) return;
+    if (reseeding.from !== from) {
+      const isSilent = now.monoMs - this.#evictedMs > 3 * options.timing.linkRetryMs;
+      if (isSilent) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
+      if (isSilent) this.#evictedMs = now.monoMs;
+      return;
+    }
+    this.#evictedMs = now.monoMs;
+    if (applied >= reseeding.until) return this.#exchange.begin(from, 'replace');
+    const first = applied + 1;
+    const kept = Math.min(header.origins.get(origin)?.first ?? 1, reseeding.until + 1);
+    // Empty ones stand for what is not kept any more, or the other region would wait for it for ever.
+    const gone = Array.from({ length: Math.min(kept - first, offerGoneMax) }, () => nothingOffered);
+    const entries = gone.length > 0 ? gone : state.values.log.read(origin, first, offerBytes);
+    if (entries.length === 0) return this.#exchange.begin(from, 'replace');
+    this.#send(from, { kind: 'offer', origin, first, entries });
+  }
+
+  offered(from: RegionId, { origin, first, entries }: Extract<LinkMessage, { kind: 'offer' }>): void {
+    const { state, proposals } = this.#partition;
+    if (!state.regions.isOut(from)) return;
+    const taken = state.regions.taken(origin);
+    this.#offers.set(from, { origin, told: taken });
+    proposals.proposeOwn({ kind: 'offer', region: from, origin, first, entries });
+  }
+
+  #tellEvicted(to: RegionId, origin: ReplicaId): void {
+    const { regions, header } = this.#partition.state;
+    const outSince = header.regions.get(to)?.outSince ?? null;
+    if (outSince !== null) this.#send(to, { kind: 'evicted', origin, applied: regions.taken(origin), outSince });
+  }
+
+  /** A region that is out, and was re-seeded by another one since, as far as this leader has heard. */
+  isReturning(region: RegionId): boolean {
+    const outSince = this.#partition.state.header.regions.get(region)?.outSince ?? null;
+    const told = this.#returning.get(region);
+    return outSince !== null && told !== undefined && compareStamps(told.reseededFor, outSince) >= 0;
+  }
+
+  /**
+   * An evicted region asks for the state, for which it has to wait until what follows is kept for it. Once it has one, it takes
+   * logs from here and gives its own. It is given no state then, nor told to ask for one: it would merge, and what was deleted
+   * and forgotten here while nobody waited for it would come back.
+   */
+  hears({ region, outSince }: RegionRecord, message: LinkMessage): boolean {
+    const { state, proposals } = this.#partition;
+    const { regions, header } = state;
+    if (outSince === null) return true;
+    if (this.isReturning(region)) {
+      if (message.kind === 'pull') return message.from >= (header.origins.get(message.origin)?.first ?? 1);
+      return message.kind === 'entries';
+    }
+    if (!isExchangeAsk(message) || !this.#returning.has(region)) return false;
+    if (regions.isSeeding(region)) return true;
+    if (message.kind === 'digestsAsk') proposals.proposeOwn({ kind: 'seeding', region, outSince });
+    return false;
+  }
+
+  /**
+   * A region counts again once it has applied what was here when waiting for it began, and what it had written by then is
+   * applied here, as entries of an ended log are: they may be older than what was forgotten meanwhile (I11).
+   */
+  heard(
+    { region, outSince }: RegionRecord & { readonly outSince: Stamp },
+    { origin, positions, reseededFor }: Extract<LinkMessage, { kind: 'heartbeat' }>,
+  ): void {
+    const { state, proposals, turn } = this.#partition;
+    const { monoMs } = turn.now;
+    const wasReturning = this.isReturning(region);
+    const told = this.#returning.get(region);
+    // A late frame takes nothing back.
+    if (told === undefined || compareStamps(reseededFor, told.reseededFor) > 0)
+      this.#returning.set(region, { reseededFor, sinceMs: monoMs });
+    if (!this.isReturning(region)) return this.#tellEvicted(region, origin);
+    if (!state.regions.isSeeding(region)) return proposals.proposeOwn({ kind: 'seeding', region, outSince });
+    if (!wasReturning) return;
+    this.#intake.heard();
+    const own = positions.find((one) => one.origin === origin)?.applied ?? 0;
+    const isCovered = state.regions.isCovered(
+      region,
+      new Map(positions.map((one) => [one.origin, one.applied] as const)),
+    );
+    if (isCovered && state.regions.applied(origin) >= own)
+      return proposals.proposeOwn({ kind: 'reseeded', region, outSince: reseededFor });
+    // Whoever has what it lacks is gone: it has to take the state from here.
+    const since = this.#returning.get(region)?.sinceMs ?? monoMs;
+    if (monoMs - since <= returnWithinMs) return;
+    this.#returning.delete(region);
+    const { urls } = state.header.regions.get(region) as RegionRecord;
+    proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: null });
+  }
+}
+
+function isExchangeAsk({ kind }: LinkMessage): boolean {
+  return kind === 'digestsAsk' || kind === 'keysAsk' || kind === 'valuesAsk';
+}
