@@ -14,6 +14,14 @@ const offerGoneMax = 4_096;
 const returnWithinMs = 60_000;
 const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
+interface Returning {
+  /** The last eviction after which it was re-seeded, and when that was first heard. */
+  readonly reseededFor: Stamp;
+  readonly sinceMs: number;
+  /** It has applied all that was here when waiting for it began. */
+  isCovered: boolean;
+}
+
 /**
  * The leader's dealings with regions that were evicted, on both sides: an evicted one offers what it had not sent, takes the
  * state of one that evicted it, and counts again where it was out once it has applied what was there (DESIGN section 4).
@@ -25,8 +33,8 @@ export class Evictions {
   readonly #intake: Intake;
   /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
   readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
-  /** What regions that are out said that they were re-seeded for, and when the first of it was heard that is of use. */
-  readonly #returning: Map<RegionId, { readonly reseededFor: Stamp; readonly sinceMs: number }> = new Map();
+  /** What regions that are out told. */
+  readonly #returning: Map<RegionId, Returning> = new Map();
   /** When the region that is to re-seed this one was heard of last. */
   #evictedMs = Number.NEGATIVE_INFINITY;
 
@@ -109,14 +117,15 @@ export class Evictions {
 
   /**
    * An evicted region asks for the state, for which it has to wait until what follows is kept for it. Once it has one, it takes
-   * logs from here and gives its own. It is given no state then, nor told to ask for one: it would merge, and what was deleted
-   * and forgotten here while nobody waited for it would come back.
+   * logs from here and gives its own. States are not exchanged before it has applied all that may have been forgotten here
+   * while nobody waited for it: they would be merged, and what was deleted would come back.
    */
   hears({ region, outSince }: RegionRecord, message: LinkMessage): boolean {
     const { state, proposals } = this.#partition;
     const { regions, header } = state;
     if (outSince === null) return true;
     if (this.isReturning(region)) {
+      if (this.#returning.get(region)?.isCovered === true) return true;
       if (message.kind === 'pull') return message.from >= (header.origins.get(message.origin)?.first ?? 1);
       return message.kind === 'entries';
     }
@@ -137,24 +146,21 @@ export class Evictions {
     const { state, proposals, turn } = this.#partition;
     const { monoMs } = turn.now;
     const wasReturning = this.isReturning(region);
-    const told = this.#returning.get(region);
+    const before = this.#returning.get(region);
     // A late frame takes nothing back.
-    if (told === undefined || compareStamps(reseededFor, told.reseededFor) > 0)
-      this.#returning.set(region, { reseededFor, sinceMs: monoMs });
+    if (before === undefined || compareStamps(reseededFor, before.reseededFor) > 0)
+      this.#returning.set(region, { reseededFor, sinceMs: monoMs, isCovered: false });
     if (!this.isReturning(region)) return this.#tellEvicted(region, origin);
     if (!state.regions.isSeeding(region)) return proposals.proposeOwn({ kind: 'seeding', region, outSince });
-    if (!wasReturning) return;
+    const returning = this.#returning.get(region);
+    if (!wasReturning || returning === undefined) return;
     this.#intake.heard();
-    const own = positions.find((one) => one.origin === origin)?.applied ?? 0;
-    const isCovered = state.regions.isCovered(
-      region,
-      new Map(positions.map((one) => [one.origin, one.applied] as const)),
-    );
-    if (isCovered && state.regions.applied(origin) >= own)
+    const told = new Map(positions.map((one) => [one.origin, one.applied] as const));
+    returning.isCovered ||= state.regions.isCovered(region, told);
+    if (returning.isCovered && state.regions.applied(origin) >= (told.get(origin) ?? 0))
       return proposals.proposeOwn({ kind: 'reseeded', region, outSince: reseededFor });
     // Whoever has what it lacks is gone: it has to take the state from here.
-    const since = this.#returning.get(region)?.sinceMs ?? monoMs;
-    if (monoMs - since <= returnWithinMs) return;
+    if (monoMs - returning.sinceMs <= returnWithinMs) return;
     this.#returning.delete(region);
     const { urls } = state.header.regions.get(region) as RegionRecord;
     proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: null });

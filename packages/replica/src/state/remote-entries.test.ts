@@ -296,6 +296,19 @@ describe('an offer of an evicted region whose log had been cut off for its lengt
   });
 });
 
+describe('an offer of an evicted region whose clock was ahead', () => {
+  it('is taken under the stamp that other regions may have it under (I9, simulator, seed 85500339 with evictions)', () => {
+    const machine = new Machine();
+    machine.apply({ kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: true, changedAt: null });
+    const stamp = { wallMs: 9_000, counter: 0, replica: origin };
+    const body: Operation['body'] = { type: 'multiRegister', value: utf8Encode('v'), replaces: [], evicts: [] };
+    const op: Operation = { dot: { replica: origin, sequence: 1 }, stamp, body };
+    const entries = [encodeRegionEntry({ effects: [{ key: 'm', op }], settled: [] })];
+    machine.apply({ kind: 'offer', region: abroad, origin, first: 1, entries });
+    expect(machine.state.read('m')?.value.parts).toMatchObject([{ type: 'multiRegister', writtenAt: stamp }]);
+  });
+});
+
 describe('the ended log of a region that was re-seeded', () => {
   /** Entry 1 was applied, 2 and 3 are still under way; then everything older than 2 s was collected. */
   function readmitted(): Machine {
