@@ -97,7 +97,7 @@ function jsonTargets(): Target[] {
   };
   const own = { ...peer, node: 'n1' as never, region: 'r1' as never, replica: replicaId(1) };
   const link = {
-    linkProtocolVersion: 1,
+    linkProtocolVersion: 2,
     cluster: 'skerry',
     region: 'r2',
     node: 'n1',

@@ -2,6 +2,7 @@ import type { RegionId, ReplicaId } from '@skerry/base';
 import { compareStamps, type Stamp } from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { encodeRegionEntry } from '../state/region-entry.ts';
+import type { Positions } from '../state/tombstones.ts';
 import type { RegionRecord } from '../state/region-record.ts';
 import type { Exchange } from './exchange.ts';
 import type { Intake } from './intake.ts';
@@ -10,16 +11,16 @@ import type { LinkMessage } from './link-message.ts';
 /** Bytes of entries in one offer, and entries that are gone, of which one tells. */
 const offerBytes = 256 * 1_024;
 const offerGoneMax = 4_096;
-/** A region that was re-seeded elsewhere has so long to apply what was here when it was heard of again. */
-const returnWithinMs = 60_000;
+/** A region that was re-seeded elsewhere has so long to apply what was here when it was heard of again, in retries. */
+const returnWithinRetries = 50;
 const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
 interface Returning {
   /** The last eviction after which it was re-seeded, and when that was first heard. */
   readonly reseededFor: Stamp;
   readonly sinceMs: number;
-  /** It has applied all that was here when waiting for it began. */
-  isCovered: boolean;
+  /** What it had applied, as it told last. */
+  positions: Positions;
 }
 
 /**
@@ -108,6 +109,17 @@ export class Evictions {
     if (outSince !== null) this.#send(to, { kind: 'evicted', origin, applied: regions.taken(origin), outSince });
   }
 
+  /** It counts, or counts again. */
+  isIn(region: RegionId): void {
+    this.#returning.delete(region);
+  }
+
+  #isCovered(region: RegionId): boolean {
+    const { regions } = this.#partition.state;
+    const told = this.#returning.get(region)?.positions;
+    return told !== undefined && regions.isSeeding(region) && regions.isCovered(region, told);
+  }
+
   /** A region that is out, and was re-seeded by another one since, as far as this leader has heard. */
   isReturning(region: RegionId): boolean {
     const outSince = this.#partition.state.header.regions.get(region)?.outSince ?? null;
@@ -125,13 +137,13 @@ export class Evictions {
     const { regions, header } = state;
     if (outSince === null) return true;
     if (this.isReturning(region)) {
-      if (this.#returning.get(region)?.isCovered === true) return true;
+      if (this.#isCovered(region)) return true;
       if (message.kind === 'pull') return message.from >= (header.origins.get(message.origin)?.first ?? 1);
       return message.kind === 'entries';
     }
     if (!isExchangeAsk(message) || !this.#returning.has(region)) return false;
     if (regions.isSeeding(region)) return true;
-    if (message.kind === 'digestsAsk') proposals.proposeOwn({ kind: 'seeding', region, outSince });
+    if (message.kind === 'digestsAsk') proposals.proposeOwn({ kind: 'seeding', region, outSince, ended: null });
     return false;
   }
 
@@ -149,18 +161,19 @@ export class Evictions {
     const before = this.#returning.get(region);
     // A late frame takes nothing back.
     if (before === undefined || compareStamps(reseededFor, before.reseededFor) > 0)
-      this.#returning.set(region, { reseededFor, sinceMs: monoMs, isCovered: false });
+      this.#returning.set(region, { reseededFor, sinceMs: monoMs, positions: new Map() });
     if (!this.isReturning(region)) return this.#tellEvicted(region, origin);
-    if (!state.regions.isSeeding(region)) return proposals.proposeOwn({ kind: 'seeding', region, outSince });
+    if (!state.regions.isSeeding(region))
+      return proposals.proposeOwn({ kind: 'seeding', region, outSince, ended: null });
     const returning = this.#returning.get(region);
     if (!wasReturning || returning === undefined) return;
     this.#intake.heard();
     const told = new Map(positions.map((one) => [one.origin, one.applied] as const));
-    returning.isCovered ||= state.regions.isCovered(region, told);
-    if (returning.isCovered && state.regions.applied(origin) >= (told.get(origin) ?? 0))
+    returning.positions = told;
+    if (this.#isCovered(region) && state.regions.applied(origin) >= (told.get(origin) ?? 0))
       return proposals.proposeOwn({ kind: 'reseeded', region, outSince: reseededFor });
     // Whoever has what it lacks is gone: it has to take the state from here.
-    if (monoMs - returning.sinceMs <= returnWithinMs) return;
+    if (monoMs - returning.sinceMs <= returnWithinRetries * turn.options.timing.linkRetryMs) return;
     this.#returning.delete(region);
     const { urls } = state.header.regions.get(region) as RegionRecord;
     proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: null });

@@ -168,6 +168,7 @@ export class Exchange {
           positions,
           context: state.header.context.clone(),
           collected: state.header.collected,
+          out: state.regions.out(),
         });
         return;
       }
@@ -326,6 +327,7 @@ export class Exchange {
       context: digests.context,
       collected,
       replaces: running.mode !== 'merge',
+      out: digests.out,
     });
     if (!this.#partition.proposals.add(adopt, null)) return;
     this.#done++;

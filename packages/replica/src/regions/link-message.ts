@@ -11,7 +11,7 @@ import {
 import { CausalContext, decodeStamp, encodeStamp, type Digest, type Stamp } from '@skerry/crdt';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import { readList, readRegion } from '../state/fields.ts';
-import { decodeRegionNodes, encodeRegionNodes } from '../state/region-record.ts';
+import { decodeOut, decodeRegionNodes, encodeOut, encodeRegionNodes, type RegionOut } from '../state/region-record.ts';
 
 /** How far a region has applied one origin's log. */
 export interface OriginPosition {
@@ -77,6 +77,8 @@ export type LinkMessage =
       readonly context: CausalContext;
       /** No tombstone above this stamp was dropped there. */
       readonly collected: Stamp;
+      /** Tombstones did not wait for these. */
+      readonly out: readonly RegionOut[];
     }
   /** Keys above `after` in these buckets, and all that are tombstones. */
   | { readonly kind: 'keysAsk'; readonly exchange: number; readonly after: string; readonly buckets: readonly number[] }
@@ -96,7 +98,7 @@ export type LinkMessage =
       readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
     };
 
-const version = 1;
+const version = 2;
 const kinds = [
   'heartbeat',
   'pull',
@@ -153,6 +155,7 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       encodePositionList(writer, message.positions);
       message.context.encode(writer);
       encodeStamp(writer, message.collected);
+      encodeOut(writer, message.out);
       break;
     case 'offer':
       writer.u48(message.origin).varint(message.first).varint(message.entries.length);
@@ -246,6 +249,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
         positions: decodePositionList(reader),
         context: CausalContext.decode(reader),
         collected: decodeStamp(reader),
+        out: decodeOut(reader),
       };
     case 'offer':
       return {

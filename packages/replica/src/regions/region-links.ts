@@ -258,7 +258,17 @@ export class RegionLinks {
       turn.send(peer, { kind: 'relay', partition: id, region: from, frame, note: true });
     const record = state.header.regions.get(from);
     if (record === undefined) return;
+    const ended = state.regions.replacedLog(from, message.origin);
+    // It was re-seeded elsewhere, and what it lacks now may be forgotten here, on its word of before.
+    if (ended !== null)
+      return this.#partition.proposals.proposeOwn({
+        kind: 'seeding',
+        region: from,
+        outSince: message.reseededFor,
+        ended,
+      });
     if (record.outSince !== null) return this.#evictions.heard({ ...record, outSince: record.outSince }, message);
+    this.#evictions.isIn(from);
     if (id === 0) this.#learn(record, message);
     this.#checkOwnLog(from, message);
     this.intake.heard();

@@ -24,13 +24,16 @@ import {
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { Compare, TxnOperation } from '../requests.ts';
 import {
+  decodeOut,
   decodePositions,
   decodeRegionNodes,
   decodeReport,
+  encodeOut,
   encodePositions,
   encodeRegionNodes,
   encodeReport,
   type RegionReport,
+  type RegionOut,
 } from './region-record.ts';
 import { decodeMember, encodeMember, type MemberRecord } from './member-record.ts';
 import { decodePromotion, encodePromotion, type Promotion } from './promotion.ts';
@@ -121,8 +124,11 @@ export type Command =
     }
   /** This region was evicted by `from`: it writes no more until it has that region's state. */
   | { readonly kind: 'reseed'; readonly from: RegionId; readonly ended: ReplicaId; readonly outSince: Stamp }
-  /** A region that was evicted at `outSince` takes its state from here: what is applied from now on waits for it again. */
-  | { readonly kind: 'seeding'; readonly region: RegionId; readonly outSince: Stamp }
+  /**
+   * A region that was evicted at `outSince` takes its state from here, or has taken it elsewhere: what is applied from now on
+   * waits for it again. `ended`: the log that it was known by here, where nobody was told that it was out; null: it is out.
+   */
+  | { readonly kind: 'seeding'; readonly region: RegionId; readonly outSince: Stamp; readonly ended: ReplicaId | null }
   /** A region that was evicted at `outSince` has been re-seeded. */
   | { readonly kind: 'reseeded'; readonly region: RegionId; readonly outSince: Stamp }
   /** Entries of an ended log that its region had not sent: merged as late writes of this region. */
@@ -146,6 +152,8 @@ export type Command =
       readonly context: CausalContext;
       readonly collected: Stamp;
       readonly replaces: boolean;
+      /** Those that were out there. */
+      readonly out: readonly RegionOut[];
     };
 
 export interface Retention {
@@ -277,7 +285,7 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       for (const { origin, region, applied } of command.origins) writer.u48(origin).text(region).varint(applied);
       command.context.encode(writer);
       encodeStamp(writer, command.collected);
-      writer.bool(command.replaces);
+      encodeOut(writer.bool(command.replaces), command.out);
       return;
     case 'reseed':
       writer.text(command.from).u48(command.ended);
@@ -285,8 +293,9 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       return;
     case 'reseeded':
     case 'seeding':
-      writer.text(command.region);
-      encodeStamp(writer, command.outSince);
+      encodeStamp(writer.text(command.region), command.outSince);
+      // No log has the name 0.
+      if (command.kind === 'seeding') writer.u48(command.ended ?? 0);
       return;
     case 'offer':
       writer.text(command.region).u48(command.origin).varint(command.first).varint(command.entries.length);
@@ -404,6 +413,7 @@ export function decodeCommand(reader: ByteReader): Command {
         context: CausalContext.decode(reader),
         collected: decodeStamp(reader),
         replaces: reader.bool(),
+        out: decodeOut(reader),
       };
     case codes.reseed:
       return {
@@ -415,7 +425,12 @@ export function decodeCommand(reader: ByteReader): Command {
     case codes.reseeded:
       return { kind: 'reseeded', region: readRegion(reader), outSince: decodeStamp(reader) };
     case codes.seeding:
-      return { kind: 'seeding', region: readRegion(reader), outSince: decodeStamp(reader) };
+      return {
+        kind: 'seeding',
+        region: readRegion(reader),
+        outSince: decodeStamp(reader),
+        ended: replicaId(reader.u48()) || null,
+      };
     case codes.offer:
       return {
         kind: 'offer',

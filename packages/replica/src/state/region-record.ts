@@ -32,6 +32,21 @@ export interface RegionRecord {
   readonly report: RegionReport | null;
 }
 
+/** A region that was evicted, and does not count again yet. */
+export interface RegionOut {
+  readonly region: RegionId;
+  readonly outSince: Stamp;
+}
+
+export function encodeOut(writer: ByteWriter, out: readonly RegionOut[]): void {
+  writer.varint(out.length);
+  for (const { region, outSince } of out) encodeStamp(writer.text(region), outSince);
+}
+
+export function decodeOut(reader: ByteReader): RegionOut[] {
+  return readList(reader, (r) => ({ region: readRegion(r), outSince: decodeStamp(r) }));
+}
+
 export function encodeRegionRecord(writer: ByteWriter, record: RegionRecord): void {
   writer.text(record.region).varint(record.urls.length);
   for (const url of record.urls) writer.text(url);

@@ -4,7 +4,7 @@ import type { Command } from './command.ts';
 import type { StateHeader } from './header.ts';
 import { decodeRegionEntry, encodeEntryList } from './region-entry.ts';
 import type { OriginState } from './region-log.ts';
-import type { RegionRecord, RegionReport } from './region-record.ts';
+import type { RegionOut, RegionRecord, RegionReport } from './region-record.ts';
 import type { Positions } from './tombstones.ts';
 import type { Values } from './values.ts';
 
@@ -52,10 +52,24 @@ export class Regions {
     return state === undefined ? 0 : Math.max(state.applied, state.offered);
   }
 
+  /** The log that a region was known by, if it tells of another one without having been out; null: all is well. */
+  replacedLog(region: RegionId, origin: ReplicaId): ReplicaId | null {
+    const record = this.#header.regions.get(region);
+    const before = record?.report?.origin ?? unknownOrigin;
+    return record?.outSince === null && before !== unknownOrigin && before !== origin ? before : null;
+  }
+
   /** Regions whose reports count: what they lack is kept. */
   active(): RegionRecord[] {
     return [...this.#header.regions.values()].filter(
       ({ region, outSince }) => outSince === null || this.isSeeding(region),
+    );
+  }
+
+  /** Regions that were evicted and do not count again yet. */
+  out(): RegionOut[] {
+    return Array.from(this.#header.regions.values()).flatMap(({ region, outSince }) =>
+      outSince === null ? [] : [{ region, outSince }],
     );
   }
 
@@ -144,7 +158,7 @@ export class Regions {
   }
 
   /** All that another region had applied at some time is merged here: so are the logs that led to it. */
-  adopt({ origins, context, collected, replaces }: Extract<Command, { kind: 'adopt' }>): void {
+  adopt({ origins, context, collected, replaces, out }: Extract<Command, { kind: 'adopt' }>): void {
     const header = this.#header;
     if (!replaces && this.isReplacing()) return;
     header.collected = stampMax(header.collected, collected);
@@ -164,6 +178,15 @@ export class Regions {
       // What the others told counted on this region having applied all that they had written.
       for (const known of [...header.regions.values()])
         header.regions.set(known.region, { ...known, report: withoutPositions(known.report) });
+      // What was kept here for these is gone with the state: they may have to take it from here.
+      for (const { region, outSince } of out) {
+        const known = header.regions.get(region);
+        if (known === undefined) continue;
+        header.regions.set(region, {
+          ...known,
+          outSince: known.outSince === null ? outSince : stampMax(known.outSince, outSince),
+        });
+      }
       for (const { origin, region, applied } of origins) {
         if (origin === header.origin) continue;
         header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0 });
@@ -185,14 +208,18 @@ export class Regions {
    * An evicted region asks for the state. What it is told of is as of now or later, so whatever is applied from now on stays
    * until it has that too: else a tombstone that is made and collected while it copies reaches it neither way (I11).
    */
-  seeding({ region, outSince }: Extract<Command, { kind: 'seeding' }>): void {
+  seeding({ region, outSince, ended }: Extract<Command, { kind: 'seeding' }>): void {
     const known = this.#header.regions.get(region);
-    if (known?.outSince === undefined || known.outSince === null || compareStamps(outSince, known.outSince) !== 0)
-      return;
+    if (known === undefined) return;
+    const { report } = known;
+    const isMeant =
+      ended === null
+        ? known.outSince !== null && compareStamps(outSince, known.outSince) === 0
+        : known.outSince === null && report?.origin === ended;
     // The first time counts: it may still take what it was told then.
-    if (this.isSeeding(region)) return;
-    const origin = known.report?.origin ?? unknownOrigin;
-    this.#header.regions.set(region, { ...known, report: { origin, head: 0, positions: this.positions() } });
+    if (!isMeant || this.isSeeding(region)) return;
+    const origin = report?.origin ?? unknownOrigin;
+    this.#header.regions.set(region, { ...known, outSince, report: { origin, head: 0, positions: this.positions() } });
   }
 
   /** The region has the state of this one or of another that evicted it at `outSince`: it counts again. */

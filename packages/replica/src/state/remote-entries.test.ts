@@ -222,7 +222,14 @@ describe("entries of another region's log, and what is written for them (I7, I10
       machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).settled,
     ).toEqual([]);
     expect([machine.state.read('k'), machine.state.read('n'), header.context.has(op.dot)]).toEqual([null, null, false]);
-    machine.apply({ kind: 'adopt', origins: [], context: CausalContext.empty(), collected: stampZero, replaces: true });
+    machine.apply({
+      kind: 'adopt',
+      origins: [],
+      context: CausalContext.empty(),
+      collected: stampZero,
+      replaces: true,
+      out: [],
+    });
     expect(
       machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).changes,
     ).toHaveLength(1);

@@ -179,12 +179,17 @@ export class Values {
 
   /** DESIGN section 3.3 and 3.4: the final stamp, the merge, and what the receipt says of it. Its dot is new. */
   promote(write: Promotion): ReceiptRecord {
+    return this.#takeLate(write, this.#clamp(write.op.stamp));
+  }
+
+  /** `given`: the stamp that it comes with. */
+  #takeLate(write: Promotion, given: Stamp): ReceiptRecord {
     const { header, region } = this.#parts;
     const { key } = write;
     const { dot } = write.op;
     if (!header.replicaRegions.has(dot.replica)) header.replicaRegions.set(dot.replica, region);
     const current = this.read(key);
-    const stamp = this.#finalStamp(write, current);
+    const stamp = this.#finalStamp(write, given, current);
     if (stamp === null) {
       header.context.add(dot);
       this.#settled.push(dot);
@@ -228,10 +233,13 @@ export class Values {
     return true;
   }
 
-  /** A write of an evicted region that nobody else had: like a promotion, without a receipt here. */
+  /**
+   * A write of an evicted region that nobody else had: like a promotion, without a receipt here. Its stamp was clamped where it
+   * was written; a third region may have it under that (I9).
+   */
   offer({ key, op }: Effect): void {
     const overwrites = op.body.type === 'register' && op.body.replaces !== null;
-    this.promote({ key, op, base: overwrites ? stampZero : null });
+    this.#takeLate({ key, op, base: overwrites ? stampZero : null }, op.stamp);
   }
 
   /** An acknowledged write that takes no effect is kept in the ledger, from where it can be restored (I12). */
@@ -399,9 +407,8 @@ export class Values {
   }
 
   /** null: a delete that is forgotten by now took away what this write was made on. */
-  #finalStamp({ op, base, baseDeleted }: Promotion, current: KeyRecord | null): Stamp | null {
+  #finalStamp({ op, base, baseDeleted }: Promotion, clamped: Stamp, current: KeyRecord | null): Stamp | null {
     const { header } = this.#parts;
-    const clamped = this.#clamp(op.stamp);
     if (current === null) {
       if (compareStamps(clamped, header.collected) > 0) return clamped;
       const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
