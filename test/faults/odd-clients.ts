@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { faultScenario, type Heal, type Hurt } from './lib/fault-run.ts';
+import { addUnderOneId } from './lib/one-id.ts';
 import type { Region } from './lib/region.ts';
 import type { Scenario } from './lib/scenario.ts';
 import { pause } from './lib/until.ts';
@@ -12,8 +13,9 @@ const socketsEach = 30;
 export const oddClients: Scenario = faultScenario(
   {
     name: 'odd-clients',
-    summary: 'garbage, huge frames, endless handshakes, and clients that die in mid-request: the others are served',
-    trials: 10,
+    summary:
+      'garbage, huge frames, endless handshakes, clients that die in mid-request, two clients with one id: the others are served',
+    trials: 18,
   },
   {
     hurts: [
@@ -34,8 +36,11 @@ export const oddClients: Scenario = faultScenario(
           return async () => {};
         },
       },
+      sharingAnId('two clients with one id', { consistent: true }),
+      sharingAnId('two clients with one id, without a quorum', { consistent: false }),
+      sharingAnId('two clients with one id, and the leader is killed', { consistent: true, kills: true }),
     ],
-    wanted: ['refused'],
+    wanted: ['refused', 'the first of two clients with one id won', 'the second of two clients with one id won'],
   },
 );
 
@@ -50,6 +55,34 @@ function pestering(name: string, open: (url: string) => { readonly close: () => 
         for (const { close } of opened) close();
         sometimes(name);
         region.requireNoCrash();
+      };
+    },
+  };
+}
+
+const sequences = 150;
+
+function sharingAnId(
+  name: string,
+  { consistent, kills = false }: { readonly consistent: boolean; readonly kills?: boolean },
+): Hurt {
+  return {
+    name,
+    lastsMs: 300,
+    make: async ({ region, trial, sometimes, problem }) => {
+      const leader = await region.leader();
+      const done = addUnderOneId(region, { key: `t${trial}-one-id`, sequences, consistent });
+      // Awaited below; it must not be called unhandled before.
+      done.catch(() => {});
+      return async () => {
+        if (kills) {
+          await leader.kill();
+          leader.start();
+        }
+        const { first, second, problems } = await done;
+        if (first > 0) sometimes('the first of two clients with one id won');
+        if (second > 0) sometimes('the second of two clients with one id won');
+        for (const what of problems) problem(what);
       };
     },
   };
