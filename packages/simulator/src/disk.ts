@@ -7,12 +7,14 @@ import { draw, type Range } from './range.ts';
 type Writes = NonNullable<Effects['batch']>['writes'];
 
 /**
- * How the next sync ends the process, as a sync or write that fails stops the production server at once:
+ * How the disk ends the process, as a sync, write or read that fails stops the production server at once:
  * - torn: the power goes while a batch is written. What stands of it is dropped whole, as the store's transactions are.
  * - writeError: EIO, and nothing of what was to be written is there.
  * - syncError: whether what was written is there, nobody knows.
+ * - readError: EIO at some read; it must never pass for "no such record".
  */
-export type DiskFailure = 'torn' | 'writeError' | 'syncError';
+export type DiskFailure = SyncFailure | 'readError';
+export type SyncFailure = 'torn' | 'writeError' | 'syncError';
 
 interface DiskOptions {
   readonly machine: Machine;
@@ -32,8 +34,8 @@ export class Disk {
   hangs = false;
   isFull = false;
   /** What is to become of the next sync; null: it works. */
-  failsNext: DiskFailure | null = null;
-  #failed: DiskFailure | null = null;
+  failsNext: SyncFailure | null = null;
+  #failed: SyncFailure | null = null;
   #lastNoticeMs = 0;
   /** A sync takes so many times as long. */
   slowness = 1;

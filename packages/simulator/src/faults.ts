@@ -4,6 +4,13 @@ import { MemberFaults } from './member-faults.ts';
 import type { FaultKind } from './plan.ts';
 import type { World } from './world.ts';
 
+const failureNames = {
+  torn: 'write torn',
+  writeError: 'write failed',
+  syncError: 'sync failed',
+  readError: 'read failed',
+} as const;
+
 /** Makes things go wrong, one after the other and several at once, and right again before the end. */
 export class Faults {
   readonly #world: World;
@@ -22,9 +29,7 @@ export class Faults {
       this.#crash(machine, randomChance(random, 0.5));
     };
     world.onDiskFailure = (machine, failure) => {
-      world.sometimes.saw(
-        failure === 'torn' ? 'write torn' : failure === 'writeError' ? 'write failed' : 'sync failed',
-      );
+      world.sometimes.saw(failureNames[failure]);
       // The power goes, or the process ends by itself.
       this.#crash(machine, failure !== 'torn');
     };
@@ -43,6 +48,7 @@ export class Faults {
     for (const machine of machines.values()) {
       machine.crashAfterSteps = null;
       machine.disk.heal();
+      machine.failRead(null);
       machine.disk.setFull(false);
       machine.clock.correct();
       machine.resume();
@@ -148,6 +154,8 @@ export class Faults {
       case 'syncError':
         machine.disk.failsNext = kind;
         return;
+      case 'readError':
+        return machine.failRead(randomInt(this.#random, 0, randomPick(this.#random, [10, 100, 1_000])));
       case 'transfer':
         return this.#transfer(machine);
       case 'wipe':

@@ -12,6 +12,7 @@ import {
 } from '@skerry/replica';
 import { Disk, type DiskFailure } from './disk.ts';
 import type { EventQueue } from './event-queue.ts';
+import { FailingReads, ReadFailure } from './failing-reads.ts';
 import { Incarnations } from './incarnations.ts';
 import type { Plan } from './plan.ts';
 import { WallClock } from './wall-clock.ts';
@@ -47,6 +48,8 @@ export class Machine {
   readonly name: NodeId;
   replica: Replica | null = null;
   storage: MemoryStorage = new MemoryStorage();
+  /** What the process reads through, in worlds in which reads fail. */
+  #reads: FailingReads | null = null;
   readonly disk: Disk;
   readonly clock: WallClock;
   /** Counts starts of the process. */
@@ -123,7 +126,8 @@ export class Machine {
       timing: { ...defaultTiming, ...plan.timing },
       limits: { ...defaultLimits, ...plan.limits },
     };
-    this.replica = new Replica(options, this.storage, this.now);
+    this.#reads = plan.faults.has('readError') ? new FailingReads(this.storage) : null;
+    this.replica = new Replica(options, this.#reads ?? this.storage, this.now);
     if (this.disk.isFull) this.replica.setStorageFull(true, this.now);
     this.#restTicks = 0;
     this.#owedTicks = 0;
@@ -167,9 +171,11 @@ export class Machine {
       this.#held.push(() => run());
       return;
     }
-    this.#tick(0);
-    run();
-    this.#scheduleTurn();
+    const isAlive = this.#process(() => {
+      this.#tick(0);
+      run();
+    });
+    if (isAlive !== null) this.#scheduleTurn();
   }
 
   /** Hands in what is owed and `more`. */
@@ -190,9 +196,29 @@ export class Machine {
         this.#owedTicks++;
         return;
       }
-      this.#tick(1);
-      this.#turn();
+      if (this.#process(() => this.#tick(1)) !== null) this.#turn();
     });
+  }
+
+  /** A read of the process that runs now fails after so many more; null: none does. */
+  failRead(afterReads: number | null): void {
+    this.#reads?.failAfter(afterReads);
+  }
+
+  /** What the process does itself, and what came of it. null: a read failed, and it has ended, whatever it was at. */
+  #process<T>(run: () => T): { readonly came: T } | null {
+    const reads = this.#reads;
+    if (reads === null) return { came: run() };
+    reads.isProcess = true;
+    try {
+      return { came: run() };
+    } catch (error) {
+      if (!(error instanceof ReadFailure)) throw error;
+      this.#options.events.onDiskFailure(this, 'readError');
+      return null;
+    } finally {
+      reads.isProcess = false;
+    }
   }
 
   /** Inputs that come close together share a turn. */
@@ -210,7 +236,9 @@ export class Machine {
 
   #turn(): void {
     const { events } = this.#options;
-    const effects = this.replica?.flush(this.now) ?? null;
+    const flushed = this.#process(() => this.replica?.flush(this.now) ?? null);
+    if (flushed === null) return;
+    const { came: effects } = flushed;
     this.#restTicks = this.replica?.restTicks() ?? 0;
     if (effects === null) return;
     if (effects.batch !== null) {

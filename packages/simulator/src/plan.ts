@@ -27,7 +27,9 @@ export const faultKinds = [
 ] as const;
 /** Came later: they are drawn from a stream of their own, so that the shapes and loads of older seeds stay what they were. */
 export const laterFaultKinds = ['tornWrite', 'writeError', 'syncError'] as const;
-export type FaultKind = (typeof faultKinds)[number] | (typeof laterFaultKinds)[number];
+/** Came last, and is drawn from another stream again. The seeds that tests keep do not draw it, so that they stay what they were. */
+export const lastFaultKind = 'readError';
+export type FaultKind = (typeof faultKinds)[number] | (typeof laterFaultKinds)[number] | typeof lastFaultKind;
 
 export const operationKinds = [
   'get',
@@ -75,6 +77,7 @@ export interface Plan extends RegionsPlan {
 }
 
 const laterSalt = 5 * 2 ** 33;
+const lastSalt = 30 * 2 ** 33;
 /** A clock of half as many ticks, with the usual times between heartbeats and before elections. */
 const coarseTicks = { tickMs: 20, heartbeatTicks: 3, electionTicksMin: 10, electionTicksMax: 20 };
 const safetyMsMin = 4_000;
@@ -91,6 +94,7 @@ export function drawPlan(seed: number, random: SeededRandom): Plan {
   const faults = new Set<FaultKind>(isCalm ? [] : faultKinds.filter(() => randomChance(random, 0.35)));
   const later = new SeededRandom(seed + laterSalt);
   if (!isCalm) for (const kind of laterFaultKinds) if (randomChance(later, 0.2)) faults.add(kind);
+  if (!isCalm && randomChance(new SeededRandom(seed + lastSalt), 0.1)) faults.add(lastFaultKind);
   const operations = operationKinds.filter(() => randomChance(random, 0.7));
   for (const always of ['get', 'set', 'localSet'] as const) if (!operations.includes(always)) operations.push(always);
   const isSlow = randomChance(random, 0.15);

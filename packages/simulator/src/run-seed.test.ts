@@ -55,6 +55,12 @@ describe('the simulated regions', () => {
     60_000,
   );
 
+  it('end a node whose read fails, which nobody takes for "no such record" (seed 1003)', () => {
+    const result = runSeed(1_003);
+    expectWhole(result);
+    expect(result.sometimes['read failed']).toBeGreaterThan(0);
+  }, 60_000);
+
   it.each(freshSeeds)(
     'keep their promises in the fresh world of seed %i',
     (seed) => {

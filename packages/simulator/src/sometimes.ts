@@ -36,6 +36,7 @@ export const sometimesNames = [
   'write torn',
   'write failed',
   'sync failed',
+  'read failed',
   'crash in a turn',
   'all crashed',
   'power cut',
