@@ -47,6 +47,23 @@ export function errorNumberOf(error: unknown): number | null {
   return typeof code === 'number' ? code : null;
 }
 
+/** What LMDB says of a page that could not be written, and the bytes that it sets aside for that. */
+const pageError = /Attempting to write page at position .*$/s;
+const pageErrorBytes = 100;
+
+/**
+ * Whether LMDB can go on after a write that the system refused for want of space. Two of its errors are beyond repair:
+ *
+ * - lmdb-js 3.5.6 prints what it says of the page into 100 bytes (`mdb_page_flush`), and among the numbers are two that it
+ *   never set. With large ones the text is longer, and what lies behind it in memory is overwritten.
+ * - Without that text it was not a page of data: if it was the one that names the newest tree, LMDB takes no transaction
+ *   any more (MDB_PANIC), and lmdb-js never answers the next one.
+ */
+export function survivesFullDisk(error: unknown): boolean {
+  const text = pageError.exec((error as Error).message)?.[0];
+  return text !== undefined && text.length < pageErrorBytes;
+}
+
 /** Writes batches in one transaction; resolves after its sync. Rejects with the error that carries LMDB's number. */
 export async function commitGroup(environment: Environment, group: readonly EncodedBatch[]): Promise<void> {
   if (group.every((batch) => batch.keys.length === 0)) return;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeStorage, type StorageHarness } from '@skerry/replica/testing';
 import { storageKeyBytesMax } from '@skerry/replica';
+import { survivesFullDisk } from './environment.ts';
 import { openStorage } from './open-storage.ts';
 import { RecordedEvents, temporaryFolder } from './testing/folders.ts';
 
@@ -17,6 +18,25 @@ async function lmdbHarness(folder: string): Promise<StorageHarness> {
 }
 
 describeStorage('LmdbStorage', () => lmdbHarness(temporaryFolder()));
+
+describe('a write that the system refused for want of space', () => {
+  const errorOf = (text: string): Error => new Error(`No space left on device${text}`);
+  const page = ': Attempting to write page at position';
+
+  it('is tried again where LMDB is as it was', () => {
+    expect(survivesFullDisk(errorOf(`${page} 8192, size 4096, blocks 1, buffer sizes 4096 0 0`))).toBe(true);
+  });
+
+  // Seen with `npm run faults -- failing-disks`: the node ended with "malloc(): invalid size (unsorted)".
+  it('ends the node where LMDB wrote more of it than it had set aside memory for', () => {
+    const text = `${page} 14184448, size 4096, blocks 1, buffer sizes 4096 -592227744 -1409052704`;
+    expect(survivesFullDisk(errorOf(text))).toBe(false);
+  });
+
+  it('ends the node where it was no page of data: LMDB would take no transaction any more', () => {
+    expect(survivesFullDisk(errorOf(''))).toBe(false);
+  });
+});
 
 describe('LmdbStorage', () => {
   const open = (folder: string): ReturnType<typeof openStorage> =>

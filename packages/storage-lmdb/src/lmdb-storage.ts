@@ -16,6 +16,7 @@ import {
   errorNumber,
   errorNumberOf,
   type Environment,
+  survivesFullDisk,
 } from './environment.ts';
 import { GroupCommit, type GroupCommitLimits, type GroupSize } from './group-commit.ts';
 import type { StorageIdentity } from './identity.ts';
@@ -57,7 +58,7 @@ const ownRecordCount = 1;
 /**
  * A group is only handed to LMDB when it fits even if it takes all these: two bytes for each of its own, a leaf page and
  * part of a branch page for each record, and some for the list of free pages. LMDB survives most writes that the disk
- * refuses, but not all: now and then its own memory is broken afterwards, and the process dies.
+ * refuses, but not all: see {@link survivesFullDisk}.
  */
 const spacePerByte = 2;
 const spacePerRecord = 6 * 1_024;
@@ -178,7 +179,9 @@ export class LmdbStorage implements Storage {
    */
   #isOutOfSpace(error: unknown, size: GroupSize): boolean {
     const number = errorNumberOf(error);
-    if (number === errorNumber.enospc || number === errorNumber.edquot || number === errorNumber.mapFull) return true;
+    if (number === errorNumber.mapFull) return true;
+    // Else this process must end before it does anything with its memory; one that is started anew looks for space first.
+    if (number === errorNumber.enospc || number === errorNumber.edquot) return survivesFullDisk(error);
     return number === errorNumber.eio && !this.#mayFit(size);
   }
 
