@@ -11,16 +11,16 @@ import type { LinkMessage } from './link-message.ts';
 /** Bytes of entries in one offer, and entries that are gone, of which one tells. */
 const offerBytes = 256 * 1_024;
 const offerGoneMax = 4_096;
-/** A region that was re-seeded elsewhere has so long to apply what was here when it was heard of again, in retries. */
-const returnWithinRetries = 50;
+/** A region that was re-seeded elsewhere, and lacks what was here, is waited for as long as it comes along, in retries. */
+const stuckAfterRetries = 10;
 const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
 interface Returning {
-  /** The last eviction after which it was re-seeded, and when that was first heard. */
+  /** The last eviction after which it was re-seeded. */
   readonly reseededFor: Stamp;
-  readonly sinceMs: number;
-  /** What it had applied, as it told last. */
+  /** What it had applied, as it told last, and when that last changed. */
   positions: Positions;
+  changedMs: number;
 }
 
 /**
@@ -161,7 +161,7 @@ export class Evictions {
     const before = this.#returning.get(region);
     // A late frame takes nothing back.
     if (before === undefined || compareStamps(reseededFor, before.reseededFor) > 0)
-      this.#returning.set(region, { reseededFor, sinceMs: monoMs, positions: new Map() });
+      this.#returning.set(region, { reseededFor, positions: new Map(), changedMs: monoMs });
     if (!this.isReturning(region)) return this.#tellEvicted(region, origin);
     if (!state.regions.isSeeding(region))
       return proposals.proposeOwn({ kind: 'seeding', region, outSince, ended: null });
@@ -169,11 +169,13 @@ export class Evictions {
     if (!wasReturning || returning === undefined) return;
     this.#intake.heard();
     const told = new Map(positions.map((one) => [one.origin, one.applied] as const));
+    if (Array.from(told).some(([log, applied]) => returning.positions.get(log) !== applied))
+      returning.changedMs = monoMs;
     returning.positions = told;
     if (this.#isCovered(region) && state.regions.applied(origin) >= (told.get(origin) ?? 0))
       return proposals.proposeOwn({ kind: 'reseeded', region, outSince: reseededFor });
     // Whoever has what it lacks is gone: it has to take the state from here.
-    if (monoMs - returning.sinceMs <= returnWithinRetries * turn.options.timing.linkRetryMs) return;
+    if (monoMs - returning.changedMs <= stuckAfterRetries * turn.options.timing.linkRetryMs) return;
     this.#returning.delete(region);
     const { urls } = state.header.regions.get(region) as RegionRecord;
     proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: null });
