@@ -1,4 +1,4 @@
-import type { RegionId, ReplicaId } from '@skerry/base';
+import { compareText, type RegionId, type ReplicaId } from '@skerry/base';
 import { compareStamps, type Stamp } from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { encodeRegionEntry } from '../state/region-entry.ts';
@@ -11,7 +11,7 @@ import type { LinkMessage } from './link-message.ts';
 /** Bytes of entries in one offer, and entries that are gone, of which one tells. */
 const offerBytes = 256 * 1_024;
 const offerGoneMax = 4_096;
-/** A region that was re-seeded elsewhere, and lacks what was here, is waited for as long as it comes along, in retries. */
+/** So many retries a region that was re-seeded elsewhere, and lacks what was here, is waited for if it does not come along. */
 const stuckAfterRetries = 10;
 const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
@@ -175,7 +175,10 @@ export class Evictions {
     if (this.#isCovered(region) && state.regions.applied(origin) >= (told.get(origin) ?? 0))
       return proposals.proposeOwn({ kind: 'reseeded', region, outSince: reseededFor });
     // Whoever has what it lacks is gone: it has to take the state from here.
-    if (monoMs - returning.changedMs <= stuckAfterRetries * turn.options.timing.linkRetryMs) return;
+    const { timing, region: own } = turn.options;
+    // Two that lack something of each other do not evict one another.
+    const patience = compareText(own, region) < 0 ? stuckAfterRetries : 2 * stuckAfterRetries;
+    if (state.header.reseeding !== null || monoMs - returning.changedMs <= patience * timing.linkRetryMs) return;
     this.#returning.delete(region);
     const { urls } = state.header.regions.get(region) as RegionRecord;
     proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: null });
