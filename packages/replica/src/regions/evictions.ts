@@ -12,7 +12,7 @@ import type { LinkMessage } from './link-message.ts';
 const offerBytes = 256 * 1_024;
 const offerGoneMax = 4_096;
 /** So many retries a region that was re-seeded elsewhere, and lacks what was here, is waited for if it does not come along. */
-const stuckAfterRetries = 10;
+const stuckAfterRetries = 5;
 const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
 interface Returning {
@@ -137,7 +137,8 @@ export class Evictions {
     const { regions, header } = state;
     if (outSince === null) return true;
     if (this.isReturning(region)) {
-      if (this.#isCovered(region)) return true;
+      // It may be this one that lacks more, and is to take its state from there.
+      if (this.#isCovered(region) || message.kind === 'evicted' || header.reseeding?.from === region) return true;
       if (message.kind === 'pull') return message.from >= (header.origins.get(message.origin)?.first ?? 1);
       return message.kind === 'entries';
     }
