@@ -96,7 +96,8 @@ export function judge(system: System, journal: Journal): Verdict {
   violations.push(...checkOwnWrites(withFinalVersions(settled(local, system), journal)));
   const sessions = factsOf(
     journal.history(
-      (entry) => (isAlone(entry) ? `${entry.process}@${entry.label}` : null),
+      // What a consistent call saw that went by two nodes, the one that answered may not have seen.
+      (entry) => (isAlone(entry) && !(entry.consistent && entry.retried) ? `${entry.process}@${entry.label}` : null),
       () => undefined,
       { region },
     ),

@@ -234,6 +234,7 @@ export class Client implements Caller {
       if (end.kind === 'noEffect') journal.fail(entry);
       if (end.kind !== 'answer') return;
       entry.label = end.label;
+      entry.retried = end.retried;
       if (!consistent) this.#accepted(entry, end.answer, w.w ?? 1);
       else if (end.answer.kind === 'key')
         journal.ok(entry, { outcome: 'applied', version: end.answer.version ?? undefined });
@@ -263,6 +264,7 @@ export class Client implements Caller {
       if (end.kind === 'noEffect') journal.fail(entry);
       if (end.kind !== 'answer' || end.answer.kind !== 'key') return;
       entry.label = end.label;
+      entry.retried = end.retried;
       const { outcome, version, value } = end.answer;
       if (outcome === 'refused')
         journal.ok(entry, { outcome: 'refused', current: textOf(value), version: version ?? undefined });
@@ -290,6 +292,7 @@ export class Client implements Caller {
       if (end.kind === 'noEffect') journal.fail(entry);
       if (end.kind !== 'answer' || end.answer.kind !== 'txn') return;
       entry.label = end.label;
+      entry.retried = end.retried;
       const [result] = end.answer.results;
       const version = result?.version ?? undefined;
       if (end.answer.succeeded) journal.ok(entry, { outcome: 'applied', version });

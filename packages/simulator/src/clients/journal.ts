@@ -40,6 +40,8 @@ export interface Entry extends Receipted {
   readonly copies: number;
   /** Who answered, as `node#incarnation.life`. */
   label: string | null;
+  /** It may have taken effect by way of another node than the one that answered. */
+  retried: boolean;
   accepted: { readonly at: number; readonly version: string | null } | null;
   end: { readonly kind: 'ok' | 'fail'; readonly at: number; readonly output: KeyValueOutput | null } | null;
 }
@@ -112,6 +114,7 @@ export class Journal {
       input,
       consistent,
       copies,
+      retried: false,
       invokedAt: this.#position++,
       timeMs: this.#nowMs(),
       label: null,

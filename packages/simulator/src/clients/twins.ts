@@ -21,6 +21,7 @@ export function transactTwins(client: Caller): void {
         if (end.kind === 'noEffect') journal.fail(entry);
         if (end.kind !== 'answer' || end.answer.kind !== 'txn') continue;
         entry.label = end.label;
+        entry.retried = end.retried;
         const result = end.answer.results.find(({ key }) => key === entry.input.key);
         journal.ok(entry, { outcome: 'applied', version: result?.version ?? undefined });
       }
@@ -48,6 +49,7 @@ export function transactTwins(client: Caller): void {
         client.load.onAnomaly(invariant, message);
       for (const [i, entry] of entries.entries()) {
         entry.label = end.label;
+        entry.retried = end.retried;
         journal.ok(entry, {
           outcome: 'read',
           value: values[i] ?? null,

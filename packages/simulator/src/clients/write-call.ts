@@ -8,6 +8,8 @@ export type WriteEnd =
       readonly kind: 'answer';
       readonly answer: Answer;
       readonly label: string;
+      /** It was sent more than once, each time to any node. */
+      readonly retried: boolean;
       readonly seen: Seen | null;
       /** Its client had asked for its ticket by then, so that a fence may beat it after all. */
       readonly fenced: boolean;
@@ -110,7 +112,8 @@ export class WriteCall {
     if (this.#resolving && this.#isQuorumless && !('receipt' in answer)) return this.#end({ kind: 'unknown' });
     const isLate = timeoutMs !== null && attempt === 1 && world.queue.nowMs - this.#startMs > timeoutMs + 5;
     if (outcome === 'applied' && (isLate || this.#resolving)) world.sometimes.saw('request won against fence');
-    this.#end({ kind: 'answer', answer, label, seen, fenced: this.#resolving });
+    const retried = this.#attempts > 1;
+    this.#end({ kind: 'answer', answer, label, seen, fenced: this.#resolving, retried });
   }
 
   /** No answer will come, or none has come for long. */
