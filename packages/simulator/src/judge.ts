@@ -96,8 +96,7 @@ export function judge(system: System, journal: Journal): Verdict {
   violations.push(...checkOwnWrites(withFinalVersions(settled(local, system), journal)));
   const sessions = factsOf(
     journal.history(
-      // What a consistent call saw that went by two nodes, the one that answered may not have seen.
-      (entry) => (isAlone(entry) && !(entry.consistent && entry.retried) ? `${entry.process}@${entry.label}` : null),
+      (entry) => (isAlone(entry) ? sessionAtNode(entry) : null),
       () => undefined,
       { region },
     ),
@@ -138,6 +137,11 @@ function settled(facts: Facts, { evicted }: System): Facts {
         : write,
     ),
   };
+}
+
+/** What a consistent call saw that went by two nodes, the one that answered may not have seen: it is in a session of its own. */
+function sessionAtNode({ process, label, call, consistent, retried }: Entry): string {
+  return consistent && retried ? `${process}, call ${call}` : `${process}@${label}`;
 }
 
 function withoutVersions({ initial, events }: History): History {
