@@ -240,7 +240,7 @@ export class Exchange {
       if (drops.length > 0)
         running.queued.push(
           replaceCommand(
-            new Map(),
+            running.digests,
             drops.map((key) => ({ key, value: null })),
           ),
         );
@@ -254,11 +254,11 @@ export class Exchange {
     if (digests === null || values.length === 0 || values.some(({ key }, index) => key !== running.wanted[index]))
       return;
     running.wanted = running.wanted.slice(values.length);
-    const positions = new Map(digests.positions.map(({ origin, applied }) => [origin, applied] as const));
+    const positions = positionMap(digests.positions);
     let part: { key: string; value: Uint8Array }[] = [];
     let bytes = 0;
     const queue = (): void => {
-      if (part.length > 0 && running.mode === 'replace') running.queued.push(replaceCommand(positions, part));
+      if (part.length > 0 && running.mode === 'replace') running.queued.push(replaceCommand(digests, part));
       else if (part.length > 0)
         running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
       part = [];
@@ -267,7 +267,7 @@ export class Exchange {
     for (const { key, value } of values) {
       if (value === null) {
         // Its tombstone was collected since the page was told, and no other region waits for this one to hear of it.
-        if (running.mode === 'replace') running.queued.push(replaceCommand(positions, [{ key, value }]));
+        if (running.mode === 'replace') running.queued.push(replaceCommand(digests, [{ key, value }]));
         continue;
       }
       if (bytes + value.length > commandBytesMax) queue();
@@ -356,10 +356,14 @@ export class Exchange {
 }
 
 function replaceCommand(
-  positions: ReadonlyMap<ReplicaId, number>,
+  { positions, context }: Digests,
   values: readonly { readonly key: string; readonly value: Uint8Array | null }[],
 ): Uint8Array {
-  return commandBytes({ kind: 'replaceValues', positions: new Map(positions), values });
+  return commandBytes({ kind: 'replaceValues', positions: positionMap(positions), context, values });
+}
+
+function positionMap(positions: Digests['positions']): Map<ReplicaId, number> {
+  return new Map(positions.map(({ origin, applied }) => [origin, applied] as const));
 }
 
 /** Keys above `after`, up to `until` (null: to the end): those of these buckets, and tombstones, which no sum counts. */

@@ -22,6 +22,7 @@ import {
   writeOptionalText,
 } from './fields.ts';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
+import { decodeRetention, encodeRetention, type Retention } from './retention.ts';
 import type { Compare, TxnOperation } from '../requests.ts';
 import {
   decodeOut,
@@ -139,10 +140,14 @@ export type Command =
       readonly first: number;
       readonly entries: readonly Uint8Array[];
     }
-  /** Values of the region that this one is re-seeded from, in place of the own ones; null: it has no such key. */
+  /**
+   * Values of the region that this one is re-seeded from, in place of the own ones; null: it has no such key. It had applied
+   * `positions`, and the dots of `context`.
+   */
   | {
       readonly kind: 'replaceValues';
       readonly positions: Positions;
+      readonly context: CausalContext;
       readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
     }
   /** All that the other region had applied is merged here now. `replaces`: it is all that there is. */
@@ -155,15 +160,6 @@ export type Command =
       /** Those that were out there. */
       readonly out: readonly RegionOut[];
     };
-
-export interface Retention {
-  readonly sessionIdleMs: number;
-  readonly sessionIdleQuorumlessMs: number;
-  readonly receiptCountMax: number;
-  readonly ledgerCountMax: number;
-  readonly ledgerAgeMs: number;
-  readonly tombstoneKeepMs: number;
-}
 
 const codes = {
   set: 1,
@@ -243,9 +239,7 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       writer.text(command.node).u48(command.replica);
       return;
     case 'expire':
-      writer.varint(command.retention.sessionIdleMs).varint(command.retention.sessionIdleQuorumlessMs);
-      writer.varint(command.retention.receiptCountMax).varint(command.retention.ledgerCountMax);
-      writer.varint(command.retention.ledgerAgeMs).varint(command.retention.tombstoneKeepMs);
+      encodeRetention(writer, command.retention);
       return;
     case 'fence':
       return;
@@ -303,6 +297,7 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       return;
     case 'replaceValues':
       encodePositions(writer, command.positions);
+      command.context.encode(writer);
       writer.varint(command.values.length);
       for (const { key, value } of command.values) {
         writer.text(key);
@@ -355,17 +350,7 @@ export function decodeCommand(reader: ByteReader): Command {
     case codes.fence:
       return { kind: 'fence', id: readId(reader) };
     case codes.expire:
-      return {
-        kind: 'expire',
-        retention: {
-          sessionIdleMs: reader.varint(),
-          sessionIdleQuorumlessMs: reader.varint(),
-          receiptCountMax: reader.varint(),
-          ledgerCountMax: reader.varint(),
-          ledgerAgeMs: reader.varint(),
-          tombstoneKeepMs: reader.varint(),
-        },
-      };
+      return { kind: 'expire', retention: decodeRetention(reader) };
     case codes.announce:
       return { kind: 'announce', member: decodeMember(reader) };
     case codes.memberSet:
@@ -443,6 +428,7 @@ export function decodeCommand(reader: ByteReader): Command {
       return {
         kind: 'replaceValues',
         positions: decodePositions(reader),
+        context: CausalContext.decode(reader),
         values: readList(reader, (r) => ({ key: r.text(), value: readOptionalBytes(r) })),
       };
     default:

@@ -1,6 +1,6 @@
 import { clientId } from '@skerry/base';
 import type { StagedStore } from '../staged-store.ts';
-import type { Retention } from './command.ts';
+import type { Retention } from './retention.ts';
 import { decodeConflict } from './ledger.ts';
 import type { CommandResult } from './result.ts';
 import type { StateMachine } from './state-machine.ts';

@@ -209,7 +209,7 @@ export class StateMachine {
         return;
       case 'replaceValues':
         if (this.header.reseeding === null) return;
-        for (const { key, value } of command.values) this.values.replace(key, value, command.positions);
+        for (const { key, value } of command.values) this.values.replace(key, value, command);
         return;
       case 'announce':
         this.#membersChanged = this.members.announce(command.member) || this.#membersChanged;

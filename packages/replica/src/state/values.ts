@@ -17,6 +17,7 @@ import {
   visiblePart,
   WrongTypeError,
   defaultLimits,
+  type CausalContext,
   type Discarded,
   type Dot,
   type Operation,
@@ -41,6 +42,7 @@ import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.t
 import { RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
 import { Tombstones, type Positions } from './tombstones.ts';
+import { holdsUnseen, type Given } from './unseen.ts';
 
 /** The readings that every command of a batch shares. */
 export interface Reading {
@@ -304,12 +306,16 @@ export class Values {
     });
   }
 
-  /** The value of the region that this one is re-seeded from, as it was when that had applied `positions`; null: it has no such key. */
-  replace(key: string, bytes: Uint8Array | null, positions: Positions): void {
+  /** The value of the region that this one is re-seeded from, which had applied so much by then; null: it has no such key. */
+  replace(
+    key: string,
+    bytes: Uint8Array | null,
+    { positions, context }: { readonly positions: Positions; readonly context: CausalContext },
+  ): void {
     const { header, leases } = this.#parts;
     const current = this.read(key);
     const incoming = bytes === null ? null : decodeValue(new ByteReader(bytes));
-    if (current !== null) this.#keepUnsent(key, current.value, incoming);
+    if (current !== null) this.#keepUnsent(key, current.value, { value: incoming, context });
     if (incoming === null) {
       if (current === null) return;
       if (current.lease !== null) leases.detach(current.lease, key);
@@ -328,15 +334,14 @@ export class Values {
   }
 
   /**
-   * Entries that were not kept cannot be offered (they were cut for size, or written before any other region was known). What
-   * re-seeding takes away then goes to this region's ledger (I12): nobody can tell what the other side has seen of it.
+   * Entries that were not kept cannot be offered: they were cut for size, or written before any other region was known, or are
+   * of a third region. What re-seeding takes away that the other side has never had goes to this region's ledger (I12).
    */
-  #keepUnsent(key: string, current: Value, incoming: Value | null): void {
+  #keepUnsent(key: string, current: Value, given: Given): void {
     const { header, region } = this.#parts;
     const { reseeding } = header;
-    if (reseeding === null) return;
-    const reported = header.regions.get(reseeding.from)?.report?.positions.get(reseeding.ended) ?? 0;
-    if ((header.origins.get(reseeding.ended)?.first ?? 1) - 1 <= reported) return;
+    if (reseeding === null || !holdsUnseen(key, current, given)) return;
+    const { value: incoming } = given;
     // A delete, too: what it took away comes back.
     const loser = visiblePart(current) ?? current.parts[0];
     if (loser === undefined || (incoming === null ? isTombstone(current) : sameDigest(key, current, incoming))) return;
@@ -346,7 +351,7 @@ export class Values {
       reason: 'overwrote',
       loser: { parts: [loser] },
       loserStamp: valueStamp(current),
-      loserRegion: region,
+      loserRegion: (loser.type === 'register' ? header.replicaRegions.get(loser.dot.replica) : null) ?? region,
       winner: shown === null || shown.type === 'document' ? null : { parts: [shown] },
       winnerStamp: incoming === null ? reseeding.outSince : valueStamp(incoming),
       winnerRegion: reseeding.from,

@@ -1,0 +1,39 @@
+import { mergeValues, type CausalContext, type Dot, type Part, type Value } from '@skerry/crdt';
+import { sameDigest } from './same.ts';
+
+/** What takes the place of a value, null: nothing, and the dots that whoever gave it has applied. */
+export interface Given {
+  readonly value: Value | null;
+  readonly context: CausalContext;
+}
+
+/** True if `value` holds a write that whoever gave `given` has never had. */
+export function holdsUnseen(key: string, value: Value, given: Given): boolean {
+  // Counters fold their increments; what is new shows in the sums.
+  if (given.value !== null && value.parts.some(({ type }) => type === 'counter'))
+    return !sameDigest(key, mergeValues(given.value, value).state, given.value);
+  return value.parts.some((part) => dotsOf(part).some((dot) => !given.context.has(dot)));
+}
+
+function dotsOf(part: Part): readonly Dot[] {
+  switch (part.type) {
+    case 'register':
+      return [part.dot];
+    case 'multiRegister':
+      return dotsIn(part.siblings.entries.values());
+    case 'set':
+      return dotsIn(part.adds.entries.values());
+    case 'flag':
+      return dotsIn(part.enables.entries.values());
+    case 'document':
+      return dotsIn(part.chunks.entries.values());
+    case 'counter':
+      return Array.from(part.entries).flatMap(([replica, { seen }]) =>
+        Array.from(seen.beyond.keys(), (sequence) => ({ replica, sequence })),
+      );
+  }
+}
+
+function dotsIn(entries: Iterable<{ readonly dot: Dot }>): Dot[] {
+  return Array.from(entries, ({ dot }) => dot);
+}
