@@ -70,9 +70,11 @@ export class Admin {
       return null;
     const groups = this.#partitions.filter(({ config }) => membersOf(config).includes(node));
     const admitted = groups.map(({ state }) => state.admittedAs(node));
-    // One group may have taken in the new incarnation while another one still counts on the old one's log.
-    const earlier = admitted.find((one) => one !== null && one !== replica);
-    if (earlier !== undefined) return earlier;
+    // One group may have taken in the new incarnation while another one still counts on the old one's log. Which is which, the
+    // directory does not tell: this node may have heard of the new one by that group first.
+    const [one, another] = new Set(admitted.filter((found) => found !== null));
+    if (another !== undefined) return null;
+    if (one !== undefined && one !== replica) return one;
     return admitted.includes(null) && !announced ? null : replica;
   }
 
