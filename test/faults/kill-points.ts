@@ -86,7 +86,7 @@ function killing(point: string, moment: (typeof moments)[number]): Hurt {
 }
 
 const storageModule = pathToFileURL(
-  join(dirname(createRequire(import.meta.url).resolve('@skerry/storage-lmdb')), 'lmdb-storage.js'),
+  join(dirname(createRequire(import.meta.url).resolve('@skerry/storage-lmdb')), '..', 'dist', 'lmdb-storage.js'),
 ).href;
 
 async function byItself(): Promise<void> {}

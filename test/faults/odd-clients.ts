@@ -60,7 +60,8 @@ function pestering(name: string, open: (url: string) => { readonly close: () => 
   };
 }
 
-const sequences = 150;
+const sequencesInFull = 150;
+const sequencesInShort = 30;
 
 function sharingAnId(
   name: string,
@@ -69,7 +70,8 @@ function sharingAnId(
   return {
     name,
     lastsMs: 300,
-    make: async ({ region, trial, sometimes, problem }) => {
+    make: async ({ region, trial, short, sometimes, problem }) => {
+      const sequences = short ? sequencesInShort : sequencesInFull;
       const leader = await region.leader();
       const done = addUnderOneId(region, { key: `t${trial}-one-id`, sequences, consistent });
       // Awaited below; it must not be called unhandled before.

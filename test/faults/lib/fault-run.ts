@@ -24,6 +24,8 @@ export interface Scene {
   readonly region: Region;
   readonly callers: Callers;
   readonly trial: number;
+  /** The variant for `npm test`. */
+  readonly short: boolean;
   readonly say: (line: string) => void;
   /** Something happened that need not have: counted, and wanted at least once in a full run. */
   readonly sometimes: (event: string) => void;
@@ -45,9 +47,17 @@ export interface FaultRun {
 export const callsPerSecondMin = 100;
 /** As many void trials in a run make it fail: the machine is busy with other things. */
 export const voidTrialsMax = 10;
-const warmUpMs = 300;
-/** How long the callers go on after all of them are served again. */
-const afterMs = 400;
+interface Pace {
+  readonly warmUpMs: number;
+  /** A fault lasts so long at most. */
+  readonly lastsMsMax: number;
+  /** How long the callers go on after all of them are served again. */
+  readonly afterMs: number;
+}
+
+const fullPace: Pace = { warmUpMs: 300, lastsMsMax: Number.POSITIVE_INFINITY, afterMs: 400 };
+/** For `npm test`, where other tests may run beside it: no trial is void. */
+const shortPace: Pace = { warmUpMs: 50, lastsMsMax: 1_500, afterMs: 50 };
 
 /** A scenario that hurts one region in the ways of `run`, one after the other, round and round. */
 export function faultScenario(
@@ -72,9 +82,10 @@ export type FaultContext = ScenarioContext & {
 export async function hurtAgainAndAgain(
   region: Region,
   { hurts, wanted, afterwards, callers: options = {} }: FaultRun,
-  { trials, fullTrials, only, say }: FaultContext,
+  { trials, fullTrials, only, short = false, say }: FaultContext,
 ): Promise<Report> {
-  const tally = new Tally();
+  const tally = new Tally(short ? 0 : callsPerSecondMin);
+  const pace = short ? shortPace : fullPace;
   const chosen = hurts.filter(({ name }) => only === undefined || name.includes(only));
   if (chosen.length === 0) throw new Error(`no way to hurt is named so: ${only}`);
   const callers = await Callers.connect(region, options);
@@ -87,6 +98,7 @@ export async function hurtAgainAndAgain(
       region,
       callers,
       trial,
+      short,
       say,
       sometimes: (event) => tally.event(event),
       problem: (what) => problems.push(what),
@@ -97,7 +109,7 @@ export async function hurtAgainAndAgain(
       for (const line of lines) say(`VIOLATED: ${line}`);
     };
     try {
-      const round = await oneTrial(scene, { hurt, tally, prefix: `t${attempts}/` });
+      const round = await oneTrial(scene, { hurt, tally, pace, prefix: `t${attempts}/` });
       problems.push(
         ...judgeCallers(round, {
           dumps: await dumpsOf(region, round.prefix),
@@ -124,19 +136,24 @@ export async function hurtAgainAndAgain(
 
 async function oneTrial(
   scene: Scene,
-  { hurt, tally, prefix }: { readonly hurt: Hurt; readonly tally: Tally; readonly prefix: string },
+  {
+    hurt,
+    tally,
+    pace,
+    prefix,
+  }: { readonly hurt: Hurt; readonly tally: Tally; readonly pace: Pace; readonly prefix: string },
 ): Promise<CallerRound> {
   const { region, callers } = scene;
   await callers.begin(prefix);
-  await pause(warmUpMs);
+  await pause(pace.warmUpMs);
   const before = await termOf(region);
   const heal = await hurt.make(scene);
-  await pause(hurt.lastsMs ?? 1_000);
+  await pause(Math.min(hurt.lastsMs ?? 1_000, pace.lastsMsMax));
   await heal();
   const healedMs = performance.now();
   tally.served.push((await callers.everyone(healedMs)) - healedMs);
   await region.ready();
-  await pause(afterMs);
+  await pause(pace.afterMs);
   const round = await callers.end();
   await region.settled();
   if ((await termOf(region)) > before) tally.event('another leader');
@@ -161,9 +178,14 @@ export class Tally {
   /** From the healing until every caller was served again. */
   readonly served: number[] = [];
   readonly #events = new Map<string, number>();
+  readonly #callsPerSecondMin: number;
   #calls = 0;
   #voids = 0;
   #slowest = Number.POSITIVE_INFINITY;
+
+  constructor(perSecondMin = callsPerSecondMin) {
+    this.#callsPerSecondMin = perSecondMin;
+  }
 
   event(what: string, times = 1): void {
     this.#events.set(what, (this.#events.get(what) ?? 0) + times);
@@ -172,7 +194,7 @@ export class Tally {
   /** False if the round is void: its calls count for nothing, what it violated counts all the same. */
   note({ calls, seconds, counts }: Pick<CallerRound, 'calls' | 'seconds' | 'counts'>): boolean {
     const perSecond = calls / seconds;
-    if (perSecond < callsPerSecondMin) {
+    if (perSecond < this.#callsPerSecondMin) {
       this.#voids++;
       if (this.#voids === voidTrialsMax)
         this.violations.push(
