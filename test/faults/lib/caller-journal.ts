@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   HistoryRecorder,
   type Addition,
@@ -24,6 +25,17 @@ export interface WriteOf {
   readonly input: KeyValueInput;
 }
 
+/** A quorum-less write that waits for its end. */
+interface Accepted {
+  readonly client: Client;
+  readonly receipt: string;
+  readonly write: { readonly key: string; readonly value: string; readonly accepted: Version };
+  /** In the history of consistent calls. */
+  readonly call: OpenCall | null;
+}
+
+const unsettled = Promise.resolve(false);
+
 type Failure = Error & { readonly code?: string; readonly definite?: boolean; readonly ticket?: string | null };
 
 /** What all callers of a round write into. */
@@ -41,13 +53,8 @@ export class CallerJournal {
   readonly #local = new HistoryRecorder({ nowMs: () => performance.now() });
   readonly #additions: { key: string; amount: number; outcome: Addition['outcome'] }[] = [];
   readonly #counts = new Map<string, number>();
-  readonly #receipts: {
-    readonly client: Client;
-    readonly receipt: string;
-    readonly write: { readonly key: string; readonly value: string; readonly accepted: Version };
-    /** In the history of consistent calls. */
-    readonly call: OpenCall | null;
-  }[] = [];
+  readonly #receipts: { readonly accepted: Accepted; readonly settled: Promise<boolean> }[] = [];
+  readonly #givenUp = new AbortController();
   readonly #finals = new FinalVersions();
   /** By caller: the call that is not answered yet. */
   readonly #open = new Map<string, string>();
@@ -55,6 +62,7 @@ export class CallerJournal {
   constructor(prefix: string, refusals: ReadonlySet<string>) {
     this.prefix = prefix;
     this.#refusals = refusals;
+    setMaxListeners(0, this.#givenUp.signal);
   }
 
   count(what: string): void {
@@ -119,7 +127,10 @@ export class CallerJournal {
       const accepted = response.version ?? '';
       const value = input.op === 'set' ? input.value : '';
       const write = { key: input.key, value, accepted };
-      this.#receipts.push({ client, receipt: response.receipt, write, call: isMixed ? call : null });
+      const given = { client, receipt: response.receipt, write, call: isMixed ? call : null };
+      // In the history of consistent calls a write is open until its end is known: the sooner, the less passes.
+      const settled = isMixed ? this.#settleReceipt(given, this.#givenUp.signal).catch(() => false) : unsettled;
+      this.#receipts.push({ accepted: given, settled });
     });
   }
 
@@ -170,18 +181,22 @@ export class CallerJournal {
 
   /** Asks each quorum-less write for its end; those of keys that are also written with a quorum end with it in the history. */
   async awaitReceipts(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#givenUp.abort());
     await Promise.all(
-      this.#receipts.map(async ({ client, receipt, write, call }) => {
-        const end = await client.receipt(receipt).wait({ signal });
-        this.count(`receipt ${end.state}`);
-        if (end.state === 'rejected' || end.state === 'unknown')
-          this.problems.push(`the receipt of ${write.value} at ${write.key} says ${end.state}: ${end.reason}`);
-        this.#finals.note(write, end);
-        if (end.state === 'promoted') call?.ok({ outcome: 'applied', version: end.version ?? undefined });
-        else if (end.state === 'superseded') call?.fail();
-      }),
+      this.#receipts.map(async ({ accepted, settled }) => (await settled) || this.#settleReceipt(accepted, signal)),
     );
     if (this.#finals.count > 0) this.#counts.set('a stamp was clamped', this.#finals.count);
+  }
+
+  async #settleReceipt({ client, receipt, write, call }: Accepted, signal: AbortSignal): Promise<boolean> {
+    const end = await client.receipt(receipt).wait({ signal });
+    this.count(`receipt ${end.state}`);
+    if (end.state === 'rejected' || end.state === 'unknown')
+      this.problems.push(`the receipt of ${write.value} at ${write.key} says ${end.state}: ${end.reason}`);
+    this.#finals.note(write, end);
+    if (end.state === 'promoted') call?.ok({ outcome: 'applied', version: end.version ?? undefined });
+    else if (end.state === 'superseded') call?.fail();
+    return true;
   }
 
   round(seconds: number, versions: readonly VersionRecord[]): CallerRound {
