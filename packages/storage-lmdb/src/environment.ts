@@ -61,7 +61,9 @@ const pageErrorBytes = 100;
  */
 export function survivesFullDisk(error: unknown): boolean {
   const text = pageError.exec((error as Error).message)?.[0];
-  return text !== undefined && text.length < pageErrorBytes;
+  // Of a write that the disk took in part, LMDB says no more than EIO.
+  if (text === undefined) return errorNumberOf(error) === errorNumber.eio;
+  return text.length < pageErrorBytes;
 }
 
 /** Writes batches in one transaction; resolves after its sync. Rejects with the error that carries LMDB's number. */

@@ -20,11 +20,13 @@ async function lmdbHarness(folder: string): Promise<StorageHarness> {
 describeStorage('LmdbStorage', () => lmdbHarness(temporaryFolder()));
 
 describe('a write that the system refused for want of space', () => {
-  const errorOf = (text: string): Error => new Error(`No space left on device${text}`);
+  const errorOf = (text: string, code = 28): Error =>
+    Object.assign(new Error(`No space left on device${text}`), { code });
   const page = ': Attempting to write page at position';
 
   it('is tried again where LMDB is as it was', () => {
     expect(survivesFullDisk(errorOf(`${page} 8192, size 4096, blocks 1, buffer sizes 4096 0 0`))).toBe(true);
+    expect(survivesFullDisk(errorOf('', 5))).toBe(true);
   });
 
   // Seen with `npm run faults -- failing-disks`: the node ended with "malloc(): invalid size (unsorted)".

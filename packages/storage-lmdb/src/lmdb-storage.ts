@@ -181,8 +181,11 @@ export class LmdbStorage implements Storage {
     const number = errorNumberOf(error);
     if (number === errorNumber.mapFull) return true;
     // Else this process must end before it does anything with its memory; one that is started anew looks for space first.
-    if (number === errorNumber.enospc || number === errorNumber.edquot) return survivesFullDisk(error);
-    return number === errorNumber.eio && !this.#mayFit(size);
+    const isFull =
+      number === errorNumber.enospc ||
+      number === errorNumber.edquot ||
+      (number === errorNumber.eio && !this.#mayFit(size));
+    return isFull && survivesFullDisk(error);
   }
 
   #mayFit({ bytes, records }: GroupSize): boolean {
