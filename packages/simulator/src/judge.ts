@@ -32,7 +32,7 @@ export interface Verdict {
   readonly unknown: readonly string[];
 }
 
-const stepsMax = 2_000_000;
+const stepsMax = 20_000_000;
 
 /** Holds what the clients saw, and what the nodes hold in the end, against the invariants. */
 export function judge(system: System, journal: Journal): Verdict {
