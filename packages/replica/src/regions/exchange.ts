@@ -145,6 +145,12 @@ export class Exchange {
     const running = this.#running;
     if (running === null) return;
     const { now, options } = this.#partition.turn;
+    const { regions } = this.#partition.state;
+    // It was evicted meanwhile: from now on nothing waits for it, and what it told may be forgotten before it is merged.
+    if (running.mode === 'merge' && regions.isOut(running.with) && !regions.isSeeding(running.with)) {
+      this.#running = null;
+      return;
+    }
     if (running.queued.length > 0) return this.#drain(running);
     if (now.monoMs - running.progressMs > giveUpMs) this.#running = null;
     else if (now.monoMs - running.askedMs > options.timing.linkRetryMs) this.#ask();
