@@ -36,8 +36,9 @@ export class Evictions {
   readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
   /** What regions that are out told. */
   readonly #returning: Map<RegionId, Returning> = new Map();
-  /** When the region that is to re-seed this one was heard of last. */
+  /** When the region that is to re-seed this one was heard of last, and when each last said that this one is out. */
   #evictedMs = Number.NEGATIVE_INFINITY;
+  readonly #toldOutMs: Map<RegionId, number> = new Map();
 
   constructor(
     partition: Partition,
@@ -71,6 +72,7 @@ export class Evictions {
     const { state, proposals } = this.#partition;
     const { header } = state;
     const { reseeding } = header;
+    this.#toldOutMs.set(from, this.#partition.turn.now.monoMs);
     if (reseeding === null) {
       if (origin === header.origin) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
       this.#evictedMs = this.#partition.turn.now.monoMs;
@@ -179,7 +181,9 @@ export class Evictions {
     const { timing, region: own } = turn.options;
     // Two that lack something of each other do not evict one another.
     const patience = compareText(own, region) < 0 ? stuckAfterRetries : 2 * stuckAfterRetries;
-    if (state.header.reseeding !== null || monoMs - returning.changedMs <= patience * timing.linkRetryMs) return;
+    const toldOutMs = this.#toldOutMs.get(region) ?? Number.NEGATIVE_INFINITY;
+    if (state.header.reseeding !== null || monoMs - toldOutMs <= patience * timing.linkRetryMs) return;
+    if (monoMs - returning.changedMs <= patience * timing.linkRetryMs) return;
     this.#returning.delete(region);
     const { urls } = state.header.regions.get(region) as RegionRecord;
     proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: null });

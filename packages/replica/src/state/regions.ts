@@ -56,7 +56,9 @@ export class Regions {
   replacedLog(region: RegionId, origin: ReplicaId): ReplicaId | null {
     const record = this.#header.regions.get(region);
     const before = record?.report?.origin ?? unknownOrigin;
-    return record?.outSince === null && before !== unknownOrigin && before !== origin ? before : null;
+    // A late frame may tell of a log that has ended here, too.
+    const isNew = before !== unknownOrigin && before !== origin && !this.#wasOffered(origin);
+    return record?.outSince === null && isNew ? before : null;
   }
 
   /** Regions whose reports count: what they lack is kept. */
