@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 /** Commits of which builds are made, to meet this one. */
 export const commits = {
   /** The oldest one of this format of folders, and of this version of the peer protocol. */
-  sameNumbers: 'c9192058a1899edc15190dfd48c29178b8970e26',
-  /** Folders of format 2, version 2 between peers, and version 1 between regions, as here. */
+  sameNumbers: '18593b330ed75bddf721614a090da207ba280567',
+  /** Folders of format 2, and version 2 between peers. */
   formatTwo: '2f7715a1fc133ef750bb293d301096e209bc3b20',
 } as const;
 

@@ -18,7 +18,8 @@ afterEach(async () => {
  * FAULTS F13: folders that builds of each format left behind. If those of this format cannot be opened any more, what was
  * changed needs a new format: raise `formatVersion` (and `peerProtocolVersion`, if records of the applied state are
  * concerned), make folders of it by `SKERRY_KEEP_FOLDERS=1 npx vitest run --project integration test/integration/versions`,
- * and leave the old ones where they are. `SKERRY_BIN` names the `skerry.mjs` of another build to make them with.
+ * leave the folder of n1 of the old ones where it is, and name the commit in `commits.sameNumbers` of test/faults/lib/builds.ts.
+ * What they do not hold they do not guard: commands of several regions, such as those of a re-seeding, are none of it. `SKERRY_BIN` names the `skerry.mjs` of another build to make them with.
  */
 const { SKERRY_KEEP_FOLDERS: keep, SKERRY_BIN: bin } = process.env;
 test.runIf(keep === '1')('keeps the folders of this format (skipped unless told to, since they are kept)', async () => {
