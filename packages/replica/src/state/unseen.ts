@@ -28,8 +28,12 @@ function dotsOf(part: Part): readonly Dot[] {
     case 'document':
       return dotsIn(part.chunks.entries.values());
     case 'counter':
+      // Which ones a prefix sums up is not known any more: the last one it may hold stands for them.
       return Array.from(part.entries).flatMap(([replica, { seen }]) =>
-        Array.from(seen.beyond.keys(), (sequence) => ({ replica, sequence })),
+        [...(seen.prefix.upTo > 0 ? [seen.prefix.upTo] : []), ...seen.beyond.keys()].map((sequence) => ({
+          replica,
+          sequence,
+        })),
       );
   }
 }
