@@ -11,9 +11,9 @@ import {
 } from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { bucketOf } from '../state/digests.ts';
-import { commandBytes } from '../state/command.ts';
+import { commandBytes, type Command } from '../state/command.ts';
 import { decodeKeyRecord } from '../state/key-record.ts';
-import type { LinkMessage } from './link-message.ts';
+import type { LinkMessage, OriginPosition } from './link-message.ts';
 
 /** One page of an answer: keys looked at, keys told, bytes of values. */
 const scanCountMax = 20_000;
@@ -162,16 +162,11 @@ export class Exchange {
     const { exchange } = message;
     switch (message.kind) {
       case 'digestsAsk': {
-        const positions = Array.from(state.header.origins, ([origin, { region, applied }]) => ({
-          origin,
-          region,
-          applied,
-        }));
         this.#send(from, {
           kind: 'digests',
           exchange,
           sums: state.values.digests.encode(),
-          positions,
+          positions: state.regions.list(),
           context: state.header.context.clone(),
           collected: state.header.collected,
           out: state.regions.out(),
@@ -195,7 +190,7 @@ export class Exchange {
           bytes += key.length + (value?.length ?? 0);
           if (bytes > valueBytesMax) break;
         }
-        this.#send(from, { kind: 'values', exchange, values });
+        this.#send(from, { kind: 'values', exchange, positions: state.regions.list(), values });
       }
     }
   }
@@ -246,7 +241,7 @@ export class Exchange {
       if (drops.length > 0)
         running.queued.push(
           replaceCommand(
-            running.digests,
+            { positions: new Map(), context: running.digests.context },
             drops.map((key) => ({ key, value: null })),
           ),
         );
@@ -255,16 +250,19 @@ export class Exchange {
     this.#drain(running);
   }
 
-  #onValues(running: Running, { values }: Extract<LinkMessage, { kind: 'values' }>): void {
+  #onValues(running: Running, { values, positions: told }: Extract<LinkMessage, { kind: 'values' }>): void {
     const { digests } = running;
     if (digests === null || values.length === 0 || values.some(({ key }, index) => key !== running.wanted[index]))
       return;
     running.wanted = running.wanted.slice(values.length);
-    const positions = positionMap(digests.positions);
+    // Read there later than the digests: a tombstone among them may be of an entry that comes after those.
+    const positions = positionMap(told);
+    const { context } = digests;
     let part: { key: string; value: Uint8Array }[] = [];
     let bytes = 0;
     const queue = (): void => {
-      if (part.length > 0 && running.mode === 'replace') running.queued.push(replaceCommand(digests, part));
+      if (part.length > 0 && running.mode === 'replace')
+        running.queued.push(replaceCommand({ positions, context }, part));
       else if (part.length > 0)
         running.queued.push(commandBytes({ kind: 'mergeValues', region: running.with, positions, values: part }));
       part = [];
@@ -273,7 +271,7 @@ export class Exchange {
     for (const { key, value } of values) {
       if (value === null) {
         // Its tombstone was collected since the page was told, and no other region waits for this one to hear of it.
-        if (running.mode === 'replace') running.queued.push(replaceCommand(digests, [{ key, value }]));
+        if (running.mode === 'replace') running.queued.push(replaceCommand({ positions, context }, [{ key, value }]));
         continue;
       }
       if (bytes + value.length > commandBytesMax) queue();
@@ -362,13 +360,13 @@ export class Exchange {
 }
 
 function replaceCommand(
-  { positions, context }: Digests,
+  had: Pick<Extract<Command, { kind: 'replaceValues' }>, 'positions' | 'context'>,
   values: readonly { readonly key: string; readonly value: Uint8Array | null }[],
 ): Uint8Array {
-  return commandBytes({ kind: 'replaceValues', positions: positionMap(positions), context, values });
+  return commandBytes({ kind: 'replaceValues', ...had, values });
 }
 
-function positionMap(positions: Digests['positions']): Map<ReplicaId, number> {
+function positionMap(positions: readonly OriginPosition[]): Map<ReplicaId, number> {
   return new Map(positions.map(({ origin, applied }) => [origin, applied] as const));
 }
 

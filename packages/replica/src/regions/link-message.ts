@@ -91,10 +91,11 @@ export type LinkMessage =
       readonly next: string | null;
     }
   | { readonly kind: 'valuesAsk'; readonly exchange: number; readonly keys: readonly string[] }
-  /** The values of the first keys asked for, as many as fit; null: no such key. */
+  /** The values of the first keys asked for, as many as fit; null: no such key. At these positions, which may be later ones. */
   | {
       readonly kind: 'values';
       readonly exchange: number;
+      readonly positions: readonly OriginPosition[];
       readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
     };
 
@@ -179,7 +180,9 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       for (const key of message.keys) writer.text(key);
       break;
     case 'values':
-      writer.varint(message.exchange).varint(message.values.length);
+      writer.varint(message.exchange);
+      encodePositionList(writer, message.positions);
+      writer.varint(message.values.length);
       for (const { key, value } of message.values) {
         writer.text(key).bool(value !== null);
         if (value !== null) writer.bytes(value);
@@ -274,6 +277,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
       return {
         kind,
         exchange: reader.varint(),
+        positions: decodePositionList(reader),
         values: readList(reader, (r) => ({ key: r.text(), value: r.bool() ? r.bytes() : null })),
       };
     default:

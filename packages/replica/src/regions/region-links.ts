@@ -231,7 +231,7 @@ export class RegionLinks {
     this.#send(to, {
       kind: 'heartbeat',
       origin: reseeding?.ended ?? header.origin,
-      positions: Array.from(header.origins, ([origin, { region, applied }]) => ({ origin, region, applied })),
+      positions: state.regions.list(),
       digest: state.values.digests.root,
       reseededFor: header.reseededFor,
       wallMs: Math.max(0, Math.floor(turn.clocks.wallMs())),

@@ -42,6 +42,11 @@ export class Regions {
     return new Map(Array.from(this.#header.origins, ([origin, { applied }]) => [origin, applied] as const));
   }
 
+  /** The same with the region of each. */
+  list(): { readonly origin: ReplicaId; readonly region: RegionId; readonly applied: number }[] {
+    return Array.from(this.#header.origins, ([origin, { region, applied }]) => ({ origin, region, applied }));
+  }
+
   applied(origin: ReplicaId): number {
     return this.#header.origins.get(origin)?.applied ?? 0;
   }
