@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { keyOf } from './lib/keys.ts';
-import { closedLoop, openLoops, type Call, type LoadResult } from './lib/load.ts';
+import { closedLoop, openLoops, withOpenMax, type Call, type LoadResult } from './lib/load.ts';
 import { callOf, valuesOf, type WorkloadName, type WorkloadOptions } from './lib/workloads.ts';
 import { openSession } from './sessions/open.ts';
 import type { Session, Target } from './sessions/session.ts';
@@ -96,6 +96,9 @@ async function fill(order: Extract<Order, { order: 'fill' }>): Promise<void> {
   await Promise.all(Array.from({ length: inFlight }, filler));
 }
 
+/** Of an offered load: two seconds of the highest one that is measured. */
+const openMax = 20_000;
+
 /** One result of each step; null: the system has no such call. */
 async function run(options: Run): Promise<GeneratorResult[] | null> {
   const calls = sessions.map((session, index) =>
@@ -111,7 +114,7 @@ async function run(options: Run): Promise<GeneratorResult[] | null> {
   const usages = options.steps.map(() => new Usage());
   const { drainMs } = options;
   const loads = options.steps.map((step, index) => ({ ...step, drainMs, onEdge: usages[index]?.edge }));
-  const results = await openLoops(call, loads);
+  const results = await openLoops(withOpenMax(call, openMax), loads);
   return results.map((result, index) => ({ ...result, ...(usages[index] as Usage).used }));
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Histogram } from './histogram.ts';
-import { closedLoop, openLoop, openLoops, type LoadTime } from './load.ts';
+import { closedLoop, openLoop, openLoops, withOpenMax, type LoadTime } from './load.ts';
 
 /** Time that passes when nothing else is left to do. */
 class VirtualTime implements LoadTime {
@@ -145,6 +145,16 @@ test('calls that are not answered in time are failures', async () => {
   const result = await time.finish(openLoop(call, load, time));
   expect(result).toMatchObject({ completed: 5, failed: 5, unanswered: 5 });
   expect(result.firstError).toMatch(/no answer within 2000 ms/);
+});
+
+test('a call beyond those that may be open fails at once, and one fits in again when another is answered', async () => {
+  const time = new VirtualTime();
+  const call = withOpenMax(() => time.answer(250), 2);
+  const load = { callsPerSecond: 10, durationMs: 1_000, drainMs: 2_000 };
+  const result = await time.finish(openLoop(call, load, time));
+  // Due at 0, 100, …: those at 200, 500 and 800 meet two that are open.
+  expect(result).toMatchObject({ completed: 7, failed: 3, unanswered: 0 });
+  expect(result.firstError).toBe('2 calls without an answer');
 });
 
 test('an answer after the wait is a failure, though the end of the wait comes late as well', async () => {

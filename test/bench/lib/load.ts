@@ -224,6 +224,21 @@ export function openLoop(
   });
 }
 
+/**
+ * The same call while fewer than `openMax` wait for an answer; more fail at once. A client that falls behind an offered load
+ * for a minute would hold so many calls that the generator runs out of memory.
+ */
+export function withOpenMax(call: Call, openMax: number): Call {
+  let open = 0;
+  return () => {
+    if (open >= openMax) return Promise.reject(new Error(`${openMax} calls without an answer`));
+    open++;
+    return call().finally(() => {
+      open--;
+    });
+  };
+}
+
 /** Offered loads one after the other without a pause: what one leaves unanswered the next one meets. */
 export function openLoops(call: Call, loads: readonly OfferedLoad[], time: LoadTime = realTime): Promise<LoadResult[]> {
   let beginMs = 0;

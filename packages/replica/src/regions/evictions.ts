@@ -169,7 +169,7 @@ export class Evictions {
     if (!state.regions.isSeeding(region))
       return proposals.proposeOwn({ kind: 'seeding', region, outSince, ended: null });
     const returning = this.#returning.get(region);
-    if (!wasReturning || returning === undefined) return;
+    if (!wasReturning || returning === undefined || compareStamps(reseededFor, returning.reseededFor) < 0) return;
     this.#intake.heard();
     const told = new Map(positions.map((one) => [one.origin, one.applied] as const));
     if (Array.from(told).some(([log, applied]) => returning.positions.get(log) !== applied))
