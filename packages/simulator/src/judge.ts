@@ -207,7 +207,8 @@ function passingIn(committed: readonly Committed[], journal: Journal, region: nu
   const seen = new Set(
     journal.entries.flatMap(({ input, end }) => {
       const output = end?.output ?? null;
-      return output !== null && 'value' in output ? [`${input.key}=${output.value}`] : [];
+      if (output === null || output.outcome === 'applied') return [];
+      return [`${input.key}=${output.outcome === 'read' ? output.value : (output.current ?? null)}`];
     }),
   );
   const passing = new Set<Committed>();
