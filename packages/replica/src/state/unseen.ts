@@ -7,11 +7,14 @@ export interface Given {
   readonly context: CausalContext;
 }
 
-/** True if `value` holds a write that whoever gave `given` has never had. */
+/** True if `value` holds a write or a removal that whoever gave `given` has never had. */
 export function holdsUnseen(key: string, value: Value, given: Given): boolean {
-  // Counters fold their increments; what is new shows in the sums.
-  if (given.value !== null && value.parts.some(({ type }) => type === 'counter'))
-    return !sameDigest(key, mergeValues(given.value, value).state, given.value);
+  // A removal has no trace of its own, and counters fold their increments: it shows in what both come to.
+  if (given.value !== null) {
+    if (!sameDigest(key, mergeValues(given.value, value).state, given.value)) return true;
+    const others = value.parts.filter(({ type }) => type !== 'counter');
+    return others.some((part) => dotsOf(part).some((dot) => !given.context.has(dot)));
+  }
   return value.parts.some((part) => dotsOf(part).some((dot) => !given.context.has(dot)));
 }
 
