@@ -103,9 +103,11 @@ export function judge(system: System, journal: Journal): Verdict {
   );
   violations.push(...checkSessions(withFinalVersions(settled(sessions, system), journal)));
   if (worlds.length > 1) {
+    const isPendingOf = pendingShown(journal, committed);
     const moving = factsOf(
       journal.history(
-        (entry) => (isAlone(entry) && asksForSeen(entry) ? entry.process : null),
+        (entry) =>
+          isAlone(entry) && asksForSeen(entry) ? (isPendingOf(entry) ? aloneOf(entry) : entry.process) : null,
         () => undefined,
         { region },
       ),
@@ -140,8 +142,35 @@ function settled(facts: Facts, { evicted }: System): Facts {
 }
 
 /** What a consistent call saw that went by two nodes, the one that answered may not have seen: it is in a session of its own. */
-function sessionAtNode({ process, label, call, consistent, retried }: Entry): string {
-  return consistent && retried ? `${process}, call ${call}` : `${process}@${label}`;
+function sessionAtNode(entry: Entry): string {
+  return entry.consistent && entry.retried ? aloneOf(entry) : `${entry.process}@${entry.label}`;
+}
+
+/** A session of this one call. */
+function aloneOf({ process, call }: Entry): string {
+  return `${process}, call ${call}`;
+}
+
+/**
+ * Local reads that show what another session wrote without a quorum, while it is pending at that node: no token tells of it, so
+ * another node of the region may not show it yet (docs/limits.md).
+ */
+function pendingShown(journal: Journal, committed: readonly Committed[]): (entry: Entry) => boolean {
+  const settledAt = new Map<string, number>();
+  for (const { key, value, beforeAt } of committed) {
+    const name = `${key}=${value}`;
+    settledAt.set(name, Math.min(beforeAt, settledAt.get(name) ?? beforeAt));
+  }
+  const writers = new Map<string, string>();
+  for (const { input, consistent, process } of journal.entries)
+    if (!consistent && input.op === 'set') writers.set(`${input.key}=${input.value}`, process);
+  return ({ input, consistent, process, end }) => {
+    const output = end?.output ?? null;
+    if (consistent || end === null || output?.outcome !== 'read') return false;
+    const name = `${input.key}=${output.value}`;
+    const writer = writers.get(name);
+    return writer !== undefined && writer !== process && (settledAt.get(name) ?? Number.POSITIVE_INFINITY) > end.at;
+  };
 }
 
 function withoutVersions({ initial, events }: History): History {
