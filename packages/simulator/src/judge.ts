@@ -92,7 +92,14 @@ export function judge(system: System, journal: Journal): Verdict {
     );
 
   const isAlone = ({ copies }: Entry): boolean => copies === 1;
-  const local = factsOf(journal.history((entry) => (isAlone(entry) ? entry.process : null), node, { region }));
+  // The other copy of a retried write was promoted: this node took it under a stamp of its own, by which it may lose here until then.
+  const acknowledgedBy = (entry: Entry): string | undefined =>
+    entry.retried && entry.accepted !== null && entry.accepted.version !== entry.receipt?.version
+      ? undefined
+      : node(entry);
+  const local = factsOf(
+    journal.history((entry) => (isAlone(entry) ? entry.process : null), acknowledgedBy, { region }),
+  );
   violations.push(...checkOwnWrites(withFinalVersions(settled(local, system), journal)));
   const sessions = factsOf(
     journal.history(
