@@ -56,6 +56,7 @@ export class CausalityWaits {
   #covers({ positions, dots }: Causality): boolean {
     const { state, pending } = this.#partition;
     return (
+      !state.regions.isReplacing() &&
       positions.every(({ origin, sequence }) => state.regions.taken(origin) >= sequence) &&
       dots.every((dot) => state.header.context.has(dot) || pending.find(dot)?.durable === true)
     );
