@@ -1,5 +1,5 @@
 import type { NodeId } from '@skerry/base';
-import type { Asking } from './asking.ts';
+import { firstAsk, type Asking } from './asking.ts';
 import { readAnswer } from './answers.ts';
 import type { Partition } from './partition.ts';
 import type { PeerMessage } from './peer-message.ts';
@@ -25,8 +25,7 @@ export class LeaderReads {
 
   constructor(turn: Turn) {
     this.#turn = turn;
-    // Not as in an earlier life of this node, to which a question of that may still be answered (as etcd #20418).
-    this.#nextAsk = Math.max(0, Math.floor(turn.clocks.wallMs())) * 1_000 + 1;
+    this.#nextAsk = firstAsk(turn);
   }
 
   /** The leader may change, or the question be lost: it is asked again until there is an answer or nobody wants one. */

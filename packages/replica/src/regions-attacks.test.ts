@@ -25,6 +25,26 @@ function only(world: RegionsWorld, ...pairs: string[]): void {
   for (const x of world.regions)
     for (const y of world.regions) if (x < y && !pairs.includes(`${x}${y}`)) world.cut(x, y);
 }
+/** r1 takes the values of r2, and does not get to ask for the last step of it until it is released. */
+function holdLastStep(world: RegionsWorld): { readonly isHeld: () => boolean; readonly release: () => void } {
+  let asked = 0;
+  let held = true;
+  world.passes = (from, to, m) => {
+    if (from === 'r2' && to === 'r1' && m.kind === 'values') asked = 1;
+    if (held && asked > 0 && from === 'r1' && to === 'r2' && m.kind === 'digestsAsk') {
+      asked++;
+      return false;
+    }
+    return true;
+  };
+  return {
+    isHeld: () => asked > 1,
+    release: () => {
+      held = false;
+    },
+  };
+}
+
 function start(): RegionsWorld {
   const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
   world.awaitLeaders();
@@ -190,24 +210,15 @@ it.fails('I11: a region gives its state while it is being re-seeded itself', () 
   world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
   world.run(1_000);
   // r1 takes r2's state, the last step waits
-  let asked = 0;
-  let held = true;
-  world.passes = (from, to, m) => {
-    if (from === 'r2' && to === 'r1' && m.kind === 'values') asked = 1;
-    if (held && asked > 0 && from === 'r1' && to === 'r2' && m.kind === 'digestsAsk') {
-      asked++;
-      return false;
-    }
-    return true;
-  };
+  const lastStep = holdLastStep(world);
   only(world, 'r1r2');
-  world.until(() => asked > 1, 20_000, 'r1 has replaced its values');
+  world.until(() => lastStep.isHeld(), 20_000, 'r1 has replaced its values');
   world.heal();
   world.cut('r2', 'r3');
   world.until(() => header(world, 'r3').reseeding !== null, 20_000, 'r3 begins');
   world.until(() => header(world, 'r3').reseeding === null, 20_000, 'r3 is re-seeded');
   expect(header(world, 'r1').reseeding).not.toBeNull();
-  held = false;
+  lastStep.release();
   world.until(() => header(world, 'r1').reseeding === null, 60_000, 'r1 is re-seeded');
   world.heal();
   world.until(() => world.isConverged(), 60_000, 'convergence');
@@ -234,23 +245,14 @@ it.fails('I11: a region gives its state while it is being re-seeded itself, and 
   world.ask('r2', { kind: 'evictRegion', region: world.regions[0]! });
   world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
   world.run(1_000);
-  let asked = 0;
-  let held = true;
-  world.passes = (from, to, m) => {
-    if (from === 'r2' && to === 'r1' && m.kind === 'values') asked = 1;
-    if (held && asked > 0 && from === 'r1' && to === 'r2' && m.kind === 'digestsAsk') {
-      asked++;
-      return false;
-    }
-    return true;
-  };
+  const lastStep = holdLastStep(world);
   onlyOf('r1r2');
-  world.until(() => asked > 1, 20_000, 'r1 has replaced its values');
+  world.until(() => lastStep.isHeld(), 20_000, 'r1 has replaced its values');
   onlyOf('r1r2', 'r1r3');
   world.until(() => header(world, 'r3').reseeding !== null, 20_000, 'r3 begins');
   world.until(() => header(world, 'r3').reseeding === null, 20_000, 'r3 is re-seeded');
   expect(header(world, 'r1').reseeding).not.toBeNull();
-  held = false;
+  lastStep.release();
   world.until(() => header(world, 'r1').reseeding === null, 60_000, 'r1 is re-seeded');
   world.passes = (from, to, m) => m.kind !== 'digestsAsk' || (from !== 'r3' && to !== 'r3');
   world.heal();

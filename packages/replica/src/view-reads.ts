@@ -1,4 +1,4 @@
-import type { Asking } from './asking.ts';
+import { firstAsk, type Asking } from './asking.ts';
 import type { NodeId } from '@skerry/base';
 import { applyOperation, compareStamps, mergeValues, type Value } from '@skerry/crdt';
 import { readAnswer, timedOutRead } from './answers.ts';
@@ -25,8 +25,7 @@ export class ViewReads {
 
   constructor(turn: Turn) {
     this.#turn = turn;
-    // Not as in an earlier life of this node, to which a question of that may still be answered (as etcd #20418).
-    this.#nextAsk = Math.max(0, Math.floor(turn.clocks.wallMs())) * 1_000 + 1;
+    this.#nextAsk = firstAsk(turn);
   }
 
   read(

@@ -254,15 +254,11 @@ export class Exchange {
     const { digests } = running;
     if (digests === null || values.length === 0 || values.some(({ key }, index) => key !== running.wanted[index]))
       return;
+    // Not those of the digests: a tombstone among the values may be of an entry that comes after them.
     // Read before what that region has reported since: what was deleted may be forgotten here on its word. It is asked again.
-    const known =
-      this.#partition.state.header.regions.get(running.with)?.report?.positions ?? new Map<ReplicaId, number>();
-    const at = positionMap(told);
-    if (running.mode === 'merge' && Array.from(known).some(([origin, applied]) => (at.get(origin) ?? 0) < applied))
-      return;
-    running.wanted = running.wanted.slice(values.length);
-    // Read there later than the digests: a tombstone among them may be of an entry that comes after those.
     const positions = positionMap(told);
+    if (running.mode === 'merge' && !this.#partition.state.regions.isCovered(running.with, positions)) return;
+    running.wanted = running.wanted.slice(values.length);
     const { context } = digests;
     let part: { key: string; value: Uint8Array }[] = [];
     let bytes = 0;

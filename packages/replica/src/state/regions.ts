@@ -86,7 +86,7 @@ export class Regions {
     return record !== undefined && record.outSince !== null && (record.report?.positions.size ?? 0) > 0;
   }
 
-  /** True if a region at these positions has applied all that was here when {@link seeding} began. */
+  /** True if these positions are no lower than those of the region's report; of one that is out, those of {@link seeding}. */
   isCovered(region: RegionId, positions: Positions): boolean {
     const wanted = this.#header.regions.get(region)?.report?.positions ?? new Map<ReplicaId, number>();
     return Array.from(wanted).every(([origin, sequence]) => (positions.get(origin) ?? 0) >= sequence);
