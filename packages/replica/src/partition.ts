@@ -247,7 +247,8 @@ export class Partition {
   /** In how many ticks this partition can have something to do if nothing happens before; 0: it is at work. */
   restTicks(): number {
     const waiting = this.pending.count + this.#reads.waitingCount + this.writes.waitingCount + this.#sender.activeCount;
-    const isAtWork = waiting > 0 || this.#receiver.isClearing || this.links.exchange.isRunning;
+    const isAtWork =
+      waiting > 0 || this.#proposals.isWaiting || this.#receiver.isClearing || this.links.exchange.isRunning;
     return isAtWork ? 0 : this.raft.restTicks();
   }
 
@@ -351,7 +352,7 @@ export class Partition {
       }
       const decoded = decodeBatch(entry.data);
       const batch = this.state.apply(entry.index, entry.term, decoded, entry.data);
-      if (this.isLeader) this.#proposals.applied(decoded.commands);
+      if (this.isLeader) this.#proposals.applied(entry.index, decoded.commands);
       this.clock.observe(this.state.header.clock);
       // What an earlier leader wrote also sets back one that had counted on by itself.
       if (!this.isLeader || entry.term < this.currentTerm)

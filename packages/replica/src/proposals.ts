@@ -16,9 +16,22 @@ interface Item {
   readonly from: NodeId | null;
   /** The call of this node behind it, if there is one. */
   readonly write: WaitingWrite | null;
+  /** How many writes it brings: many, if it is what another region sent. */
+  readonly operations: number;
 }
 
 const expireEveryMs = 1_000;
+/**
+ * Where there are other regions, an entry is followed by turns, messages and syncs on the nodes of all of them, whatever is in
+ * it. After one that brought so many operations the next one waits for more to join it: for three times as long as entries
+ * take to be applied, which is little on machines that have time, but not beyond so many of them, or so long.
+ */
+const gatherAfterOperations = 8;
+const gatherOperationsMax = 64;
+const gatherCommits = 3;
+const gatherMsMax = 20;
+/** Of the time that entries take, each new one counts for so much. */
+const commitMsWeight = 1 / 8;
 
 /** The leader's side of writing: packs the commands of a turn into as few log entries as the limits allow. */
 export class Proposals {
@@ -28,14 +41,26 @@ export class Proposals {
   /** Commands with an id that this leader has in the outbox or in the log and has not seen applied. */
   readonly #named: Map<Command['kind'], BySequence<true>> = new Map();
   #lastExpireMs = 0;
+  #outboxOperations = 0;
+  /** Of the last entry. */
+  #lastOperations = 0;
+  #lastProposedMs = Number.NEGATIVE_INFINITY;
+  /** An entry whose way from proposal to state is timed, one at a time. */
+  #timed: { readonly index: number; readonly sinceMs: number } | null = null;
+  #commitMs = 0;
 
   constructor(partition: Partition) {
     this.#partition = partition;
   }
 
+  /** True while something waits to be proposed. */
+  get isWaiting(): boolean {
+    return this.#outbox.length > 0;
+  }
+
   /** For the leader itself. False: too much waits already. */
-  add(command: Uint8Array, write: WaitingWrite | null): boolean {
-    return this.#put({ command, head: commandHead(command), forward: 0, from: null, write });
+  add(command: Uint8Array, write: WaitingWrite | null, operations = 1): boolean {
+    return this.#put({ command, head: commandHead(command), forward: 0, from: null, write, operations });
   }
 
   /** Commands that a peer forwarded. */
@@ -48,18 +73,26 @@ export class Proposals {
     // A node that left the group, or lags, hands in over and over what is settled: the log need not hear of it again.
     const news = commands.filter((command) => !this.#isSettled(command));
     const refused = news.filter(
-      (command) => !takes || !this.#put({ command, head: commandHead(command), forward: number, from, write: null }),
+      (command) =>
+        !takes ||
+        !this.#put({ command, head: commandHead(command), forward: number, from, write: null, operations: 1 }),
     );
     if (refused.length > 0) this.#refuse(from, number, refused);
   }
 
-  /** Commands of a batch were applied: their like may be proposed again. */
-  applied(commands: readonly Command[]): void {
+  /** The commands of the entry at `index` were applied: their like may be proposed again. */
+  applied(index: number, commands: readonly Command[]): void {
+    if (this.#timed !== null && index >= this.#timed.index) {
+      const tookMs = this.#partition.turn.now.monoMs - this.#timed.sinceMs;
+      this.#commitMs += (tookMs - this.#commitMs) * commitMsWeight;
+      this.#timed = null;
+    }
     for (const command of commands) if ('id' in command) this.#named.get(command.kind)?.delete(command.id);
   }
 
   elected(): void {
     this.#named.clear();
+    this.#timed = null;
   }
 
   /** What was not proposed goes back to where it came from. */
@@ -70,28 +103,44 @@ export class Proposals {
     }
     this.#outbox = [];
     this.#outboxBytes = 0;
+    this.#outboxOperations = 0;
     this.#named.clear();
   }
 
   /** Proposes what is in the outbox. What raft does not take now stays for a later turn. */
   propose(): void {
+    if (this.#outbox.length === 0 || this.#gathers()) return;
     const { raft, turn } = this.#partition;
     const { batchBytesMax, batchCommandsMax } = turn.options.limits;
     let at = 0;
     while (at < this.#outbox.length && this.#partition.isLeader) {
       const commands: Uint8Array[] = [];
       let bytes = 0;
+      let operations = 0;
       while (at + commands.length < this.#outbox.length && commands.length < batchCommandsMax) {
-        const { command } = this.#outbox[at + commands.length] as Item;
-        if (commands.length > 0 && bytes + command.length > batchBytesMax) break;
-        commands.push(command);
-        bytes += command.length;
+        const item = this.#outbox[at + commands.length] as Item;
+        if (commands.length > 0 && bytes + item.command.length > batchBytesMax) break;
+        commands.push(item.command);
+        bytes += item.command.length;
+        operations += item.operations;
       }
-      if (!raft.propose(encodeBatch(this.#header(), commands)).ok) break;
+      const proposed = raft.propose(encodeBatch(this.#header(), commands));
+      if (!proposed.ok) break;
       at += commands.length;
       this.#outboxBytes -= bytes;
+      this.#outboxOperations -= operations;
+      this.#lastOperations = operations;
+      this.#lastProposedMs = turn.now.monoMs;
+      this.#timed ??= { index: proposed.index, sinceMs: turn.now.monoMs };
     }
     if (at > 0) this.#outbox = this.#outbox.slice(at);
+  }
+
+  #gathers(): boolean {
+    const { state, turn } = this.#partition;
+    if (state.header.regions.size === 0 || this.#lastOperations < gatherAfterOperations) return false;
+    if (this.#outboxOperations >= gatherOperationsMax) return false;
+    return turn.now.monoMs - this.#lastProposedMs < Math.min(gatherCommits * this.#commitMs, gatherMsMax);
   }
 
   /** This leader's reading of the partition's cluster time. */
@@ -170,6 +219,7 @@ export class Proposals {
     if (head !== null) this.#namedOf(head.kind).set(head, true);
     this.#outbox.push(item);
     this.#outboxBytes += item.command.length;
+    this.#outboxOperations += item.operations;
     return true;
   }
 

@@ -55,6 +55,11 @@ export class WaitingWrites {
     return this.#queue.length > 0;
   }
 
+  /** Something is on its way to the leader and not answered. */
+  get isAnyInFlight(): boolean {
+    return this.#bytesInFlight > 0;
+  }
+
   find(id: Pick<CommandId, 'client' | 'sequence'>): WaitingWrite | null {
     return this.#byId.get(id) ?? null;
   }

@@ -16,6 +16,11 @@ export interface WriteRequest {
 const checkEveryMs = 100;
 /** Bytes of commands on their way to the leader; the others wait here, where waiting costs nobody anything. */
 const bytesInFlightMax = 8 * 1_024 * 1_024;
+/**
+ * A forward costs a turn here and one at the leader. Where there are other regions, whose changes keep both busy, the next
+ * one waits for so long while another is not answered.
+ */
+const forwardGatherMs = 5;
 
 /**
  * Consistent writes that clients wait for at this node. The node hands each to the leader, and again when the leader
@@ -28,6 +33,7 @@ export class Writes {
   #fences: WaitingWrite[] = [];
   #lastCheckMs = 0;
   #forwards = 0;
+  #lastForwardMs = Number.NEGATIVE_INFINITY;
 
   constructor(partition: Partition) {
     this.#partition = partition;
@@ -135,6 +141,7 @@ export class Writes {
   /** Hands what is queued to the leader, if there is one that can commit it. */
   send(): void {
     if ((!this.#waiting.hasQueued && this.#fences.length === 0) || !this.#partition.canPropose) return;
+    if (this.#gathers()) return;
     const commands: Uint8Array[] = [];
     const { turn, proposals, isLeader } = this.#partition;
     const number = ++this.#forwards;
@@ -182,9 +189,17 @@ export class Writes {
     }
   }
 
+  #gathers(): boolean {
+    const { isLeader, state, turn } = this.#partition;
+    if (isLeader || state.header.regions.size === 0 || !this.#waiting.isAnyInFlight) return false;
+    return turn.now.monoMs - this.#lastForwardMs < forwardGatherMs;
+  }
+
   #forward(number: number, commands: readonly Uint8Array[]): void {
     const { leader, turn, id } = this.#partition;
-    if (commands.length > 0 && leader !== null) turn.send(leader, { kind: 'forward', partition: id, number, commands });
+    if (commands.length === 0 || leader === null) return;
+    this.#lastForwardMs = turn.now.monoMs;
+    turn.send(leader, { kind: 'forward', partition: id, number, commands });
   }
 
   /** Never proposed, so it certainly has no effect through this node. */

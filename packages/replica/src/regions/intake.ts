@@ -20,6 +20,8 @@ const waitingBytesMax = 16 * 1_024 * 1_024;
 const commandCountMax = 256;
 const commandBytesMax = 256 * 1_024;
 const keepAliveMs = 1_000;
+/** Each acknowledgement is a frame, and a turn of two nodes at the other end, whose windows hold more than comes in so long. */
+const acknowledgeEveryMs = 50;
 
 interface Source {
   readonly origin: ReplicaId;
@@ -179,15 +181,16 @@ export class Intake {
     }
   }
 
-  /** Proposes what came and acknowledges it, unless so little came so soon after the last time that more may join it. */
+  /** Proposes what came and acknowledges it now and then, unless so little came so soon after the last time that more may join it. */
   flush(): void {
     const { monoMs } = this.#partition.turn.now;
     const sources = [...this.#sources.values()];
     const gathers = monoMs - this.#flushedMs < gatherMs && sources.every(({ waiting }) => waiting.length < gatherCount);
     if (gathers) return;
     for (const source of sources) {
-      if (source.waiting.length > 0 || source.pullDue) this.#flushedMs = monoMs;
+      if (source.waiting.length > 0) this.#flushedMs = monoMs;
       this.#propose(source);
+      if (source.pullDue && monoMs - source.pulledMs < acknowledgeEveryMs) continue;
       if (source.pullDue && source.from !== null) this.#pull(source, false);
       source.pullDue = false;
     }
@@ -280,7 +283,7 @@ export class Intake {
         first: source.proposed + 1,
         entries,
       });
-      if (!proposals.add(command, null)) break;
+      if (!proposals.add(command, null, entries.length)) break;
       at += entries.length;
       source.proposed += entries.length;
       source.waitingBytes -= bytes;
