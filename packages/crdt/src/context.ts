@@ -49,6 +49,17 @@ export class CausalContext {
     for (const [replica, seen] of other.#seen) this.#of(replica).addAll(seen);
   }
 
+  /** The dots of this one that are not in `other`. */
+  minus(other: CausalContext): CausalContext {
+    const rest = new CausalContext();
+    for (const [replica, seen] of this.#seen) {
+      const theirs = other.#seen.get(replica);
+      const left = theirs === undefined ? seen.clone() : seen.minus(theirs);
+      if (left.rangeCount > 0) rest.#seen.set(replica, left);
+    }
+    return rest;
+  }
+
   clone(): CausalContext {
     const copy = new CausalContext();
     for (const [replica, seen] of this.#seen) copy.#seen.set(replica, seen.clone());

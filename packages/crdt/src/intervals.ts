@@ -51,6 +51,20 @@ export class IntervalSet {
     for (let i = 0; i < other.#from.length; i++) this.addRange(other.#from[i] as number, other.#to[i] as number);
   }
 
+  /** The members that are not in `other`. */
+  minus(other: IntervalSet): IntervalSet {
+    const rest = new IntervalSet();
+    for (const [from, to] of this.ranges()) {
+      let next = from;
+      for (let i = Math.max(0, other.#rangeAtOrBefore(from)); next <= to; i++) {
+        const until = other.#from[i] ?? to + 1;
+        if (until > next) rest.addRange(next, Math.min(to, until - 1));
+        next = Math.max(next, (other.#to[i] ?? to) + 1);
+      }
+    }
+    return rest;
+  }
+
   /** True if every member of `from` to `to` is there. */
   hasRange(from: number, to: number): boolean {
     const i = this.#rangeAtOrBefore(from);

@@ -7,7 +7,7 @@ import type { Operation } from './requests.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 import { get, set, valueOf, World } from './testing/world.ts';
 
-// Executions that somebody found who had not seen the code. Those marked `fails` are open (docs/limits.md).
+// Executions that somebody found who had not seen the code.
 
 const timing = { tombstoneKeepMs: 100 };
 const del = (key: string): Operation => ({ kind: 'delete', key, consistent: true });
@@ -45,6 +45,17 @@ function holdLastStep(world: RegionsWorld): { readonly isHeld: () => boolean; re
   };
 }
 
+/** r3, which is to take r1's state, waits until r1 has its own. */
+function awaitBoth(world: RegionsWorld, lastStep: { readonly release: () => void }): void {
+  world.until(() => header(world, 'r3').reseeding !== null, 20_000, 'r3 begins');
+  world.run(5_000);
+  expect(header(world, 'r3').reseeding).not.toBeNull();
+  expect(header(world, 'r1').reseeding).not.toBeNull();
+  lastStep.release();
+  world.until(() => header(world, 'r1').reseeding === null, 60_000, 'r1 is re-seeded');
+  world.until(() => header(world, 'r3').reseeding === null, 60_000, 'r3 is re-seeded');
+}
+
 function start(): RegionsWorld {
   const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
   world.awaitLeaders();
@@ -55,7 +66,7 @@ function start(): RegionsWorld {
   return world;
 }
 
-it.fails('I11: an offer brings back what a third region has deleted that was offered, too', () => {
+it('I11: an offer brings back what a third region has deleted that was offered, too', () => {
   const world = start();
   world.cut('r1', 'r2');
   world.cut('r1', 'r3');
@@ -74,7 +85,7 @@ it.fails('I11: an offer brings back what a third region has deleted that was off
   for (const region of world.regions) expect([region, valueOf(world.ask(region, get('k')))]).toEqual([region, null]);
 });
 
-it.fails('I11: an offer brings back what a region in force had deleted, whose delete came without what it deletes', () => {
+it('I11: an offer brings back what a region in force had deleted, whose delete came without what it deletes', () => {
   const world = start();
   world.cut('r1', 'r3');
   let l3 = 0;
@@ -105,7 +116,7 @@ it.fails('I11: an offer brings back what a region in force had deleted, whose de
   world.run(5_000);
   for (const region of world.regions) expect([region, valueOf(world.ask(region, get('k')))]).toEqual([region, null]);
 });
-it.fails('I11: a re-seeded region of which no heartbeat came is answered its exchange', () => {
+it('I11: a re-seeded region of which no heartbeat came is answered its exchange', () => {
   const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
   world.awaitLeaders();
   world.run(1_000);
@@ -193,7 +204,7 @@ it('I11: values of an exchange that come after a report of that region are asked
   for (const region of world.regions)
     expect([took, region, valueOf(world.ask(region, get('k')))]).toEqual([took, region, null]);
 });
-it.fails('I11: a region gives its state while it is being re-seeded itself', () => {
+it('I11: a region gives its state while it is being re-seeded itself', () => {
   const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
   world.awaitLeaders();
   world.run(1_000);
@@ -215,17 +226,13 @@ it.fails('I11: a region gives its state while it is being re-seeded itself', () 
   world.until(() => lastStep.isHeld(), 20_000, 'r1 has replaced its values');
   world.heal();
   world.cut('r2', 'r3');
-  world.until(() => header(world, 'r3').reseeding !== null, 20_000, 'r3 begins');
-  world.until(() => header(world, 'r3').reseeding === null, 20_000, 'r3 is re-seeded');
-  expect(header(world, 'r1').reseeding).not.toBeNull();
-  lastStep.release();
-  world.until(() => header(world, 'r1').reseeding === null, 60_000, 'r1 is re-seeded');
+  awaitBoth(world, lastStep);
   world.heal();
   world.until(() => world.isConverged(), 60_000, 'convergence');
   world.run(5_000);
   for (const region of world.regions) expect([region, valueOf(world.ask(region, get('k')))]).toEqual([region, null]);
 });
-it.fails('I11: a region gives its state while it is being re-seeded itself, and a fourth one is in force everywhere', () => {
+it('I11: a region gives its state while it is being re-seeded itself, and a fourth one is in force everywhere', () => {
   const world = new RegionsWorld({ nodes: [1, 1, 1, 1], timing });
   const onlyOf = (...pairs: string[]): void => {
     world.heal();
@@ -249,11 +256,7 @@ it.fails('I11: a region gives its state while it is being re-seeded itself, and 
   onlyOf('r1r2');
   world.until(() => lastStep.isHeld(), 20_000, 'r1 has replaced its values');
   onlyOf('r1r2', 'r1r3');
-  world.until(() => header(world, 'r3').reseeding !== null, 20_000, 'r3 begins');
-  world.until(() => header(world, 'r3').reseeding === null, 20_000, 'r3 is re-seeded');
-  expect(header(world, 'r1').reseeding).not.toBeNull();
-  lastStep.release();
-  world.until(() => header(world, 'r1').reseeding === null, 60_000, 'r1 is re-seeded');
+  awaitBoth(world, lastStep);
   world.passes = (from, to, m) => m.kind !== 'digestsAsk' || (from !== 'r3' && to !== 'r3');
   world.heal();
   world.until(() => ['r1', 'r2', 'r4'].every((r) => !hasRecord(world, r, 'k')), 30_000, 'collected');
@@ -264,7 +267,7 @@ it.fails('I11: a region gives its state while it is being re-seeded itself, and 
 });
 
 for (const edges of ['r1r2 r2r3 r3r1', 'r1r2 r1r3 r2r1 r2r3'])
-  it.fails(`I9, I11: nothing is lost where all are apart and evict one another: ${edges}`, () => {
+  it(`I9, I11: nothing is lost where all are apart and evict one another: ${edges}`, () => {
     const world = start();
     for (const z of world.regions) world.ask(z, set(`g${z}`, '1'));
     world.until(() => world.isConverged());

@@ -6,13 +6,15 @@ import type { Positions } from '../state/tombstones.ts';
 import type { RegionRecord } from '../state/region-record.ts';
 import type { Exchange } from './exchange.ts';
 import type { Intake } from './intake.ts';
-import type { LinkMessage } from './link-message.ts';
+import type { LinkMessage, WaitingRegion } from './link-message.ts';
 
 /** Bytes of entries in one offer, and entries that are gone, of which one tells. */
 const offerBytes = 256 * 1_024;
 const offerGoneMax = 4_096;
 /** So many retries a region that was re-seeded elsewhere, and lacks what was here, is waited for if it does not come along. */
 const stuckAfterRetries = 5;
+/** Regions that a heartbeat tells of as waiting for each other. */
+const waitsMax = 64;
 const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
 interface Returning {
@@ -36,6 +38,8 @@ export class Evictions {
   readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
   /** What regions that are out told. */
   readonly #returning: Map<RegionId, Returning> = new Map();
+  /** What other regions told of whom they wait for. */
+  readonly #waits: Map<RegionId, readonly WaitingRegion[]> = new Map();
   /** When the region that is to re-seed this one was heard of last, and when each last said that this one is out. */
   #evictedMs = Number.NEGATIVE_INFINITY;
   readonly #toldOutMs: Map<RegionId, number> = new Map();
@@ -56,6 +60,45 @@ export class Evictions {
 
   clear(): void {
     this.#returning.clear();
+    this.#waits.clear();
+  }
+
+  /** This region and those that it waits for, for a heartbeat. */
+  waits(): readonly WaitingRegion[] {
+    const { state, turn } = this.#partition;
+    const { reseeding } = state.header;
+    if (reseeding === null || !state.regions.isReplacing()) return [];
+    const own = { region: turn.options.region, stage: reseeding.stage };
+    return [own, ...upTo(own.region, this.#waits.get(reseeding.from) ?? [])].slice(0, waitsMax);
+  }
+
+  /** Where regions wait for each other in a ring, one goes first: of those whose state is whole, the lowest by name. */
+  toldWaits(from: RegionId, waits: readonly WaitingRegion[]): void {
+    const { state, proposals, turn } = this.#partition;
+    this.#waits.set(from, waits);
+    const { reseeding } = state.header;
+    const { region } = turn.options;
+    if (reseeding?.from !== from || !state.regions.isReplacing() || waits.every((one) => one.region !== region)) return;
+    const ring = [{ region, stage: reseeding.stage }, ...upTo(region, waits)];
+    if (ring.some(({ stage }) => stage === 'yields')) return;
+    const whole = ring.filter(({ stage }) => stage !== 'replaces');
+    const able = whole.length > 0 ? whole : ring;
+    if (able.every((one) => compareText(region, one.region) <= 0))
+      proposals.proposeOwn({ ...reseeding, kind: 'reseed', yields: true });
+  }
+
+  /** It said that it is about to be re-seeded itself: it takes no offer, and gives nothing. */
+  #isSilent(region: RegionId): boolean {
+    const stage = this.#waits.get(region)?.[0]?.stage;
+    return stage !== undefined && stage !== 'yields';
+  }
+
+  /** It was re-seeded elsewhere, and what it lacks now may be forgotten here, on its word of before. */
+  isReplaced(region: RegionId, told: { readonly origin: ReplicaId; readonly reseededFor: Stamp }): boolean {
+    const { state, proposals } = this.#partition;
+    const ended = state.regions.replacedLog(region, told.origin);
+    if (ended !== null) proposals.proposeOwn({ kind: 'seeding', region, outSince: told.reseededFor, ended });
+    return ended !== null;
   }
 
   /** Asks for the next part of an offer when the one before was taken. */
@@ -74,19 +117,22 @@ export class Evictions {
     const { reseeding } = header;
     this.#toldOutMs.set(from, this.#partition.turn.now.monoMs);
     if (reseeding === null) {
-      if (origin === header.origin) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
+      if (origin === header.origin)
+        proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince, yields: false });
       this.#evictedMs = this.#partition.turn.now.monoMs;
       return;
     }
     const { now, options } = this.#partition.turn;
     if (reseeding.ended !== origin) return;
     if (reseeding.from !== from) {
-      const isSilent = now.monoMs - this.#evictedMs > 3 * options.timing.linkRetryMs;
-      if (isSilent) proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince });
-      if (isSilent) this.#evictedMs = now.monoMs;
+      const isLost = now.monoMs - this.#evictedMs > 3 * options.timing.linkRetryMs;
+      if (!isLost && (this.#isSilent(from) || !this.#isSilent(reseeding.from))) return;
+      proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince, yields: false });
+      this.#evictedMs = now.monoMs;
       return;
     }
     this.#evictedMs = now.monoMs;
+    if (this.#isSilent(from)) return;
     if (applied >= reseeding.until) return this.#exchange.begin(from, 'replace');
     const first = applied + 1;
     const kept = Math.min(header.origins.get(origin)?.first ?? 1, reseeding.until + 1);
@@ -188,6 +234,12 @@ export class Evictions {
     const { urls } = state.header.regions.get(region) as RegionRecord;
     proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: null });
   }
+}
+
+/** Those before `region`, or all. */
+function upTo(region: RegionId, waits: readonly WaitingRegion[]): readonly WaitingRegion[] {
+  const at = waits.findIndex((one) => one.region === region);
+  return at < 0 ? waits : waits.slice(0, at);
 }
 
 function isExchangeAsk({ kind }: LinkMessage): boolean {

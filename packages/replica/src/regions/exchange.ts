@@ -28,7 +28,8 @@ const giveUpMs = 20_000;
  * - restore: likewise after the own state was put back to an older one, but what was written since is kept: values are
  *   merged, and a key that the other side lacks goes only if it may have been deleted and forgotten there.
  */
-export type ExchangeMode = 'merge' | 'replace' | 'restore';
+const modes = ['merge', 'restore', 'replace'] as const;
+export type ExchangeMode = (typeof modes)[number];
 
 type Digests = Extract<LinkMessage, { kind: 'digests' }>;
 
@@ -98,7 +99,7 @@ export class Exchange {
     // What was to be merged is not, once the state is replaced; and who has not answered may not be able to.
     const { mode: before, digests, sinceMs } = this.#running ?? { mode, digests: null, sinceMs: 0 };
     const givesWay =
-      (before === 'merge' && mode !== 'merge') ||
+      modes.indexOf(mode) > modes.indexOf(before) ||
       (digests === null && region !== this.#running?.with && monoMs - sinceMs > 5 * options.timing.linkRetryMs);
     if (this.#running !== null ? !givesWay : monoMs - this.#finishedMs < options.timing.linkRetryMs) return;
     this.#running = {
@@ -131,6 +132,11 @@ export class Exchange {
   receive(from: RegionId, message: Extract<LinkMessage, { kind: 'digests' | 'keys' | 'values' }>): void {
     const running = this.#running;
     if (running === null || running.with !== from || running.number !== message.exchange) return;
+    if (running.digests !== null && !isAtLeast(message.positions, running.digests.positions)) {
+      // That state was replaced or put back meanwhile: what it was known to hold is not in what it tells now.
+      this.#running = null;
+      return;
+    }
     switch (message.kind) {
       case 'digests':
         return this.#onDigests(running, message);
@@ -160,6 +166,7 @@ export class Exchange {
   answer(from: RegionId, message: Extract<LinkMessage, { kind: 'digestsAsk' | 'keysAsk' | 'valuesAsk' }>): void {
     const { state } = this.#partition;
     const { exchange } = message;
+    if (state.regions.isSilent()) return;
     switch (message.kind) {
       case 'digestsAsk': {
         this.#send(from, {
@@ -168,6 +175,7 @@ export class Exchange {
           sums: state.values.digests.encode(),
           positions: state.regions.list(),
           context: state.header.context.clone(),
+          takenAway: state.header.takenAway.clone(),
           collected: state.header.collected,
           out: state.regions.out(),
         });
@@ -175,7 +183,7 @@ export class Exchange {
       }
       case 'keysAsk': {
         const page = readKeys(this.#partition, message.after, new Set(message.buckets));
-        this.#send(from, { kind: 'keys', exchange, after: message.after, ...page });
+        this.#send(from, { kind: 'keys', exchange, positions: state.regions.list(), after: message.after, ...page });
         return;
       }
       case 'valuesAsk': {
@@ -200,14 +208,18 @@ export class Exchange {
     if (running === null) return;
     running.askedMs = this.#partition.turn.now.monoMs;
     const { number: exchange } = running;
-    if (running.digests === null || running.closing) this.#send(running.with, { kind: 'digestsAsk', exchange });
-    else if (running.wanted.length > 0) this.#send(running.with, { kind: 'valuesAsk', exchange, keys: running.wanted });
+    if (running.digests === null || running.closing) {
+      const { regions, header } = this.#partition.state;
+      const { reseededFor } = header;
+      this.#send(running.with, { kind: 'digestsAsk', exchange, origin: regions.knownAs(), reseededFor });
+    } else if (running.wanted.length > 0)
+      this.#send(running.with, { kind: 'valuesAsk', exchange, keys: running.wanted });
     else this.#send(running.with, { kind: 'keysAsk', exchange, after: running.after, buckets: running.buckets });
   }
 
   /** Answers to an exchange of an earlier leader, or of this one before a restart, must not be taken for this one's. */
   #nextNumber(): number {
-    return this.#partition.currentTerm * 1_000 + (++this.#count % 1_000);
+    return this.#partition.currentTerm * 1_000_000 + (++this.#count % 1_000_000);
   }
 
   #onDigests(running: Running, message: Digests): void {
@@ -218,8 +230,8 @@ export class Exchange {
       this.#running = null;
       return;
     }
-    // Copies: the message is a view of a frame.
-    running.digests = { ...message, context: message.context.clone(), sums: new Uint8Array(0) };
+    // Without the sums, which are a view of a frame.
+    running.digests = { ...message, sums: new Uint8Array(0) };
     running.buckets = buckets;
     this.#moved(running);
     this.#goOn(running);
@@ -331,6 +343,7 @@ export class Exchange {
       kind: 'adopt',
       origins: digests.positions,
       context: digests.context,
+      takenAway: digests.takenAway,
       collected,
       replaces: running.mode !== 'merge',
       out: digests.out,
@@ -366,6 +379,11 @@ function replaceCommand(
   values: readonly { readonly key: string; readonly value: Uint8Array | null }[],
 ): Uint8Array {
   return commandBytes({ kind: 'replaceValues', ...had, values });
+}
+
+function isAtLeast(positions: readonly OriginPosition[], others: readonly OriginPosition[]): boolean {
+  const map = positionMap(positions);
+  return others.every(({ origin, applied }) => (map.get(origin) ?? 0) >= applied);
 }
 
 function positionMap(positions: readonly OriginPosition[]): Map<ReplicaId, number> {

@@ -11,6 +11,7 @@ import {
 import { CausalContext, decodeStamp, encodeStamp, type Digest, type Stamp } from '@skerry/crdt';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import { readList, readRegion } from '../state/fields.ts';
+import { readStage, reseedingStages, type ReseedingStage } from '../state/header.ts';
 import { decodeOut, decodeRegionNodes, encodeOut, encodeRegionNodes, type RegionOut } from '../state/region-record.ts';
 
 /** How far a region has applied one origin's log. */
@@ -19,6 +20,12 @@ export interface OriginPosition {
   /** The region that the origin belongs to. */
   readonly region: RegionId;
   readonly applied: number;
+}
+
+/** A region that is to be re-seeded, and how far that is. */
+export interface WaitingRegion {
+  readonly region: RegionId;
+  readonly stage: ReseedingStage;
 }
 
 /** A region as another one tells of it. */
@@ -44,6 +51,8 @@ export type LinkMessage =
       readonly wallMs: number;
       /** The last eviction after which the sender was re-seeded. */
       readonly reseededFor: Stamp;
+      /** The sender, the region that is to re-seed it, the one that is to re-seed that, and so on; empty: it waits for none. */
+      readonly waits: readonly WaitingRegion[];
       /** Partition 0 tells who is there, and of which regions it knows. */
       readonly nodes: RegionDirectoryEntry['nodes'];
       readonly regions: readonly RegionNews[];
@@ -68,13 +77,21 @@ export type LinkMessage =
       readonly first: number;
       readonly entries: readonly Uint8Array[];
     }
-  | { readonly kind: 'digestsAsk'; readonly exchange: number }
+  /** `origin`, `reseededFor`: as in a heartbeat. */
+  | {
+      readonly kind: 'digestsAsk';
+      readonly exchange: number;
+      readonly origin: ReplicaId;
+      readonly reseededFor: Stamp;
+    }
   | {
       readonly kind: 'digests';
       readonly exchange: number;
       readonly sums: Uint8Array;
       readonly positions: readonly OriginPosition[];
       readonly context: CausalContext;
+      /** See the state's header. */
+      readonly takenAway: CausalContext;
       /** No tombstone above this stamp was dropped there. */
       readonly collected: Stamp;
       /** Tombstones did not wait for these. */
@@ -85,6 +102,7 @@ export type LinkMessage =
   | {
       readonly kind: 'keys';
       readonly exchange: number;
+      readonly positions: readonly OriginPosition[];
       readonly after: string;
       readonly keys: readonly { readonly key: string; readonly digest: Digest }[];
       /** Pass as `after` for the next; null: that was all. */
@@ -99,7 +117,7 @@ export type LinkMessage =
       readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
     };
 
-const version = 2;
+const version = 3;
 const kinds = [
   'heartbeat',
   'pull',
@@ -125,6 +143,8 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       encodeDigest(writer, message.digest);
       writer.u48(message.wallMs);
       encodeStamp(writer, message.reseededFor);
+      writer.varint(message.waits.length);
+      for (const { region, stage } of message.waits) writer.text(region).u8(reseedingStages.indexOf(stage));
       encodeRegionNodes(writer, message.nodes);
       writer.varint(message.regions.length);
       for (const { region, urls, evicted, changedAt } of message.regions) {
@@ -149,12 +169,13 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       encodeStamp(writer, message.outSince);
       break;
     case 'digestsAsk':
-      writer.varint(message.exchange);
+      encodeStamp(writer.varint(message.exchange).u48(message.origin), message.reseededFor);
       break;
     case 'digests':
       writer.varint(message.exchange).bytes(message.sums);
       encodePositionList(writer, message.positions);
       message.context.encode(writer);
+      message.takenAway.encode(writer);
       encodeStamp(writer, message.collected);
       encodeOut(writer, message.out);
       break;
@@ -167,7 +188,8 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       for (const bucket of message.buckets) writer.varint(bucket);
       break;
     case 'keys':
-      writer.varint(message.exchange).text(message.after).varint(message.keys.length);
+      encodePositionList(writer.varint(message.exchange), message.positions);
+      writer.text(message.after).varint(message.keys.length);
       for (const { key, digest } of message.keys) {
         writer.text(key);
         encodeDigest(writer, digest);
@@ -220,6 +242,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
         digest: decodeDigest(reader),
         wallMs: reader.u48(),
         reseededFor: decodeStamp(reader),
+        waits: readList(reader, (r) => ({ region: readRegion(r), stage: readStage(r) })),
         nodes: decodeRegionNodes(reader),
         regions: readList(reader, (r) => ({
           region: readRegion(r),
@@ -243,7 +266,12 @@ function decodeMessage(reader: ByteReader): LinkMessage {
     case 'evicted':
       return { kind, origin: replicaId(reader.u48()), applied: reader.varint(), outSince: decodeStamp(reader) };
     case 'digestsAsk':
-      return { kind, exchange: reader.varint() };
+      return {
+        kind,
+        exchange: reader.varint(),
+        origin: replicaId(reader.u48()),
+        reseededFor: decodeStamp(reader),
+      };
     case 'digests':
       return {
         kind,
@@ -251,6 +279,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
         sums: reader.bytes(),
         positions: decodePositionList(reader),
         context: CausalContext.decode(reader),
+        takenAway: CausalContext.decode(reader),
         collected: decodeStamp(reader),
         out: decodeOut(reader),
       };
@@ -267,6 +296,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
       return {
         kind,
         exchange: reader.varint(),
+        positions: decodePositionList(reader),
         after: reader.text(),
         keys: readList(reader, (r) => ({ key: r.text(), digest: decodeDigest(r) })),
         next: reader.bool() ? reader.text() : null,

@@ -143,6 +143,8 @@ export class RegionLinks {
         return this.#evictions.told(from, message);
 
       case 'digestsAsk':
+        if (record.outSince === null && this.#evictions.isReplaced(from, message)) return;
+        return this.exchange.answer(from, message);
       case 'keysAsk':
       case 'valuesAsk':
         return this.exchange.answer(from, message);
@@ -226,14 +228,13 @@ export class RegionLinks {
     const { state, id, turn } = this.#partition;
     const { header } = state;
     if (header.origin === 0) return;
-    // Until it is re-seeded, the log that was ended is what the others know it by.
-    const { reseeding } = header;
     this.#send(to, {
       kind: 'heartbeat',
-      origin: reseeding?.ended ?? header.origin,
+      origin: state.regions.knownAs(),
       positions: state.regions.list(),
       digest: state.values.digests.root,
       reseededFor: header.reseededFor,
+      waits: this.#evictions.waits(),
       wallMs: Math.max(0, Math.floor(turn.clocks.wallMs())),
       nodes: id === 0 ? this.#nodes : [],
       regions:
@@ -253,20 +254,13 @@ export class RegionLinks {
     if (state.regions.isOut(from) && !(isLeader && this.#evictions.isReturning(from))) this.heard.forget(from);
     else this.heard.heartbeat(from, message, turn.now);
     if (!isLeader) return;
+    this.#evictions.toldWaits(from, message.waits);
     // The followers answer questions about regions too, and one of them may lead soon.
     for (const peer of turn.connected)
       turn.send(peer, { kind: 'relay', partition: id, region: from, frame, note: true });
     const record = state.header.regions.get(from);
     if (record === undefined) return;
-    const ended = state.regions.replacedLog(from, message.origin);
-    // It was re-seeded elsewhere, and what it lacks now may be forgotten here, on its word of before.
-    if (ended !== null)
-      return this.#partition.proposals.proposeOwn({
-        kind: 'seeding',
-        region: from,
-        outSince: message.reseededFor,
-        ended,
-      });
+    if (this.#evictions.isReplaced(from, message)) return;
     if (record.outSince !== null) return this.#evictions.heard({ ...record, outSince: record.outSince }, message);
     this.#evictions.isIn(from);
     if (id === 0) this.#learn(record, message);
@@ -290,13 +284,13 @@ export class RegionLinks {
       if (compareStamps(reseeding.outSince, reseededFor) > 0) return;
       if (reseeding.from === from) this.exchange.begin(from, 'restore');
       else if (!this.heard.isFresh(reseeding.from))
-        proposals.proposeOwn({ kind: 'reseed', from, ended: reseeding.ended, outSince: reseededFor });
+        proposals.proposeOwn({ kind: 'reseed', from, ended: reseeding.ended, outSince: reseededFor, yields: false });
       return;
     }
     const told = positions.find((one) => one.origin === origin)?.applied ?? 0;
     if (header.term !== currentTerm || told <= state.regions.applied(origin)) return;
     this.#setBacks++;
-    proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince: reseededFor });
+    proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince: reseededFor, yields: false });
   }
 
   /** What the other region says of its nodes, and of regions that this one has not heard of. */

@@ -124,7 +124,14 @@ export type Command =
       readonly values: readonly { readonly key: string; readonly value: Uint8Array }[];
     }
   /** This region was evicted by `from`: it writes no more until it has that region's state. */
-  | { readonly kind: 'reseed'; readonly from: RegionId; readonly ended: ReplicaId; readonly outSince: Stamp }
+  | {
+      readonly kind: 'reseed';
+      readonly from: RegionId;
+      readonly ended: ReplicaId;
+      readonly outSince: Stamp;
+      /** It goes first among regions that wait for each other (see {@link ReseedingStage}). */
+      readonly yields: boolean;
+    }
   /**
    * A region that was evicted at `outSince` takes its state from here, or has taken it elsewhere: what is applied from now on
    * waits for it again. `ended`: the log that it was known by here, where nobody was told that it was out; null: it is out.
@@ -155,6 +162,7 @@ export type Command =
       readonly kind: 'adopt';
       readonly origins: readonly { readonly origin: ReplicaId; readonly region: RegionId; readonly applied: number }[];
       readonly context: CausalContext;
+      readonly takenAway: CausalContext;
       readonly collected: Stamp;
       readonly replaces: boolean;
       /** Those that were out there. */
@@ -278,12 +286,12 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       writer.varint(command.origins.length);
       for (const { origin, region, applied } of command.origins) writer.u48(origin).text(region).varint(applied);
       command.context.encode(writer);
+      command.takenAway.encode(writer);
       encodeStamp(writer, command.collected);
       encodeOut(writer.bool(command.replaces), command.out);
       return;
     case 'reseed':
-      writer.text(command.from).u48(command.ended);
-      encodeStamp(writer, command.outSince);
+      encodeStamp(writer.text(command.from).u48(command.ended).bool(command.yields), command.outSince);
       return;
     case 'reseeded':
     case 'seeding':
@@ -396,6 +404,7 @@ export function decodeCommand(reader: ByteReader): Command {
         kind: 'adopt',
         origins: readList(reader, (r) => ({ origin: replicaId(r.u48()), region: readRegion(r), applied: r.varint() })),
         context: CausalContext.decode(reader),
+        takenAway: CausalContext.decode(reader),
         collected: decodeStamp(reader),
         replaces: reader.bool(),
         out: decodeOut(reader),
@@ -405,6 +414,7 @@ export function decodeCommand(reader: ByteReader): Command {
         kind: 'reseed',
         from: readRegion(reader),
         ended: replicaId(reader.u48()),
+        yields: reader.bool(),
         outSince: decodeStamp(reader),
       };
     case codes.reseeded:

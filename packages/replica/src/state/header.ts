@@ -54,12 +54,26 @@ export interface StateHeader {
   reseeding: Reseeding | null;
   /** The last eviction after which it was re-seeded. */
   reseededFor: Stamp;
+  /**
+   * Dots that are not in `context`, and whose effects writes that are applied have taken away: if they come as an offer, it is
+   * when the tombstone may be forgotten (I11).
+   */
+  takenAway: CausalContext;
   /** Counts the tombstones that came by state exchange. */
   exchangedTombstones: number;
 }
 
+/**
+ * - waits: the own state is whole, and about to be replaced.
+ * - yields: likewise; where regions wait for each other in a ring, one takes the offers and gives its state before the others.
+ * - replaces: it is in part what it was and in part the other region's.
+ */
+export const reseedingStages = ['waits', 'yields', 'replaces'] as const;
+export type ReseedingStage = (typeof reseedingStages)[number];
+
 /** Re-seeding of an evicted region (DESIGN section 4): first its own unsent writes are offered, then its state is replaced. */
 export interface Reseeding {
+  readonly stage: ReseedingStage;
   /** The region that takes the offer and gives its state. */
   readonly from: RegionId;
   /** The own log that was ended, and its last entry. */
@@ -67,6 +81,12 @@ export interface Reseeding {
   readonly until: number;
   /** When it was evicted. */
   readonly outSince: Stamp;
+}
+
+export function readStage(reader: ByteReader): ReseedingStage {
+  const stage = reseedingStages[reader.u8()];
+  if (stage === undefined) throw new DecodeError('unknown stage of re-seeding');
+  return stage;
 }
 
 export function emptyHeader(config: ConfigState, applied: number, term: number): StateHeader {
@@ -92,11 +112,12 @@ export function emptyHeader(config: ConfigState, applied: number, term: number):
     collected: stampZero,
     reseeding: null,
     reseededFor: stampZero,
+    takenAway: CausalContext.empty(),
     exchangedTombstones: 0,
   };
 }
 
-const version = 2;
+const version = 3;
 
 export function encodeHeader(header: StateHeader): Uint8Array {
   const writer = new ByteWriter(256);
@@ -125,10 +146,12 @@ export function encodeHeader(header: StateHeader): Uint8Array {
   encodeStamp(writer, header.collected);
   writer.varint(header.exchangedTombstones).bool(header.reseeding !== null);
   if (header.reseeding !== null) {
-    writer.text(header.reseeding.from).u48(header.reseeding.ended).varint(header.reseeding.until);
-    encodeStamp(writer, header.reseeding.outSince);
+    const { stage, from, ended, until, outSince } = header.reseeding;
+    writer.u8(reseedingStages.indexOf(stage)).text(from).u48(ended).varint(until);
+    encodeStamp(writer, outSince);
   }
   encodeStamp(writer, header.reseededFor);
+  header.takenAway.encode(writer);
   return writer.finish();
 }
 
@@ -174,6 +197,7 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
   const exchangedTombstones = reader.varint();
   const reseeding = reader.bool()
     ? {
+        stage: readStage(reader),
         from: readRegion(reader),
         ended: replicaId(reader.u48()),
         until: reader.varint(),
@@ -181,6 +205,7 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
       }
     : null;
   const reseededFor = decodeStamp(reader);
+  const takenAway = CausalContext.decode(reader);
   reader.end();
   return {
     applied,
@@ -204,6 +229,7 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
     collected,
     reseeding,
     reseededFor,
+    takenAway,
     exchangedTombstones,
   };
 }

@@ -98,6 +98,16 @@ export class Regions {
     return reseeding !== null && compareStamps(reseeding.outSince, reseededFor) > 0;
   }
 
+  /** Its state is not whole, or not for long: it takes no offers and gives nothing, or what it took would be replaced. */
+  isSilent(): boolean {
+    return this.isReplacing() && this.#header.reseeding?.stage !== 'yields';
+  }
+
+  /** The log that others know this region by: until it is re-seeded, the one that was ended. */
+  knownAs(): ReplicaId {
+    return this.#header.reseeding?.ended ?? this.#header.origin;
+  }
+
   /** True for a region that was evicted and not re-seeded since. */
   isOut(region: RegionId): boolean {
     return (this.#header.regions.get(region)?.outSince ?? null) !== null;
@@ -164,8 +174,15 @@ export class Regions {
     this.#trim(cuts);
   }
 
+  /** The first values come in the place of those that were here. */
+  replaces(): void {
+    const { reseeding } = this.#header;
+    if (reseeding !== null && reseeding.stage !== 'replaces')
+      this.#header.reseeding = { ...reseeding, stage: 'replaces' };
+  }
+
   /** All that another region had applied at some time is merged here: so are the logs that led to it. */
-  adopt({ origins, context, collected, replaces, out }: Extract<Command, { kind: 'adopt' }>): void {
+  adopt({ origins, context, takenAway, collected, replaces, out }: Extract<Command, { kind: 'adopt' }>): void {
     const header = this.#header;
     if (!replaces && this.isReplacing()) return;
     header.collected = stampMax(header.collected, collected);
@@ -182,6 +199,7 @@ export class Regions {
       // What had been seen here, and had not reached that region, is in no value any more: it comes again. A context that
       // still held its dots would make removals of them, in all regions.
       header.context = context.clone();
+      header.takenAway = takenAway.clone();
       // What the others told counted on this region having applied all that they had written.
       for (const known of [...header.regions.values()])
         header.regions.set(known.region, { ...known, report: withoutPositions(known.report) });
@@ -199,6 +217,7 @@ export class Regions {
         header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0 });
         header.replicaRegions.set(origin, region);
       }
+      this.#again(origins.find(({ origin }) => origin === header.origin)?.applied ?? 0);
       return;
     }
     for (const { origin, region, applied } of origins) {
@@ -209,6 +228,7 @@ export class Regions {
       header.replicaRegions.set(origin, region);
     }
     header.context.merge(context);
+    header.takenAway.merge(takenAway);
   }
 
   /**
@@ -251,15 +271,16 @@ export class Regions {
   }
 
   /** This region's log was ended by `from`: a new one begins, and nothing enters it before the state is that region's. */
-  reseed({ from, ended, outSince }: Extract<Command, { kind: 'reseed' }>): void {
+  reseed({ from, ended, outSince, yields }: Extract<Command, { kind: 'reseed' }>): void {
     const header = this.#header;
     if (header.reseeding?.ended === ended) {
-      // The one that was to give its state is silent.
-      header.reseeding = { ...header.reseeding, from, outSince };
+      // The one that was to give its state is silent, or waits for this one.
+      const stage = yields ? 'yields' : header.reseeding.stage;
+      header.reseeding = { ...header.reseeding, stage, from, outSince };
       return;
     }
-    if (header.origin !== ended || header.reseeding !== null) return;
-    header.reseeding = { from, ended, outSince, until: this.applied(ended) };
+    if (header.origin !== ended || header.reseeding !== null || yields) return;
+    header.reseeding = { stage: 'waits', from, ended, outSince, until: this.applied(ended) };
     this.#values.renameOrigin();
   }
 
@@ -270,7 +291,7 @@ export class Regions {
   takeOffer({ region, origin, first, entries }: Extract<Command, { kind: 'offer' }>): { dot: Dot; key: string }[] {
     const header = this.#header;
     const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
-    if (state.region !== region || !this.isOut(region)) return [];
+    if (this.isSilent() || state.region !== region || !this.isOut(region)) return [];
     header.origins.set(origin, state);
     const settled: { dot: Dot; key: string }[] = [];
     entries.forEach((bytes, index) => {
@@ -280,6 +301,10 @@ export class Regions {
       const entry = decodeRegionEntry(bytes.slice());
       for (const { key, op } of entry.effects) {
         if (header.context.has(op.dot)) continue;
+        if (header.takenAway.has(op.dot)) {
+          this.#values.settle(op.dot);
+          continue;
+        }
         header.replicaRegions.set(op.dot.replica, state.region);
         this.#values.offer({ key, op });
         settled.push({ dot: op.dot, key });
@@ -303,6 +328,7 @@ export class Regions {
   }
 
   collectTombstones(keepMs: number, limit: number): void {
+    this.#header.takenAway = this.#header.takenAway.minus(this.#header.context);
     const highest = this.#values.tombstones.collect(this.stable(), this.#header.clusterMs - keepMs, limit);
     if (highest !== null) this.#header.collected = stampMax(this.#header.collected, highest);
   }
@@ -312,6 +338,16 @@ export class Regions {
     return Array.from(this.#header.origins).some(
       ([origin, state]) => state.bytes > 0 && this.#acknowledged(origin, state) > state.first,
     );
+  }
+
+  /** Offers that were taken while this region yielded: all others have them from its new log. */
+  #again(from: number): void {
+    const { origin } = this.#header;
+    const first = Math.max(from + 1, this.#header.origins.get(origin)?.first ?? 1);
+    this.#values.log.read(origin, first, Number.POSITIVE_INFINITY).forEach((bytes, index) => {
+      const at = { origin, sequence: first + index };
+      this.#values.applyRemote(decodeRegionEntry(bytes), at, { region: this.#region, isEnded: false });
+    });
   }
 
   /** The region has begun another log since, or is out: tombstones do not wait for what is still under way of this one. */
@@ -335,7 +371,9 @@ export class Regions {
   }
 
   /** The first entry that some region has not applied. */
-  #acknowledged(origin: ReplicaId, { applied }: OriginState): number {
+  #acknowledged(origin: ReplicaId, { region, applied, first }: OriginState): number {
+    // A region that is out may have evicted this one and all others, too: then this one has to offer what it wrote since.
+    if (region === this.#region && this.out().length > 0) return first;
     return Math.min(applied, ...this.active().map(({ report }) => report?.positions.get(origin) ?? 0)) + 1;
   }
 }

@@ -210,6 +210,7 @@ describe("entries of another region's log, and what is written for them (I7, I10
       from: abroad,
       ended: header.origin,
       outSince: { wallMs: 1, counter: 0, replica: origin },
+      yields: false,
     });
     const { results } = machine.apply({ kind: 'set', id, key: 'k', value: utf8Encode('1'), lease: null });
     expect(results).toMatchObject([{ result: { kind: 'notApplied' } }]);
@@ -226,6 +227,7 @@ describe("entries of another region's log, and what is written for them (I7, I10
       kind: 'adopt',
       origins: [],
       context: CausalContext.empty(),
+      takenAway: CausalContext.empty(),
       collected: stampZero,
       replaces: true,
       out: [],
@@ -377,7 +379,7 @@ describe('entries that come while the state is being replaced', () => {
     const machine = new Machine();
     const { header } = machine.state;
     machine.remote(1, 1);
-    header.reseeding = { from: abroad, ended: replicaId(9), outSince: stampZero, until: 0 };
+    header.reseeding = { stage: 'waits', from: abroad, ended: replicaId(9), outSince: stampZero, until: 0 };
     machine.remote(2, 2);
     expect(machine.applied).toBe(1);
     header.reseeding = null;

@@ -209,6 +209,7 @@ export class StateMachine {
         return;
       case 'replaceValues':
         if (this.header.reseeding === null) return;
+        this.regions.replaces();
         for (const { key, value } of command.values) this.values.replace(key, value, command);
         return;
       case 'announce':

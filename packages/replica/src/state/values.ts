@@ -41,6 +41,7 @@ import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
 import { RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
+import { takenAway } from './taken-away.ts';
 import { Tombstones, type Positions } from './tombstones.ts';
 import { holdsUnseen, type Given } from './unseen.ts';
 
@@ -241,6 +242,7 @@ export class Values {
    */
   offer({ key, op }: Effect): void {
     const overwrites = op.body.type === 'register' && op.body.replaces !== null;
+    this.#takesAway(op);
     this.#takeLate({ key, op, base: overwrites ? stampZero : null }, op.stamp);
   }
 
@@ -267,6 +269,7 @@ export class Values {
     for (const { key, op } of entry.effects) {
       if (op.stamp.wallMs > this.#reading.clampMs) this.#stampsAhead++;
       if (!header.replicaRegions.has(op.dot.replica)) header.replicaRegions.set(op.dot.replica, region);
+      this.#takesAway(op);
       const current = this.read(key);
       if (isEnded && (current === null || isTombstone(current.value)) && this.#mayBeBuried(op))
         this.#losers.write(op, { key, reason: 'superseded', winnerStamp: header.collected });
@@ -395,6 +398,11 @@ export class Values {
     );
     if (isTombstone(value)) this.tombstones.add(key, value, { ...at, clusterMs: header.clusterMs });
     return { value, changed: true, discarded: merged.discarded };
+  }
+
+  #takesAway({ body }: Operation): void {
+    const { context, takenAway: taken } = this.#parts.header;
+    for (const dot of takenAway(body)) if (!context.has(dot)) taken.add(dot);
   }
 
   #put(key: string, record: KeyRecord, previous: KeyRecord | null): void {
