@@ -184,9 +184,10 @@ export class Evictions {
     const { state, proposals } = this.#partition;
     const { regions, header } = state;
     if (outSince === null) return true;
+    // They evicted each other, and this one is to take its state from there.
+    if (header.reseeding?.from === region && isExchangeAnswer(message)) return true;
     if (this.isReturning(region)) {
-      // It may be this one that lacks more, and is to take its state from there.
-      if (this.#isCovered(region) || message.kind === 'evicted' || header.reseeding?.from === region) return true;
+      if (this.#isCovered(region)) return true;
       if (message.kind === 'pull') return message.from >= (header.origins.get(message.origin)?.first ?? 1);
       return message.kind === 'entries';
     }
@@ -240,6 +241,10 @@ export class Evictions {
 function upTo(region: RegionId, waits: readonly WaitingRegion[]): readonly WaitingRegion[] {
   const at = waits.findIndex((one) => one.region === region);
   return at < 0 ? waits : waits.slice(0, at);
+}
+
+function isExchangeAnswer({ kind }: LinkMessage): boolean {
+  return kind === 'digests' || kind === 'keys' || kind === 'values';
 }
 
 function isExchangeAsk({ kind }: LinkMessage): boolean {

@@ -129,6 +129,7 @@ export class RegionLinks {
     if (!isLeader || record === undefined) return;
     // An evicted region is not heard, but for what it may still bring and take.
     if (message.kind === 'offer') return this.#evictions.offered(from, message);
+    if (message.kind === 'evicted') return this.#evictions.told(from, message);
     if (record.outSince !== null && !this.#evictions.hears(record, message)) return;
     switch (message.kind) {
       case 'pull':
@@ -139,9 +140,6 @@ export class RegionLinks {
         if (state.header.reseeding === null && this.intake.trimmed(from, message.origin, message.first))
           this.exchange.begin(from);
         return;
-      case 'evicted':
-        return this.#evictions.told(from, message);
-
       case 'digestsAsk':
         if (record.outSince === null && this.#evictions.isReplaced(from, message)) return;
         return this.exchange.answer(from, message);
