@@ -3,6 +3,7 @@ import { compareStamps, type Stamp } from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { encodeRegionEntry } from '../state/region-entry.ts';
 import type { Positions } from '../state/tombstones.ts';
+import type { Reseeding } from '../state/header.ts';
 import type { RegionRecord } from '../state/region-record.ts';
 import type { Exchange } from './exchange.ts';
 import type { Intake } from './intake.ts';
@@ -36,6 +37,8 @@ export class Evictions {
   readonly #intake: Intake;
   /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
   readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
+  /** The log that each region was told last that it is out with. */
+  readonly #endedLogs: Map<RegionId, ReplicaId> = new Map();
   /** What regions that are out told. */
   readonly #returning: Map<RegionId, Returning> = new Map();
   /** What other regions told of whom they wait for. */
@@ -106,14 +109,18 @@ export class Evictions {
     for (const [region, { origin, told }] of this.#offers) {
       if (this.#partition.state.regions.taken(origin) === told) continue;
       this.#offers.delete(region);
-      this.#tellEvicted(region, origin);
+      const ended = this.#endedLogs.get(region);
+      if (ended !== undefined) this.#tellEvicted(region, ended);
     }
   }
 
   /** This region's log was ended over there: what was not sent is offered, then the state is taken from there. */
-  told(from: RegionId, { origin, applied, outSince }: Extract<LinkMessage, { kind: 'evicted' }>): void {
-    const { state, proposals } = this.#partition;
-    const { header } = state;
+  told(from: RegionId, message: Extract<LinkMessage, { kind: 'evicted' }>): void {
+    const {
+      state: { header },
+      proposals,
+    } = this.#partition;
+    const { origin, outSince } = message;
     const { reseeding } = header;
     this.#toldOutMs.set(from, this.#partition.turn.now.monoMs);
     if (reseeding === null) {
@@ -133,28 +140,59 @@ export class Evictions {
     }
     this.#evictedMs = now.monoMs;
     if (this.#isSilent(from)) return;
-    if (applied >= reseeding.until) return this.#exchange.begin(from, 'replace');
-    const first = applied + 1;
-    const kept = Math.min(header.origins.get(origin)?.first ?? 1, reseeding.until + 1);
-    // Empty ones stand for what is not kept any more, or the other region would wait for it for ever.
-    const gone = Array.from({ length: Math.min(kept - first, offerGoneMax) }, () => nothingOffered);
-    const entries = gone.length > 0 ? gone : state.values.log.read(origin, first, offerBytes);
-    if (entries.length === 0) return this.#exchange.begin(from, 'replace');
-    this.#send(from, { kind: 'offer', origin, first, entries });
+    const offer = this.#nextOffer(reseeding, message);
+    if (offer === null) this.#exchange.begin(from, 'replace');
+    else this.#send(from, offer);
   }
 
-  offered(from: RegionId, { origin, first, entries }: Extract<LinkMessage, { kind: 'offer' }>): void {
+  /** What is kept here of the own log and the region that gives the state has not, then of logs of others that are out there. */
+  #nextOffer(
+    { ended, until }: Reseeding,
+    { taken, out }: Extract<LinkMessage, { kind: 'evicted' }>,
+  ): Extract<LinkMessage, { kind: 'offer' }> | null {
+    const { state, turn } = this.#partition;
+    const own = turn.options.region;
+    const { origins } = state.header;
+    const has = new Map(taken.map(({ origin, applied }) => [origin, applied] as const));
+    const first = (has.get(ended) ?? 0) + 1;
+    const kept = Math.min(origins.get(ended)?.first ?? 1, until + 1);
+    if (first < kept) {
+      // Empty ones stand for what is not kept any more, or the other region would wait for it for ever.
+      const entries = Array.from({ length: Math.min(kept - first, offerGoneMax) }, () => nothingOffered);
+      return { kind: 'offer', origin: ended, region: own, first, entries };
+    }
+    const others = Array.from(origins).filter(([, { region }]) => region !== own && out.includes(region));
+    const logs = [[ended, { region: own, first: kept, applied: until }] as const, ...others];
+    for (const [origin, log] of logs) {
+      const from = (has.get(origin) ?? 0) + 1;
+      if (from > log.applied || from < log.first) continue;
+      const entries = state.values.log.read(origin, from, offerBytes);
+      if (entries.length > 0) return { kind: 'offer', origin, region: log.region, first: from, entries };
+    }
+    return null;
+  }
+
+  offered(from: RegionId, { origin, region, first, entries }: Extract<LinkMessage, { kind: 'offer' }>): void {
     const { state, proposals } = this.#partition;
     if (!state.regions.isOut(from)) return;
     const taken = state.regions.taken(origin);
     this.#offers.set(from, { origin, told: taken });
-    proposals.proposeOwn({ kind: 'offer', region: from, origin, first, entries });
+    proposals.proposeOwn({ kind: 'offer', region, origin, first, entries });
   }
 
   #tellEvicted(to: RegionId, origin: ReplicaId): void {
-    const { regions, header } = this.#partition.state;
-    const outSince = header.regions.get(to)?.outSince ?? null;
-    if (outSince !== null) this.#send(to, { kind: 'evicted', origin, applied: regions.taken(origin), outSince });
+    const { regions } = this.#partition.state;
+    const out = regions.out();
+    const outSince = out.find(({ region }) => region === to)?.outSince;
+    if (outSince === undefined) return;
+    this.#endedLogs.set(to, origin);
+    this.#send(to, {
+      kind: 'evicted',
+      origin,
+      outSince,
+      out: out.map(({ region }) => region).filter((region) => region !== to),
+      taken: regions.takenList(),
+    });
   }
 
   /** It counts, or counts again. */

@@ -68,12 +68,20 @@ export type LinkMessage =
     }
   /** What was pulled is not kept any more; the log begins at `first`. */
   | { readonly kind: 'trimmed'; readonly origin: ReplicaId; readonly first: number }
-  /** The receiver's region was evicted: nothing of this log is taken any more after `applied`, unless it is offered. */
-  | { readonly kind: 'evicted'; readonly origin: ReplicaId; readonly applied: number; readonly outSince: Stamp }
-  /** Entries of the sender's own log, which the receiver ended, that it has not. */
+  /** The receiver's region was evicted: nothing of this log is taken any more, unless it is offered. */
+  | {
+      readonly kind: 'evicted';
+      readonly origin: ReplicaId;
+      readonly outSince: Stamp;
+      /** Other regions that are out, and how much of each log is not wanted, be it applied or taken as an offer. */
+      readonly out: readonly RegionId[];
+      readonly taken: readonly OriginPosition[];
+    }
+  /** Entries that the receiver has not, of the sender's log or of another region's, which is out there as well. */
   | {
       readonly kind: 'offer';
       readonly origin: ReplicaId;
+      readonly region: RegionId;
       readonly first: number;
       readonly entries: readonly Uint8Array[];
     }
@@ -165,8 +173,10 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       writer.u48(message.origin).varint(message.first);
       break;
     case 'evicted':
-      writer.u48(message.origin).varint(message.applied);
-      encodeStamp(writer, message.outSince);
+      encodeStamp(writer.u48(message.origin), message.outSince);
+      writer.varint(message.out.length);
+      for (const region of message.out) writer.text(region);
+      encodePositionList(writer, message.taken);
       break;
     case 'digestsAsk':
       encodeStamp(writer.varint(message.exchange).u48(message.origin), message.reseededFor);
@@ -180,7 +190,7 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       encodeOut(writer, message.out);
       break;
     case 'offer':
-      writer.u48(message.origin).varint(message.first).varint(message.entries.length);
+      writer.u48(message.origin).text(message.region).varint(message.first).varint(message.entries.length);
       for (const entry of message.entries) writer.bytes(entry);
       break;
     case 'keysAsk':
@@ -264,7 +274,13 @@ function decodeMessage(reader: ByteReader): LinkMessage {
     case 'trimmed':
       return { kind, origin: replicaId(reader.u48()), first: reader.varint() };
     case 'evicted':
-      return { kind, origin: replicaId(reader.u48()), applied: reader.varint(), outSince: decodeStamp(reader) };
+      return {
+        kind,
+        origin: replicaId(reader.u48()),
+        outSince: decodeStamp(reader),
+        out: readList(reader, readRegion),
+        taken: decodePositionList(reader),
+      };
     case 'digestsAsk':
       return {
         kind,
@@ -287,6 +303,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
       return {
         kind,
         origin: replicaId(reader.u48()),
+        region: readRegion(reader),
         first: reader.varint(),
         entries: readList(reader, (r) => r.bytes()),
       };

@@ -57,6 +57,11 @@ export class Regions {
     return state === undefined ? 0 : Math.max(state.applied, state.offered);
   }
 
+  /** The same of all logs. */
+  takenList(): { readonly origin: ReplicaId; readonly region: RegionId; readonly applied: number }[] {
+    return this.list().map((one) => ({ ...one, applied: this.taken(one.origin) }));
+  }
+
   /** The log that a region was known by, if it tells of another one without having been out; null: all is well. */
   replacedLog(region: RegionId, origin: ReplicaId): ReplicaId | null {
     const record = this.#header.regions.get(region);
