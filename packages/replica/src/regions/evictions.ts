@@ -4,6 +4,7 @@ import type { Partition } from '../partition.ts';
 import { encodeRegionEntry } from '../state/region-entry.ts';
 import type { Positions } from '../state/tombstones.ts';
 import type { Reseeding } from '../state/header.ts';
+import { takenPositions } from '../state/region-log.ts';
 import type { RegionRecord } from '../state/region-record.ts';
 import type { Exchange } from './exchange.ts';
 import type { Intake } from './intake.ts';
@@ -153,7 +154,7 @@ export class Evictions {
     const { state, turn } = this.#partition;
     const own = turn.options.region;
     const { origins } = state.header;
-    const has = new Map(taken.map(({ origin, applied }) => [origin, applied] as const));
+    const has = takenPositions(taken);
     const first = (has.get(ended) ?? 0) + 1;
     const kept = Math.min(origins.get(ended)?.first ?? 1, until + 1);
     if (first < kept) {
@@ -191,7 +192,7 @@ export class Evictions {
       origin,
       outSince,
       out: out.map(({ region }) => region).filter((region) => region !== to),
-      taken: regions.takenList(),
+      taken: regions.list(),
     });
   }
 
@@ -256,7 +257,7 @@ export class Evictions {
     const returning = this.#returning.get(region);
     if (!wasReturning || returning === undefined || compareStamps(reseededFor, returning.reseededFor) < 0) return;
     this.#intake.heard();
-    const told = new Map(positions.map((one) => [one.origin, one.applied] as const));
+    const told = takenPositions(positions);
     if (Array.from(told).some(([log, applied]) => returning.positions.get(log) !== applied))
       returning.changedMs = monoMs;
     returning.positions = told;

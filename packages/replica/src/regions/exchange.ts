@@ -13,7 +13,8 @@ import type { Partition } from '../partition.ts';
 import { bucketOf } from '../state/digests.ts';
 import { commandBytes, type Command } from '../state/command.ts';
 import { decodeKeyRecord } from '../state/key-record.ts';
-import type { LinkMessage, OriginPosition } from './link-message.ts';
+import { takenPositions, type OriginPosition } from '../state/region-log.ts';
+import type { LinkMessage } from './link-message.ts';
 
 /** One page of an answer: keys looked at, keys told, bytes of values. */
 const scanCountMax = 20_000;
@@ -269,7 +270,8 @@ export class Exchange {
     // Not those of the digests: a tombstone among the values may be of an entry that comes after them.
     // Read before what that region has reported since: what was deleted may be forgotten here on its word. It is asked again.
     const positions = positionMap(told);
-    if (running.mode === 'merge' && !this.#partition.state.regions.isCovered(running.with, positions)) return;
+    if (running.mode === 'merge' && !this.#partition.state.regions.isCovered(running.with, takenPositions(told)))
+      return;
     running.wanted = running.wanted.slice(values.length);
     const { context } = digests;
     let part: { key: string; value: Uint8Array }[] = [];

@@ -12,15 +12,8 @@ import { CausalContext, decodeStamp, encodeStamp, type Digest, type Stamp } from
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import { readList, readRegion } from '../state/fields.ts';
 import { readStage, reseedingStages, type ReseedingStage } from '../state/header.ts';
+import { decodePositionList, encodePositionList, type OriginPosition } from '../state/region-log.ts';
 import { decodeOut, decodeRegionNodes, encodeOut, encodeRegionNodes, type RegionOut } from '../state/region-record.ts';
-
-/** How far a region has applied one origin's log. */
-export interface OriginPosition {
-  readonly origin: ReplicaId;
-  /** The region that the origin belongs to. */
-  readonly region: RegionId;
-  readonly applied: number;
-}
 
 /** A region that is to be re-seeded, and how far that is. */
 export interface WaitingRegion {
@@ -338,13 +331,4 @@ function encodeDigest(writer: ByteWriter, digest: Digest): void {
 
 function decodeDigest(reader: ByteReader): Digest {
   return { high: reader.u32(), low: reader.u32() };
-}
-
-function encodePositionList(writer: ByteWriter, positions: readonly OriginPosition[]): void {
-  writer.varint(positions.length);
-  for (const { origin, region, applied } of positions) writer.u48(origin).text(region).varint(applied);
-}
-
-function decodePositionList(reader: ByteReader): OriginPosition[] {
-  return readList(reader, (r) => ({ origin: replicaId(r.u48()), region: readRegion(r), applied: r.varint() }));
 }

@@ -6,6 +6,7 @@ import type { RegionDirectoryEntry } from '../replica-api.ts';
 import type { RegionStatus } from '../requests.ts';
 import type { Command } from '../state/command.ts';
 import { encodeEntryList } from '../state/region-entry.ts';
+import { takenPositions } from '../state/region-log.ts';
 import type { RegionRecord, RegionReport } from '../state/region-record.ts';
 import { Evictions } from './evictions.ts';
 import { Exchange } from './exchange.ts';
@@ -312,7 +313,7 @@ export class RegionLinks {
     const report: RegionReport = {
       origin,
       head: positions.find((one) => one.origin === origin)?.applied ?? 0,
-      positions: new Map(positions.map((one) => [one.origin, one.applied] as const)),
+      positions: takenPositions(positions),
     };
     const waiting = this.#reports.get(from) ?? [];
     // The oldest one stays: under steady load only that is ever reached.

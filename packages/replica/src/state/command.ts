@@ -36,6 +36,7 @@ import {
   type RegionReport,
   type RegionOut,
 } from './region-record.ts';
+import { decodePositionList, encodePositionList, type OriginPosition } from './region-log.ts';
 import { decodeMember, encodeMember, type MemberRecord } from './member-record.ts';
 import { decodePromotion, encodePromotion, type Promotion } from './promotion.ts';
 import type { Positions } from './tombstones.ts';
@@ -160,7 +161,7 @@ export type Command =
   /** All that the other region had applied is merged here now. `replaces`: it is all that there is. */
   | {
       readonly kind: 'adopt';
-      readonly origins: readonly { readonly origin: ReplicaId; readonly region: RegionId; readonly applied: number }[];
+      readonly origins: readonly OriginPosition[];
       readonly context: CausalContext;
       readonly takenAway: CausalContext;
       readonly collected: Stamp;
@@ -283,8 +284,7 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       for (const { key, value } of command.values) writer.text(key).bytes(value);
       return;
     case 'adopt':
-      writer.varint(command.origins.length);
-      for (const { origin, region, applied } of command.origins) writer.u48(origin).text(region).varint(applied);
+      encodePositionList(writer, command.origins);
       command.context.encode(writer);
       command.takenAway.encode(writer);
       encodeStamp(writer, command.collected);
@@ -402,7 +402,7 @@ export function decodeCommand(reader: ByteReader): Command {
     case codes.adopt:
       return {
         kind: 'adopt',
-        origins: readList(reader, (r) => ({ origin: replicaId(r.u48()), region: readRegion(r), applied: r.varint() })),
+        origins: decodePositionList(reader),
         context: CausalContext.decode(reader),
         takenAway: CausalContext.decode(reader),
         collected: decodeStamp(reader),

@@ -136,8 +136,8 @@ export function encodeHeader(header: StateHeader): Uint8Array {
   writer.varint(header.feedFirst).varint(header.admitted.size);
   for (const [node, replica] of header.admitted) writer.text(node).u48(replica);
   writer.u48(header.origin).varint(header.lastDot).varint(header.origins.size);
-  for (const [origin, { region, applied, first, bytes, offered }] of header.origins) {
-    writer.u48(origin).text(region).varint(applied).varint(first).varint(bytes).varint(offered);
+  for (const [origin, { region, applied, first, bytes, offered, ended }] of header.origins) {
+    writer.u48(origin).text(region).varint(applied).varint(first).varint(bytes).varint(offered).bool(ended);
   }
   writer.varint(header.regions.size);
   for (const record of header.regions.values()) encodeRegionRecord(writer, record);
@@ -184,6 +184,7 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
       first: reader.varint(),
       bytes: reader.varint(),
       offered: reader.varint(),
+      ended: reader.bool(),
     });
   }
   const regions = new Map<RegionId, RegionRecord>();

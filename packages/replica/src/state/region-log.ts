@@ -1,6 +1,7 @@
-import type { RegionId, ReplicaId } from '@skerry/base';
+import { replicaId, type ByteReader, type ByteWriter, type RegionId, type ReplicaId } from '@skerry/base';
 import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
+import { readList, readRegion } from './fields.ts';
 import { decodeEntryList } from './region-entry.ts';
 
 /** One origin's log in one region, and how much of it there is. */
@@ -14,6 +15,38 @@ export interface OriginState {
   bytes: number;
   /** 0, or of a log that was ended: entries up to here were taken as an offer, into this region's own log. */
   offered: number;
+  /** Its region was re-seeded since, and has begun another one. */
+  ended: boolean;
+}
+
+/** How far a region has applied one origin's log. */
+export interface OriginPosition {
+  readonly origin: ReplicaId;
+  /** The region that the origin belongs to. */
+  readonly region: RegionId;
+  readonly applied: number;
+  /** See {@link OriginState}. */
+  readonly offered: number;
+}
+
+export function encodePositionList(writer: ByteWriter, positions: readonly OriginPosition[]): void {
+  writer.varint(positions.length);
+  for (const { origin, region, applied, offered } of positions)
+    writer.u48(origin).text(region).varint(applied).varint(offered);
+}
+
+export function decodePositionList(reader: ByteReader): OriginPosition[] {
+  return readList(reader, (r) => ({
+    origin: replicaId(r.u48()),
+    region: readRegion(r),
+    applied: r.varint(),
+    offered: r.varint(),
+  }));
+}
+
+/** What a region has of each log, be it as entries or as offers that were made of them. */
+export function takenPositions(positions: readonly OriginPosition[]): Map<ReplicaId, number> {
+  return new Map(positions.map(({ origin, applied, offered }) => [origin, Math.max(applied, offered)] as const));
 }
 
 /**

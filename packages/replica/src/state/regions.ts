@@ -3,7 +3,7 @@ import { compareStamps, stampAfter, stampMax, type Dot } from '@skerry/crdt';
 import type { Command } from './command.ts';
 import type { StateHeader } from './header.ts';
 import { decodeRegionEntry, encodeEntryList } from './region-entry.ts';
-import type { OriginState } from './region-log.ts';
+import type { OriginPosition, OriginState } from './region-log.ts';
 import type { RegionOut, RegionRecord, RegionReport } from './region-record.ts';
 import type { Positions } from './tombstones.ts';
 import type { Values } from './values.ts';
@@ -43,8 +43,13 @@ export class Regions {
   }
 
   /** The same with the region of each. */
-  list(): { readonly origin: ReplicaId; readonly region: RegionId; readonly applied: number }[] {
-    return Array.from(this.#header.origins, ([origin, { region, applied }]) => ({ origin, region, applied }));
+  list(): OriginPosition[] {
+    return Array.from(this.#header.origins, ([origin, { region, applied, offered }]) => ({
+      origin,
+      region,
+      applied,
+      offered,
+    }));
   }
 
   applied(origin: ReplicaId): number {
@@ -55,11 +60,6 @@ export class Regions {
   taken(origin: ReplicaId): number {
     const state = this.#header.origins.get(origin);
     return state === undefined ? 0 : Math.max(state.applied, state.offered);
-  }
-
-  /** The same of all logs. */
-  takenList(): { readonly origin: ReplicaId; readonly region: RegionId; readonly applied: number }[] {
-    return this.list().map((one) => ({ ...one, applied: this.taken(one.origin) }));
   }
 
   /** The log that a region was known by, if it tells of another one without having been out; null: all is well. */
@@ -126,7 +126,7 @@ export class Regions {
     if (header.reseeding !== null) return [];
     // An ended log too: what one region took of it before the end, all take.
     if (origin === header.origin || (region !== this.#region && !header.regions.has(region))) return [];
-    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
+    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false };
     const known = state.applied - first + 1;
     if (known < 0 || known >= entries.length || state.region !== region) return [];
     header.origins.set(origin, state);
@@ -217,19 +217,19 @@ export class Regions {
           outSince: known.outSince === null ? outSince : stampMax(known.outSince, outSince),
         });
       }
-      for (const { origin, region, applied } of origins) {
+      for (const { origin, region, applied, offered } of origins) {
         if (origin === header.origin) continue;
-        header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0 });
+        header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered, ended: false });
         header.replicaRegions.set(origin, region);
       }
       this.#again(origins.find(({ origin }) => origin === header.origin)?.applied ?? 0);
       return;
     }
     for (const { origin, region, applied } of origins) {
-      const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
+      const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false };
       if (origin === header.origin || applied <= state.applied) continue;
       this.#values.log.clear(origin);
-      header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0 });
+      header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0, ended: false });
       header.replicaRegions.set(origin, region);
     }
     header.context.merge(context);
@@ -262,7 +262,7 @@ export class Regions {
     const changedAt = stampAfter(stampMax(this.#header.clock, known.changedAt), 0, this.#header.origin);
     const ended = known.report === null ? undefined : this.#header.origins.get(known.report.origin);
     // Late frames may still bring its entries, and reports from before.
-    if (ended !== undefined) ended.offered = Math.max(ended.offered, 1);
+    if (ended !== undefined) ended.ended = true;
     // Partition 0 tells the others and the other regions; it alone has the last word.
     this.#header.regions.set(region, {
       ...known,
@@ -295,7 +295,7 @@ export class Regions {
    */
   takeOffer({ region, origin, first, entries }: Extract<Command, { kind: 'offer' }>): { dot: Dot; key: string }[] {
     const header = this.#header;
-    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0 };
+    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false };
     if (this.isSilent() || state.region !== region || !this.isOut(region)) return [];
     header.origins.set(origin, state);
     const settled: { dot: Dot; key: string }[] = [];
@@ -364,7 +364,8 @@ export class Regions {
 
   /** Only the log of a region that was re-seeded is offered, and it has begun another one by then. */
   #wasOffered(origin: ReplicaId): boolean {
-    return (this.#header.origins.get(origin)?.offered ?? 0) > 0;
+    const state = this.#header.origins.get(origin);
+    return state !== undefined && (state.ended || state.offered > 0);
   }
 
   #trim(cuts: readonly { readonly origin: ReplicaId; readonly until: number }[]): void {

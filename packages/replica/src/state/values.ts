@@ -119,7 +119,7 @@ export class Values {
     const { header, region, partition } = this.#parts;
     if (header.origin !== 0) return;
     header.origin = originOf(region, partition, reading.replica);
-    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0, offered: 0 });
+    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false });
     header.replicaRegions.set(header.origin, region);
   }
 
@@ -366,7 +366,7 @@ export class Values {
     const { header, region, partition } = this.#parts;
     header.origin = originOf(region, partition, header.origin);
     header.lastDot = 0;
-    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0, offered: 0 });
+    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false });
     header.replicaRegions.set(header.origin, region);
   }
 
@@ -457,7 +457,7 @@ export class Values {
     const { header, region } = this.#parts;
     let own = header.origins.get(header.origin);
     if (own === undefined) {
-      own = { region, applied: 0, first: 1, bytes: 0, offered: 0 };
+      own = { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false };
       header.origins.set(header.origin, own);
     }
     return own;
