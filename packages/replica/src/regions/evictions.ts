@@ -17,6 +17,8 @@ const offerGoneMax = 4_096;
 const stuckAfterRetries = 5;
 /** Regions that a heartbeat tells of as waiting for each other. */
 const waitsMax = 64;
+/** So many retries an offer of another region's log is repeated. */
+const refusedAfterRetries = 5;
 const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
 interface Returning {
@@ -38,6 +40,8 @@ export class Evictions {
   readonly #intake: Intake;
   /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
   readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
+  /** Since when an entry was the next to be offered, by its log. */
+  readonly #offering: Map<ReplicaId, { readonly from: number; readonly sinceMs: number }> = new Map();
   /** The log that each region was told last that it is out with. */
   readonly #endedLogs: Map<RegionId, ReplicaId> = new Map();
   /** What regions that are out told. */
@@ -65,6 +69,7 @@ export class Evictions {
   clear(): void {
     this.#returning.clear();
     this.#waits.clear();
+    this.#offering.clear();
   }
 
   /** This region and those that it waits for, for a heartbeat. */
@@ -146,7 +151,7 @@ export class Evictions {
     else this.#send(from, offer);
   }
 
-  /** What is kept here of the own log and the region that gives the state has not, then of logs of others that are out there. */
+  /** What is kept here and the region that gives the state has not: of the own log first, then of others. */
   #nextOffer(
     { ended, until }: Reseeding,
     { taken, out }: Extract<LinkMessage, { kind: 'evicted' }>,
@@ -155,6 +160,7 @@ export class Evictions {
     const own = turn.options.region;
     const { origins } = state.header;
     const has = takenPositions(taken);
+    const applied = new Map(taken.map((one) => [one.origin, one.applied] as const));
     const first = (has.get(ended) ?? 0) + 1;
     const kept = Math.min(origins.get(ended)?.first ?? 1, until + 1);
     if (first < kept) {
@@ -162,15 +168,26 @@ export class Evictions {
       const entries = Array.from({ length: Math.min(kept - first, offerGoneMax) }, () => nothingOffered);
       return { kind: 'offer', origin: ended, region: own, first, entries };
     }
-    const others = Array.from(origins).filter(([, { region }]) => region !== own && out.includes(region));
+    const others = Array.from(origins).filter(([, { region }]) => region !== own);
     const logs = [[ended, { region: own, first: kept, applied: until }] as const, ...others];
     for (const [origin, log] of logs) {
-      const from = (has.get(origin) ?? 0) + 1;
+      // Those of regions that count there are taken as from themselves, one after the other.
+      const isOffer = origin === ended || out.includes(log.region);
+      const from = ((isOffer ? has : applied).get(origin) ?? 0) + 1;
       if (from > log.applied || from < log.first) continue;
+      if (origin !== ended && this.#isRefused(origin, from)) continue;
       const entries = state.values.log.read(origin, from, offerBytes);
       if (entries.length > 0) return { kind: 'offer', origin, region: log.region, first: from, entries };
     }
     return null;
+  }
+
+  /** Offered again and again, and not taken: of a region, say, that is not known over there. */
+  #isRefused(origin: ReplicaId, from: number): boolean {
+    const { now, options } = this.#partition.turn;
+    const before = this.#offering.get(origin);
+    if (before?.from !== from) this.#offering.set(origin, { from, sinceMs: now.monoMs });
+    return before?.from === from && now.monoMs - before.sinceMs > refusedAfterRetries * options.timing.linkRetryMs;
   }
 
   offered(from: RegionId, { origin, region, first, entries }: Extract<LinkMessage, { kind: 'offer' }>): void {
@@ -178,6 +195,7 @@ export class Evictions {
     if (!state.regions.isOut(from)) return;
     const taken = state.regions.taken(origin);
     this.#offers.set(from, { origin, told: taken });
+    if (!state.regions.isOut(region)) return proposals.proposeOwn({ kind: 'remote', region, origin, first, entries });
     proposals.proposeOwn({ kind: 'offer', region, origin, first, entries });
   }
 

@@ -70,7 +70,7 @@ export type LinkMessage =
       readonly out: readonly RegionId[];
       readonly taken: readonly OriginPosition[];
     }
-  /** Entries that the receiver has not, of the sender's log or of another region's, which is out there as well. */
+  /** Entries that the receiver has not, of the sender's log or of another region's. */
   | {
       readonly kind: 'offer';
       readonly origin: ReplicaId;
