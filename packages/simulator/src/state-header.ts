@@ -48,6 +48,7 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
     positions.push(position);
     reader.varint();
     reader.varint();
+    reader.bool();
   }
   for (let left = reader.count(); left > 0; left--) skipRegion(reader);
   for (let left = reader.count(); left > 0; left--) {
@@ -57,12 +58,14 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
   decodeStamp(reader);
   reader.varint();
   if (reader.bool()) {
+    reader.u8();
     reader.text();
     reader.u48();
     reader.varint();
     decodeStamp(reader);
   }
   const reseededFor = stampToText(decodeStamp(reader));
+  CausalContext.decode(reader);
   reader.end();
   const common = new Uint8Array(before + bytes.length - after);
   common.set(bytes.subarray(0, before));
