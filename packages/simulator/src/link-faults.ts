@@ -119,10 +119,12 @@ export class LinkFaults {
     });
   }
 
-  /** An operator of region `by` gives up on `region`. One at a time: two that evict each other wait for an operator for good. */
+  /** An operator of region `by` gives up on `region`. */
   #evict(by: RegionId, region: RegionId): void {
-    if (this.#evicting || !this.#isAtPeace()) return;
+    const isOneOfSeveral = this.#evicting || !this.#isAtPeace();
+    if (isOneOfSeveral && this.#system.plan.link.evictsAtOnce !== true) return;
     const { sometimes, trace, evicted } = this.#system;
+    const isAwaited = this.#evicting;
     this.#evicting = true;
     evicted.add(region);
     ask({
@@ -133,8 +135,9 @@ export class LinkFaults {
       onAnswer: (answer) => {
         if (answer.kind !== 'done') return false;
         sometimes.saw('region evicted');
+        if (isOneOfSeveral) sometimes.saw('region evicted while another one was');
         trace.line(`${by} has evicted ${region}`);
-        this.#awaitReturn();
+        if (!isAwaited) this.#awaitReturn();
         return true;
       },
     });

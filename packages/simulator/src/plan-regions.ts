@@ -45,6 +45,8 @@ export interface LinkPlan {
   readonly faultEveryMs: number;
   /** Chance that one frame is lost, repeated or late while that fault is on. */
   readonly frameFaultChance: number;
+  /** Regions are evicted also while others are, and by those that are evicted themselves. Not there in files of before. */
+  readonly evictsAtOnce?: boolean;
 }
 
 /** What the first region was drawn to be. */
@@ -105,6 +107,7 @@ export function drawRegions(
       tombstoneKeepMs: randomPick(random, [100, 1_000, 3_600_000]),
     },
     limits: { ...limits, regionLogBytesMax: randomPick(random, [400, 4_000, 256 * 1_024 * 1_024]) },
+    link: { ...link, evictsAtOnce: randomChance(random, 0.5) },
   };
 }
 
