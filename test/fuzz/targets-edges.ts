@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { replicaId, utf8Encode } from '../../packages/base/src/index.ts';
 import { parseHistory, HistoryError } from '../../packages/checkers/src/index.ts';
-import { readHello as readLinkHello, helloHeader } from '../../packages/link-direct/src/hello.ts';
+import { helloHeader, linkProtocolVersion, readHello as readLinkHello } from '../../packages/link-direct/src/hello.ts';
 import { checkMessage, encodeMessage, framesOf } from '../../packages/link-direct/src/framing.ts';
 import { parsePong } from '../../packages/link-nats/src/frames/contact.ts';
 import { decodeClientFrame, decodeServerFrame, encodeFrame } from '../../packages/protocol/src/codec.ts';
@@ -14,7 +14,7 @@ import { decodePosition } from '../../packages/recipes/src/position.ts';
 import { ConfigError, loadConfig } from '../../packages/server/src/config.ts';
 import { CausalToken } from '../../packages/server/src/http/causal-token.ts';
 import { HttpError } from '../../packages/server/src/http/problem.ts';
-import { readHello as readPeerHello } from '../../packages/server/src/peers/handshake.ts';
+import { peerProtocolVersion, readHello as readPeerHello } from '../../packages/server/src/peers/handshake.ts';
 import { decodeValue, encodeKey, encodeValue } from '../../packages/storage-lmdb/src/record.ts';
 import { StorageCorruptError } from '../../packages/replica/src/index.ts';
 import { mutateTree } from './lib/mutate.ts';
@@ -87,7 +87,7 @@ function tryPosition(bytes: Uint8Array): void {
 
 function jsonTargets(): Target[] {
   const peer = {
-    peerProtocolVersion: 1,
+    peerProtocolVersion,
     cluster: 'skerry',
     region: 'r1',
     node: 'n2',
@@ -97,7 +97,7 @@ function jsonTargets(): Target[] {
   };
   const own = { ...peer, node: 'n1' as never, region: 'r1' as never, replica: replicaId(1) };
   const link = {
-    linkProtocolVersion: 2,
+    linkProtocolVersion,
     cluster: 'skerry',
     region: 'r2',
     node: 'n1',
