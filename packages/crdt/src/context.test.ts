@@ -29,6 +29,12 @@ function roundTrip<T>(encode: (w: ByteWriter) => void, decode: (r: ByteReader) =
   return result;
 }
 
+function setOf(list: readonly number[]): IntervalSet {
+  const set = new IntervalSet();
+  for (const n of list) set.add(n);
+  return set;
+}
+
 describe('dot', () => {
   it('bytes and text are inverse', () => {
     fc.assert(
@@ -77,6 +83,19 @@ describe('interval set', () => {
     );
   });
 
+  it('minus leaves what a Set would, in ranges, and changes neither side', () => {
+    fc.assert(
+      fc.property(numbers, numbers, ranges, (list, others, spans) => {
+        const [set, other] = [setOf(list), setOf(others)];
+        for (const [from, length] of spans) other.addRange(from, from + length);
+        const [before, otherBefore] = [set.clone(), other.clone()];
+        const left = list.filter((n) => !other.has(n));
+        expect(set.minus(other).equals(setOf(left))).toBe(true);
+        expect(set.equals(before) && other.equals(otherBefore)).toBe(true);
+      }),
+    );
+  });
+
   it('a long run with one hole costs two ranges', () => {
     const set = new IntervalSet();
     for (let n = 0; n < 10_000; n++) if (n !== 5_000) set.add(n);
@@ -106,6 +125,21 @@ describe('causal context', () => {
         expect(joined.equals(CausalContext.of([...listB, ...listA].sort(compareDots)))).toBe(true);
         expect(a.equals(CausalContext.of(listA))).toBe(true);
         expect(joined.add(probe)).toBe(!textsA.has(dotToText(probe)) && !textsB.has(dotToText(probe)));
+      }),
+    );
+  });
+
+  it('minus leaves what a Set would, and no entry of a replica of which nothing is left', () => {
+    fc.assert(
+      fc.property(dotLists, dotLists, (list, others) => {
+        const [context, other] = [CausalContext.of(list), CausalContext.of(others)];
+        const gone = new Set(others.map(dotToText));
+        const rest = context.minus(other);
+        expect(rest.equals(CausalContext.of(list.filter((dot) => !gone.has(dotToText(dot)))))).toBe(true);
+        // What is left is a copy.
+        rest.add({ replica: replicaId(1), sequence: 25 });
+        expect(context.equals(CausalContext.of(list))).toBe(true);
+        expect(context.minus(context).isEmpty).toBe(true);
       }),
     );
   });
