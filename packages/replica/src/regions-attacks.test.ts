@@ -7,7 +7,7 @@ import type { Operation } from './requests.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 import { get, set, valueOf, World } from './testing/world.ts';
 
-// Executions that somebody found who had not seen the code.
+// Executions that somebody found who had not seen the code. The one marked `fails` is open (docs/limits.md).
 
 const timing = { tombstoneKeepMs: 100 };
 const del = (key: string): Operation => ({ kind: 'delete', key, consistent: true });
@@ -85,22 +85,23 @@ it('I11: an offer brings back what a third region has deleted that was offered, 
   for (const region of world.regions) expect([region, valueOf(world.ask(region, get('k')))]).toEqual([region, null]);
 });
 
-it('I11: an offer brings back what a region in force had deleted, whose delete came without what it deletes', () => {
+/** r1 gets r2's delete of `k` without r3's `writes`, forgets it, and is offered these. */
+function offersWhatWasDeleted(writes: readonly Operation[], value: string, read: Operation): void {
   const world = start();
+  const shown = (region: string): string | null => {
+    const answer = world.ask(region, read);
+    return answer.kind === 'key' && answer.view?.type === 'counter' ? answer.view.total : valueOf(answer);
+  };
   world.cut('r1', 'r3');
   let l3 = 0;
   // what r3 wrote does not come from r2 to r1 for a while
   for (const { region, origin } of [...world.world('r3').replica('n1').partitionsForTests][0]!.state.regions.list())
     if (region === 'r3') l3 = origin;
   world.passes = (from, to, m) => !(from === 'r2' && to === 'r1' && m.kind === 'entries' && m.origin === l3);
-  world.ask('r3', set('k', '5'));
-  world.until(() => valueOf(world.ask('r2', get('k'))) === '5', 10_000, 'r2 has it');
+  for (const write of writes) world.ask('r3', write);
+  world.until(() => shown('r2') === value, 10_000, 'r2 has it');
   world.ask('r2', del('k'));
-  world.until(
-    () => hasRecord(world, 'r1', 'k') && valueOf(world.ask('r3', get('k'))) === null,
-    10_000,
-    'tombstone at r1',
-  );
+  world.until(() => hasRecord(world, 'r1', 'k') && shown('r3') === null, 10_000, 'tombstone at r1');
   world.run(1_000);
   world.cut('r2', 'r3');
   world.cut('r1', 'r2');
@@ -114,8 +115,24 @@ it('I11: an offer brings back what a region in force had deleted, whose delete c
   world.heal();
   world.until(() => world.isConverged(), 60_000, 'convergence');
   world.run(5_000);
-  for (const region of world.regions) expect([region, valueOf(world.ask(region, get('k')))]).toEqual([region, null]);
+  for (const region of world.regions) expect([region, shown(region)]).toEqual([region, null]);
+}
+
+it('I11: an offer brings back what a region in force had deleted, whose delete came without what it deletes', () => {
+  offersWhatWasDeleted([set('k', '5')], '5', get('k'));
 });
+
+// The delete names the increments as a sum, and the dots that it is made of are not known (state/taken-away.ts).
+it.fails('I11: an offer brings back a counter whose delete came without its increments', () => {
+  const add: Operation = {
+    kind: 'update',
+    key: 'k',
+    change: { type: 'counter', action: 'add', amount: 1 },
+    consistent: true,
+  };
+  offersWhatWasDeleted([add, add], '2', { kind: 'read', key: 'k', type: 'counter', consistent: true });
+});
+
 it('I11: a re-seeded region of which no heartbeat came is answered its exchange', () => {
   const world = new RegionsWorld({ nodes: [1, 1, 1], timing });
   world.awaitLeaders();

@@ -1,6 +1,7 @@
 import { SeededRandom } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import type { Answer, Operation } from './requests.ts';
+import type { StateHeader } from './state/header.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 import { get, set, valueOf } from './testing/world.ts';
 
@@ -53,6 +54,56 @@ describe('three regions that are apart and evict each other', () => {
     ]);
     for (const [key, lives] of keys)
       expect([key, valueOf(world.ask('r1', get(key)))]).toEqual([key, lives ? '1' : null]);
+  });
+});
+
+describe('two sides that evict each other', () => {
+  const header = (world: RegionsWorld, region: string): StateHeader =>
+    [...world.world(region).replica('n1').partitionsForTests][0]!.state.header;
+
+  /** Both begin a new log after the other, so that what they wrote before is in no log any more. */
+  function evictInTurn(world: RegionsWorld, [x, y]: readonly [string, string]): void {
+    for (const [by, region] of [
+      [x, y],
+      [y, x],
+    ] as const) {
+      const ended = header(world, region).origin;
+      const isBack = (): boolean => {
+        const { origin, reseeding } = header(world, region);
+        return origin !== ended && reseeding === null && !isOut(world, by, region);
+      };
+      world.ask(by, { kind: 'evictRegion', region: region as never });
+      world.until(isBack, 30_000, 'back');
+      world.run(2_000);
+    }
+  }
+
+  const isOut = (world: RegionsWorld, at: string, region: string): boolean =>
+    header(world, at).regions.get(region as never)?.outSince !== null;
+
+  it.each([
+    ['one has what it wrote in its states only: nothing is lost', false],
+    ['both have what they wrote in their states only: of one it goes to the ledgers', true],
+  ])('come together, where %s (I9, I12)', (_, areBoth) => {
+    const world = new RegionsWorld({ nodes: [1, 1, 1, 1], timing });
+    world.awaitLeaders();
+    world.run(1_000);
+    const [here, there] = [['r1', 'r2'] as const, ['r3', 'r4'] as const];
+    for (const x of here) for (const y of there) world.cut(x, y);
+    for (const region of world.regions) world.ask(region, set(`set-by-${region}`, '1'));
+    world.run(2_000);
+    evictInTurn(world, here);
+    if (areBoth) evictInTurn(world, there);
+    const across = here.flatMap((x) => there.flatMap((y) => [[x, y] as const, [y, x] as const]));
+    for (const [by, region] of across) world.ask(by, { kind: 'evictRegion', region: region as never });
+    world.run(1_000);
+    world.heal();
+    world.until(() => world.isConverged(), 90_000, 'convergence');
+    world.run(2_000);
+    const keys = world.regions.map((region) => `set-by-${region}`);
+    expect(wrong(world, 'r1', new Map(keys.map((key) => [key, true])))).toEqual([]);
+    const gone = keys.filter((key) => valueOf(world.ask('r1', get(key))) === null);
+    expect(gone).toEqual(areBoth ? here.map((region) => `set-by-${region}`) : []);
   });
 });
 
