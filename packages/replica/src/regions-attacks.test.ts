@@ -2,29 +2,14 @@ import { expect, it } from 'vitest';
 import type { PeerMessage } from './peer-message.ts';
 import { encodeLinkFrame, type LinkMessage } from './regions/link-message.ts';
 import { defaultLimits } from './replica-api.ts';
-import type { StateHeader } from './state/header.ts';
 import type { Operation } from './requests.ts';
+import { del, hasRecord, header, only } from './testing/evictions.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 import { get, set, valueOf, World } from './testing/world.ts';
 
 // Executions that somebody found who had not seen the code. The one marked `fails` is open (docs/limits.md).
 
 const timing = { tombstoneKeepMs: 100 };
-const del = (key: string): Operation => ({ kind: 'delete', key, consistent: true });
-function hasRecord(world: RegionsWorld, region: string, key: string): boolean {
-  return [...world.world(region).replica('n1').partitionsForTests].some(({ state }) => state.read(key) !== null);
-}
-function header(world: RegionsWorld, region: string): StateHeader {
-  return [...world.world(region).replica('n1').partitionsForTests][0]!.state.header;
-}
-function cutAll(world: RegionsWorld): void {
-  for (const x of world.regions) for (const y of world.regions) if (x < y) world.cut(x, y);
-}
-function only(world: RegionsWorld, ...pairs: string[]): void {
-  world.heal();
-  for (const x of world.regions)
-    for (const y of world.regions) if (x < y && !pairs.includes(`${x}${y}`)) world.cut(x, y);
-}
 /** r1 takes the values of r2, and does not get to ask for the last step of it until it is released. */
 function holdLastStep(world: RegionsWorld): { readonly isHeld: () => boolean; readonly release: () => void } {
   let asked = 0;
@@ -141,13 +126,13 @@ it('I11: a re-seeded region of which no heartbeat came is answered its exchange'
   world.until(() => world.isConverged());
   world.run(1_000);
   // r3 applies r2's delete and says so; r1 does not have it.
-  cutAll(world);
+  only(world);
   only(world, 'r2r3');
   world.ask('r2', del('k'));
   world.until(() => valueOf(world.ask('r3', get('k'))) === null, 10_000, 'r3 has it');
   world.run(2_000);
   // r1 evicts r3 and takes it back in.
-  cutAll(world);
+  only(world);
   world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
   world.run(1_000);
   // The delete does not come along as an offer.
@@ -185,11 +170,11 @@ it('I11: values of an exchange that come after a report of that region are asked
   world.ask('r2', set('k', '1'));
   world.until(() => world.isConverged());
   world.run(2_000);
-  cutAll(world);
+  only(world);
   only(world, 'r2r3');
   for (let i = 0; i < 20; i++) world.ask('r3', set(`other${i}`, 'x'.repeat(100)));
   world.run(3_000);
-  cutAll(world);
+  only(world);
   world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
   world.ask('r1', del('k'));
   world.run(3_000);
@@ -230,12 +215,12 @@ it('I11: a region gives its state while it is being re-seeded itself', () => {
   world.ask('r1', set('k', '1'));
   world.until(() => world.isConverged());
   world.run(1_000);
-  cutAll(world);
+  only(world);
   only(world, 'r1r3');
   world.ask('r3', del('k'));
   world.until(() => valueOf(world.ask('r1', get('k'))) === null, 10_000, 'r1 has the delete');
   world.run(1_000);
-  cutAll(world);
+  only(world);
   world.ask('r2', { kind: 'evictRegion', region: world.regions[0]! });
   world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
   world.run(1_000);
@@ -290,7 +275,7 @@ for (const edges of ['r1r2 r2r3 r3r1', 'r1r2 r1r3 r2r1 r2r3'])
     const world = start();
     for (const z of world.regions) world.ask(z, set(`g${z}`, '1'));
     world.until(() => world.isConverged());
-    cutAll(world);
+    only(world);
     for (const z of world.regions) {
       world.ask(z, set(`k${z}`, '1'));
       world.ask(z, del(`g${z}`));

@@ -1,7 +1,8 @@
-import { utf8Decode, utf8Encode } from '@skerry/base';
+import { utf8Encode } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import type { Answer, ControlOperation, Operation, ValueChange } from './requests.ts';
 import { defaultLimits } from './replica-api.ts';
+import { elements, hasRecord, only } from './testing/evictions.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
 import { get, set, valueOf } from './testing/world.ts';
 
@@ -17,7 +18,7 @@ const addElement = (key: string, element: string): Operation => ({
 describe('a region that was evicted in one place while others still took from it', () => {
   it('brings nothing back by way of them that was deleted and collected (I11)', () => {
     const world = regionsWithKey();
-    cutAll(world);
+    only(world);
     world.ask('r3', set('k', 'older'));
     world.run(50);
     world.ask('r1', del('k'));
@@ -42,7 +43,7 @@ describe('a region that was evicted in one place while others still took from it
 
   it('has what they took of it, though it is older than what was collected elsewhere (I12)', () => {
     const world = regionsWithKey();
-    cutAll(world);
+    only(world);
     world.ask('r3', set('theirs', 'kept'));
     world.run(50);
     world.ask('r1', del('k'));
@@ -75,24 +76,24 @@ describe('a region that was re-seeded by one that lacked something', () => {
     world.cut('r1', 'r2');
     world.cut('r1', 'r3');
     world.ask('r2', addElement('s', 'x2'));
-    world.until(() => elements(world, 'r3').length === 2, 10_000, 'r3 has what r2 added');
+    world.until(() => elements(world, 'r3', 's')?.length === 2, 10_000, 'r3 has what r2 added');
     // Else it would come along with what r3 offers.
     world.passes = (_from, _to, m) => m.kind !== 'offer';
     reseedFromFirst(world);
-    world.until(() => elements(world, 'r3').length === 1, 30_000, 're-seeding');
+    world.until(() => elements(world, 'r3', 's')?.length === 1, 30_000, 're-seeding');
     world.passes = () => true;
     world.run(1_000);
     world.ask('r3', addElement('s', 'y'));
     world.heal();
     world.until(() => world.isConverged(), 60_000, 'convergence');
-    for (const region of world.regions) expect(elements(world, region)).toEqual(['x1', 'x2', 'y']);
+    for (const region of world.regions) expect(elements(world, region, 's')).toEqual(['x1', 'x2', 'y']);
   });
 
   it('still tells what became of a write that it could not offer any more (simulator, seed 500063 with evictions)', () => {
     const world = new RegionsWorld({ nodes: [1, 1, 1], limits: { ...defaultLimits, regionLogBytesMax: 400 } });
     world.awaitLeaders();
     world.run(1_000);
-    cutAll(world);
+    only(world);
     const accepted = world.ask('r3', { kind: 'set', key: 'k', value: utf8Encode('1'), consistent: false });
     const receipt = accepted.kind === 'key' ? (accepted.receipt ?? '') : '';
     const wait: ControlOperation = { kind: 'receipt', receipt, wait: true };
@@ -105,7 +106,7 @@ describe('a region that was re-seeded by one that lacked something', () => {
 
   it('keeps the tombstones it was given until every region has applied them (I11)', () => {
     const world = regionsWithKey();
-    cutAll(world);
+    only(world);
     world.ask('r2', set('k', 'older'));
     world.run(50);
     world.ask('r1', del('k'));
@@ -198,7 +199,7 @@ describe('a region that was re-seeded by one that lacked something', () => {
 
   it('counts on no report of before: what it had of the others then comes again (I11)', () => {
     const world = regionsWithKey();
-    cutAll(world);
+    only(world);
     world.ask('r2', set('k', 'older'));
     world.run(50);
     world.ask('r1', del('k'));
@@ -223,7 +224,7 @@ describe('a region that was re-seeded by one that lacked something', () => {
 describe('two regions that evicted each other', () => {
   it('are re-seeded by a third one, and speak to each other again', () => {
     const world = regionsWithKey();
-    cutAll(world);
+    only(world);
     world.ask('r1', set('a', '1'));
     world.ask('r2', set('b', '1'));
     world.ask('r1', { kind: 'evictRegion', region: world.regions[1]! });
@@ -251,15 +252,9 @@ function regionsWithKey(): RegionsWorld {
   return world;
 }
 
-function cutAll(world: RegionsWorld): void {
-  world.cut('r1', 'r2');
-  world.cut('r1', 'r3');
-  world.cut('r2', 'r3');
-}
-
 /** r1 evicts r3 and takes it back in; nobody else hears of it. */
 function reseedFromFirst(world: RegionsWorld): void {
-  cutAll(world);
+  only(world);
   world.ask('r1', { kind: 'evictRegion', region: world.regions[2]! });
   world.run(1_000);
   world.heal();
@@ -267,16 +262,6 @@ function reseedFromFirst(world: RegionsWorld): void {
   world.cut('r2', 'r3');
 }
 
-function hasRecord(world: RegionsWorld, region: string, key: string): boolean {
-  return [...world.world(region).replica('n1').partitionsForTests].some(({ state }) => state.read(key) !== null);
-}
-
 function versionIn(answer: Answer): string {
   return answer.kind === 'key' ? (answer.version ?? '') : '';
-}
-
-function elements(world: RegionsWorld, region: string): string[] {
-  const answer = world.ask(region, { kind: 'read', key: 's', type: 'set', consistent: true });
-  const view = answer.kind === 'key' ? answer.view : undefined;
-  return view?.type === 'set' ? view.elements.map((one) => utf8Decode(one) ?? '') : [];
 }

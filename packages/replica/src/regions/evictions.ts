@@ -41,7 +41,8 @@ export class Evictions {
   /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
   readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
   /** Since when an entry was the next to be offered, by its log. */
-  readonly #offering: Map<ReplicaId, { readonly from: number; readonly sinceMs: number }> = new Map();
+  readonly #offering: Map<ReplicaId, { readonly from: number; readonly sinceMs: number; readonly lastMs: number }> =
+    new Map();
   /** The log that each region was told last that it is out with. */
   readonly #endedLogs: Map<RegionId, ReplicaId> = new Map();
   /** What regions that are out told. */
@@ -186,8 +187,12 @@ export class Evictions {
   #isRefused(origin: ReplicaId, from: number): boolean {
     const { now, options } = this.#partition.turn;
     const before = this.#offering.get(origin);
-    if (before?.from !== from) this.#offering.set(origin, { from, sinceMs: now.monoMs });
-    return before?.from === from && now.monoMs - before.sinceMs > refusedAfterRetries * options.timing.linkRetryMs;
+    const { linkRetryMs } = options.timing;
+    // Time in which it could not be offered does not count.
+    const goesOn = before?.from === from && now.monoMs - before.lastMs <= 2 * linkRetryMs;
+    const sinceMs = goesOn ? before.sinceMs : now.monoMs;
+    this.#offering.set(origin, { from, sinceMs, lastMs: now.monoMs });
+    return now.monoMs - sinceMs > refusedAfterRetries * linkRetryMs;
   }
 
   offered(from: RegionId, { origin, region, first, entries }: Extract<LinkMessage, { kind: 'offer' }>): void {
@@ -280,7 +285,7 @@ export class Evictions {
       returning.changedMs = monoMs;
     returning.positions = told;
     if (this.#isCovered(region) && state.regions.applied(origin) >= (told.get(origin) ?? 0))
-      return proposals.proposeOwn({ kind: 'reseeded', region, outSince: reseededFor });
+      return proposals.proposeOwn({ kind: 'reseeded', region, outSince: reseededFor, origin });
     // Whoever has what it lacks is gone: it has to take the state from here.
     const { timing, region: own } = turn.options;
     // Two that lack something of each other do not evict one another.

@@ -139,7 +139,7 @@ export type Command =
    */
   | { readonly kind: 'seeding'; readonly region: RegionId; readonly outSince: Stamp; readonly ended: ReplicaId | null }
   /** A region that was evicted at `outSince` has been re-seeded. */
-  | { readonly kind: 'reseeded'; readonly region: RegionId; readonly outSince: Stamp }
+  | { readonly kind: 'reseeded'; readonly region: RegionId; readonly outSince: Stamp; readonly origin: ReplicaId }
   /** Entries of an ended log that its region had not sent: merged as late writes of this region. */
   | {
       readonly kind: 'offer';
@@ -297,7 +297,7 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
     case 'seeding':
       encodeStamp(writer.text(command.region), command.outSince);
       // No log has the name 0.
-      if (command.kind === 'seeding') writer.u48(command.ended ?? 0);
+      writer.u48(command.kind === 'seeding' ? (command.ended ?? 0) : command.origin);
       return;
     case 'offer':
       writer.text(command.region).u48(command.origin).varint(command.first).varint(command.entries.length);
@@ -418,7 +418,12 @@ export function decodeCommand(reader: ByteReader): Command {
         outSince: decodeStamp(reader),
       };
     case codes.reseeded:
-      return { kind: 'reseeded', region: readRegion(reader), outSince: decodeStamp(reader) };
+      return {
+        kind: 'reseeded',
+        region: readRegion(reader),
+        outSince: decodeStamp(reader),
+        origin: replicaId(reader.u48()),
+      };
     case codes.seeding:
       return {
         kind: 'seeding',

@@ -327,7 +327,7 @@ describe('the ended log of a region that was re-seeded', () => {
     machine.apply({ kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: true, changedAt: null });
     machine.state.header.collected = { wallMs: 2_000, counter: 0, replica: replicaId(1) };
     const outSince = machine.state.header.regions.get(abroad)?.outSince ?? stampZero;
-    machine.apply({ kind: 'reseeded', region: abroad, outSince });
+    machine.apply({ kind: 'reseeded', region: abroad, outSince, origin: replicaId(99) });
     return machine;
   }
   const report = (of: number): Command => ({

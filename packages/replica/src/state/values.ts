@@ -194,6 +194,7 @@ export class Values {
     const current = this.read(key);
     const stamp = this.#finalStamp(write, given, current);
     if (stamp === null) {
+      this.#takesAway(write.op);
       header.context.add(dot);
       this.#settled.push(dot);
       if (write.op.body.type === 'delete') return { state: 'promoted', stamp: null, reason: null };
@@ -242,7 +243,6 @@ export class Values {
    */
   offer({ key, op }: Effect): void {
     const overwrites = op.body.type === 'register' && op.body.replaces !== null;
-    this.#takesAway(op);
     this.#takeLate({ key, op, base: overwrites ? stampZero : null }, op.stamp);
   }
 
@@ -269,11 +269,18 @@ export class Values {
     for (const { key, op } of entry.effects) {
       if (op.stamp.wallMs > this.#reading.clampMs) this.#stampsAhead++;
       if (!header.replicaRegions.has(op.dot.replica)) header.replicaRegions.set(op.dot.replica, region);
-      this.#takesAway(op);
+      // Taken as an offer before, and perhaps deleted and forgotten since.
+      if (isEnded && header.context.has(op.dot)) continue;
+      // What took it away came first, and may be forgotten.
+      if (isEnded && header.takenAway.has(op.dot)) {
+        header.context.add(op.dot);
+        continue;
+      }
       const current = this.read(key);
-      if (isEnded && (current === null || isTombstone(current.value)) && this.#mayBeBuried(op))
+      if (isEnded && (current === null || isTombstone(current.value)) && this.#mayBeBuried(op)) {
+        this.#takesAway(op);
         this.#losers.write(op, { key, reason: 'superseded', winnerStamp: header.collected });
-      else this.#apply(key, op, { current, lease: null, at, region });
+      } else this.#apply(key, op, { current, lease: null, at, region });
     }
     for (const dot of entry.settled) header.context.add(dot);
     return entry.effects.map(({ key, op }) => ({ dot: op.dot, key }));
@@ -382,6 +389,7 @@ export class Values {
     }: { current: KeyRecord | null; lease: string | null; at: Place; region: RegionId; given?: Stamp },
   ): { value: Value; changed: boolean; discarded: readonly Discarded[] } {
     const { header } = this.#parts;
+    this.#takesAway(op);
     const merged = applyOperation(current?.value ?? null, op);
     header.context.add(op.dot);
     header.clock = stampMax(header.clock, op.stamp);
@@ -424,6 +432,8 @@ export class Values {
     const { header } = this.#parts;
     if (current === null) {
       if (compareStamps(clamped, header.collected) > 0) return clamped;
+      // What it takes away has not been here yet, and may come to others, who have to hear of it.
+      if (op.body.type === 'delete' && takenAway(op.body).some((gone) => !header.context.has(gone))) return clamped;
       const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
       return op.body.type === 'delete' || overwrote ? null : stampAfter(header.collected, 0, clamped.replica);
     }
