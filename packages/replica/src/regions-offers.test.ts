@@ -298,3 +298,30 @@ it.each([0, 8_000])('an offer of a third log that was lost with its link is made
   world.run(5_000);
   expect([valueOf(world.ask('r1', get('k'))), valueOf(world.ask('r2', get('k')))]).toEqual(['5', '5']);
 });
+
+it('I9: a region does not wait for ever for one that evicted it and was put back to a state from before that', () => {
+  const world = new RegionsWorld({ nodes: [1, 1, 1] });
+  world.awaitLeaders();
+  world.run(1_000);
+  world.ask('r1', set('j', '1'));
+  world.until(() => world.isConverged());
+  world.run(1_000);
+  const backup = world.world('r1').backup('n1');
+  world.cut('r1', 'r3');
+  world.cut('r2', 'r3');
+  // r2 hears that it is out, and no more than that.
+  world.passes = (_from, _to, { kind }) => kind !== 'digestsAsk';
+  evict(world, 'r1', 'r2');
+  world.until(() => header(world, 'r2').reseeding !== null, 20_000, 'r2 begins');
+  world.world('r1').crash('n1');
+  world.world('r1').restore('n1', backup);
+  world.world('r1').start('n1');
+  world.passes = () => true;
+  world.run(2_000);
+  world.heal();
+  world.run(120_000);
+  expect(header(world, 'r2').reseeding).toBeNull();
+  world.ask('r2', set('k', '5'), { timeoutMs: 2_000 });
+  world.until(() => world.isConverged(), 60_000, 'convergence');
+  for (const region of world.regions) expect([region, valueOf(world.ask(region, get('k')))]).toEqual([region, '5']);
+});

@@ -152,6 +152,20 @@ export class Evictions {
     else this.#send(from, offer);
   }
 
+  /**
+   * The region that is to give its state may know nothing of that any more, as it was put back to an older state: nobody would
+   * ever say again that this one is out. If it has all that this one had written by then, the state is taken all the same.
+   */
+  heardWhileOut(from: RegionId, { positions }: Extract<LinkMessage, { kind: 'heartbeat' }>): void {
+    const { state, turn } = this.#partition;
+    const { reseeding } = state.header;
+    if (reseeding?.from !== from || !state.regions.isReplacing() || this.#isSilent(from)) return;
+    const { monoMs } = turn.now;
+    if (this.#evictedMs === Number.NEGATIVE_INFINITY) this.#evictedMs = monoMs;
+    if (monoMs - this.#evictedMs <= 2 * stuckAfterRetries * turn.options.timing.linkRetryMs) return;
+    if ((takenPositions(positions).get(reseeding.ended) ?? 0) >= reseeding.until) this.#exchange.begin(from, 'replace');
+  }
+
   /** What is kept here and the region that gives the state has not: of the own log first, then of others. */
   #nextOffer(
     { ended, until }: Reseeding,

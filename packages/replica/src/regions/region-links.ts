@@ -254,6 +254,7 @@ export class RegionLinks {
     else this.heard.heartbeat(from, message, turn.now);
     if (!isLeader) return;
     this.#evictions.toldWaits(from, message.waits);
+    this.#evictions.heardWhileOut(from, message);
     // The followers answer questions about regions too, and one of them may lead soon.
     for (const peer of turn.connected)
       turn.send(peer, { kind: 'relay', partition: id, region: from, frame, note: true });
