@@ -58,11 +58,8 @@ const runBytes = 32 * 1_024;
 const valueBytesMax = 4 * 1_024;
 /** Sweeps begin when runs take this part of what they may: until then a load costs no page of the tree. */
 const sweepsFrom = 1 / 2;
-/**
- * Records in a slice, at least, so that they share the pages above; of more that a sweep owes, a quarter goes with each batch,
- * whose sync takes longer.
- */
-const sliceMin = 64;
+/** What a sweep owes goes with the next batches, a quarter with each but at least so many records: their syncs take longer. */
+const movedPerBatchMin = 64;
 
 /** On its way through the keys, in order, moving all that is held into the tree. */
 interface Sweep {
@@ -265,8 +262,7 @@ export class RunStore implements StorageSource {
     // However many keys still come to lie ahead of it: what lies behind and holds up the oldest run has to have its turn.
     const isEnd = sweep.bytesLeft <= 0;
     sweep.owed = isEnd ? sweep.ahead : sweep.owed + (sweep.ahead - sweep.owed) * (bytes / (sweep.bytesLeft + bytes));
-    const slice = sweep.owed < sliceMin ? 0 : Math.floor(Math.max(sliceMin, sweep.owed / 4));
-    const count = isEnd ? sweep.ahead : slice;
+    const count = isEnd ? sweep.ahead : Math.floor(Math.min(sweep.owed, Math.max(movedPerBatchMin, sweep.owed / 4)));
     sweep.owed -= count;
     sweep.ahead -= count;
     const keys = this.#order.take(sweep.from, count);
