@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
   options: {
     keys: { type: 'string', default: '10000,1000000' },
     sets: { type: 'string', default: '300000' },
-    'runs-mib': { type: 'string', default: '12' },
+    'runs-mib': { type: 'string', default: '8' },
     'value-bytes': { type: 'string', default: '256' },
   },
 });
