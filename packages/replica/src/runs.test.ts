@@ -85,45 +85,6 @@ describe('runs', () => {
     expect(contents(bench.runs)).toEqual([['s/0000/0/k/a', '199']]);
   });
 
-  it('end a sweep however many keys come ahead of it, so that no old record keeps all runs after it', () => {
-    const bench = new Bench(100_000);
-    let bytesMost = 0;
-    for (let batch = 0; batch < 100; batch++) {
-      const lazy: Record<string, string> = { 's/0000/0/z/last': String(batch) };
-      if (batch === 10) lazy['s/0000/0/a/behind'] = 'the sweep';
-      for (let i = 0; i < 300; i++) lazy[`s/0000/0/k/${String(300 * batch + i).padStart(8, '0')}`] = 'x';
-      bench.write({}, lazy);
-      bytesMost = Math.max(bytesMost, bench.runs.bytes);
-    }
-    expect(bench.inTree('s/0000/0/a/behind')).toBe('the sweep');
-    expect(bytesMost).toBeLessThan(110_000);
-  });
-
-  it('move neighbours together', () => {
-    const bench = new Bench(100_000);
-    const random = new SeededRandom(1);
-    let [moved, apart] = [0, 0];
-    for (let batch = 1; batch <= 300; batch++) {
-      const lazy: LazyWrites = new Map();
-      for (let i = 0; i < 50; i++)
-        lazy.set(`s/0000/0/k/${String(randomInt(random, 0, 19_999)).padStart(5, '0')}`, utf8Encode('x'.repeat(20)));
-      const writes = bench.runs.write(batch, new Map(), lazy);
-      bench.memory.enqueue(writes);
-      bench.durable(batch);
-      let before: number | null = null;
-      for (const { key } of writes) {
-        if (!key.startsWith('s/')) continue;
-        const at = Number(key.slice(-5));
-        moved++;
-        // As if a page held ten records.
-        if (before === null || at - before >= 10) apart++;
-        before = at;
-      }
-    }
-    expect(moved).toBeGreaterThan(8_000);
-    expect(apart / moved).toBeLessThan(0.5);
-  });
-
   it('are overtaken by what is written into the tree directly, also after a restart', () => {
     const bench = new Bench(10_000);
     bench.write({}, { 's/0000/0/k/a': 'old', 's/0000/0/k/b': 'old' });

@@ -56,8 +56,8 @@ interface UnderWay {
 const runBytes = 32 * 1_024;
 /** Of a larger value a second copy costs more than a page of the tree. */
 const valueBytesMax = 4 * 1_024;
-/** Sweeps begin when runs take this part of what they may: until then a load costs no page of the tree. */
-const sweepsFrom = 1 / 2;
+/** Sweeps begin when runs take this part of what they may: a tree into which hardly anything is written needs none. */
+const sweepsFrom = 1 / 8;
 /** What a sweep owes goes with the next batches, a quarter with each but at least so many records: their syncs take longer. */
 const movedPerBatchMin = 64;
 
@@ -253,8 +253,7 @@ export class RunStore implements StorageSource {
   }
 
   #move(underWay: UnderWay, writes: StorageWrite[]): void {
-    if (this.#sweep === null && this.#bytes > this.#bytesMax * sweepsFrom)
-      this.#sweep = this.#newSweep(this.#bytesMax - this.#bytes);
+    if (this.#sweep === null && this.#bytes > this.#bytesMax * sweepsFrom) this.#sweep = this.#newSweep();
     const sweep = this.#sweep;
     if (sweep === null) return;
     const bytes = underWay.runs.reduce((sum, { record }) => sum + record.length, 0);
@@ -279,15 +278,14 @@ export class RunStore implements StorageSource {
     }
     sweep.from = `${keys.at(-1) ?? sweep.from}\0`;
     for (const key of kept) this.#order.add(key);
-    if (sweep.ahead >= 1) return;
-    // It meets as many bytes of runs as it adds, since those that the one before added go as it comes by.
-    const goesOn = this.#bytes > this.#bytesMax * sweepsFrom;
-    this.#sweep = goesOn ? this.#newSweep(this.#bytesMax) : null;
+    if (sweep.ahead < 1) this.#sweep = null;
   }
 
-  #newSweep(bytes: number): Sweep {
-    // A life that had another limit may have left more than is allowed now: half of it goes with each sweep.
-    return { from: '', ahead: this.#order.size, bytesLeft: Math.max(bytes, this.#bytes / 2), owed: 0 };
+  #newSweep(): Sweep {
+    const room = this.#bytesMax * (1 - sweepsFrom);
+    // A life that had another limit may have left more.
+    const bytesLeft = Math.max(room, this.#bytes / 2);
+    return { from: '', ahead: this.#order.size, bytesLeft, owed: 0 };
   }
 }
 
