@@ -25,11 +25,6 @@ export class OrderedMap<V> {
     return this.#values.size;
   }
 
-  /** In no order. */
-  keys(): Iterable<string> {
-    return this.#values.keys();
-  }
-
   get(key: string): V | undefined {
     return this.#values.get(key);
   }

@@ -195,5 +195,5 @@ export const defaultLimits: ReplicaLimits = {
   watchersMax: 10_000,
   listLimitMax: 1_000,
   regionLogBytesMax: 256 * 1_024 * 1_024,
-  runsBytesMax: 16 * 1_024 * 1_024,
+  runsBytesMax: 8 * 1_024 * 1_024,
 };

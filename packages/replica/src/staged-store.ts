@@ -39,7 +39,7 @@ export class StagedStore implements StorageReader {
   }[] = [];
   #nextBatch = 1;
 
-  constructor(storage: StorageSource, runsBytesMax: number = 16 * 1_024 * 1_024) {
+  constructor(storage: StorageSource, runsBytesMax: number = 8 * 1_024 * 1_024) {
     this.#durable = new RunStore(storage, runsBytesMax);
   }
 
