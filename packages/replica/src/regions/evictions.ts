@@ -97,6 +97,18 @@ export class Evictions {
       proposals.proposeOwn({ ...reseeding, kind: 'reseed', yields: true });
   }
 
+  /**
+   * While this region yields, it takes offers of those in the ring alone, who give them back with their state. What others
+   * offer may have been deleted and forgotten in the ring, which is known when this one has the state from there.
+   */
+  #takesOffersOf(from: RegionId): boolean {
+    const { state, turn } = this.#partition;
+    const { reseeding } = state.header;
+    if (reseeding === null || !state.regions.isReplacing()) return true;
+    const ring = upTo(turn.options.region, this.#waits.get(reseeding.from) ?? []);
+    return ring.some(({ region }) => region === from);
+  }
+
   /** It said that it is about to be re-seeded itself: it takes no offer, and gives nothing. */
   #isSilent(region: RegionId): boolean {
     const stage = this.#waits.get(region)?.[0]?.stage;
@@ -211,7 +223,7 @@ export class Evictions {
 
   offered(from: RegionId, { origin, region, first, entries }: Extract<LinkMessage, { kind: 'offer' }>): void {
     const { state, proposals } = this.#partition;
-    if (!state.regions.isOut(from)) return;
+    if (!state.regions.isOut(from) || !this.#takesOffersOf(from)) return;
     const taken = state.regions.taken(origin);
     this.#offers.set(from, { origin, told: taken });
     if (!state.regions.isOut(region)) return proposals.proposeOwn({ kind: 'remote', region, origin, first, entries });

@@ -2,7 +2,7 @@ import { replicaId, type PartitionId, type RegionId, type ReplicaId } from '@ske
 import { compareStamps, stampAfter, stampMax, type Dot } from '@skerry/crdt';
 import type { Command } from './command.ts';
 import type { StateHeader } from './header.ts';
-import { decodeRegionEntry, encodeEntryList, encodeRegionEntry } from './region-entry.ts';
+import { decodeRegionEntry, encodeEntryList } from './region-entry.ts';
 import type { OriginPosition, OriginState } from './region-log.ts';
 import type { RegionOut, RegionRecord, RegionReport } from './region-record.ts';
 import type { Positions } from './tombstones.ts';
@@ -348,35 +348,14 @@ export class Regions {
     );
   }
 
-  /** Offers that were taken while this region yielded: all others have them from its new log. */
+  /** Offers that were taken while this region yielded: others may have them from its new log. */
   #again(from: number): void {
-    const { origin, context, takenAway } = this.#header;
-    const state = this.#header.origins.get(origin);
-    if (state === undefined || state.applied <= from) return;
-    const first = Math.max(from + 1, state.first);
-    const kept = this.#values.log.read(origin, state.first, Number.POSITIVE_INFINITY);
-    const entries = kept.map((bytes, index) => {
-      if (state.first + index < first) return bytes;
-      const { effects, settled } = decodeRegionEntry(bytes.slice());
-      // Those that it was waiting for have had some of it, or have deleted it, and may have forgotten that.
-      const isGone = ({ op }: (typeof effects)[number]): boolean => context.has(op.dot) || takenAway.has(op.dot);
-      const entry = {
-        effects: effects.filter((effect) => !isGone(effect)),
-        settled: [...settled, ...effects.filter(isGone).map(({ op }) => op.dot)],
-      };
-      this.#values.applyRemote(
-        entry,
-        { origin, sequence: state.first + index },
-        { region: this.#region, isEnded: false },
-      );
-      return encodeRegionEntry(entry);
+    const { origin } = this.#header;
+    const first = Math.max(from + 1, this.#header.origins.get(origin)?.first ?? 1);
+    this.#values.log.read(origin, first, Number.POSITIVE_INFINITY).forEach((bytes, index) => {
+      const at = { origin, sequence: first + index };
+      this.#values.applyRemote(decodeRegionEntry(bytes), at, { region: this.#region, isEnded: false });
     });
-    if (entries.length === 0) return;
-    this.#values.log.clear(origin);
-    state.applied = state.first - 1;
-    state.bytes = 0;
-    this.#values.log.append(origin, state, { count: entries.length, record: encodeEntryList(entries) });
-    state.applied += entries.length;
   }
 
   /** The region has begun another log since, or is out: tombstones do not wait for what is still under way of this one. */
