@@ -135,8 +135,7 @@ export class LinkFaults {
       onAnswer: (answer) => {
         if (answer.kind !== 'done') return false;
         sometimes.saw('region evicted');
-        if (isOneOfSeveral) sometimes.saw('region evicted while another one was');
-        trace.line(`${by} has evicted ${region}`);
+        trace.line(`${by} has evicted ${region}${isOneOfSeveral ? ', while another one was' : ''}`);
         if (!isAwaited) this.#awaitReturn();
         return true;
       },
