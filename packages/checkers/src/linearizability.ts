@@ -98,7 +98,7 @@ class Search<State, Input, Output> {
   }
 
   run(): SearchResult<Input, Output> {
-    let entry = this.#end.next;
+    let entry = this.#first();
     while (this.#required > 0) {
       const spent = this.#budget.spend();
       if (spent !== null) return { kind: 'unknown', reason: spent };
@@ -106,7 +106,7 @@ class Search<State, Input, Output> {
       assert(entry.kind !== 'end', 'a returned operation has its return in the list', { required: this.#required });
 
       const tried = entry.kind === 'call' ? this.#place(entry) : this.#block(entry);
-      if (tried === 'placed') entry = this.#end.next;
+      if (tried === 'placed') entry = this.#first();
       else if (tried === 'next') entry = entry.next;
       else {
         const undone = this.#undo();
@@ -115,6 +115,21 @@ class Search<State, Input, Output> {
       }
     }
     return { kind: 'ok', order: this.#placed.map(({ entry: { index } }) => this.#operation(index)) };
+  }
+
+  /**
+   * Where to go on after a change of state: at a read that fits what is there now, if one may come next. It has no second choice
+   * (see below), and behind the writes that are open beside it, all their orders would be tried before it.
+   */
+  #first(): Entry {
+    for (let entry = this.#end.next; entry.kind === 'call'; entry = entry.next) {
+      const operation = this.#operation(entry.index);
+      const { completion, input } = operation;
+      if (completion.kind !== 'returned' || !this.#model.readOnly(input, completion.output)) continue;
+      const step = this.#model.step(this.#state, input, outputOf(operation));
+      if (step.ok && this.#model.equal(step.state, this.#state)) return entry;
+    }
+    return this.#end.next;
   }
 
   /** Lets the operation of a call entry take effect now, if the model allows it and the outcome is not known to fail. */
