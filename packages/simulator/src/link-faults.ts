@@ -135,7 +135,8 @@ export class LinkFaults {
       onAnswer: (answer) => {
         if (answer.kind !== 'done') return false;
         sometimes.saw('region evicted');
-        trace.line(`${by} has evicted ${region}${isOneOfSeveral ? ', while another one was' : ''}`);
+        if (isOneOfSeveral) sometimes.saw('region evicted while another one was');
+        trace.line(`${by} has evicted ${region}`);
         if (!isAwaited) this.#awaitReturn();
         return true;
       },

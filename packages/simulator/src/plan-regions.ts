@@ -45,7 +45,7 @@ export interface LinkPlan {
   readonly faultEveryMs: number;
   /** Chance that one frame is lost, repeated or late while that fault is on. */
   readonly frameFaultChance: number;
-  /** Regions are evicted also while others are, and by those that are evicted themselves. */
+  /** Regions are evicted also while others are, and by those that are evicted themselves. Not there in files of before. */
   readonly evictsAtOnce?: boolean;
 }
 
@@ -107,15 +107,13 @@ export function drawRegions(
       tombstoneKeepMs: randomPick(random, [100, 1_000, 3_600_000]),
     },
     limits: { ...limits, regionLogBytesMax: randomPick(random, [400, 4_000, 256 * 1_024 * 1_024]) },
+    link: { ...link, evictsAtOnce: randomChance(random, 0.5) },
   };
 }
 
-/**
- * The same world with a region that is evicted and comes back, now and then, if it was not drawn to have one; every second
- * world with several at once. What clients of these saw is harder to judge, so they are in no other runs.
- */
-export function withEvictions<P extends RegionsPlan & { readonly seed: number }>(plan: P): P {
-  if (plan.others.length === 0) return plan;
-  const faults = new Set([...plan.link.faults, 'regionEvict' as const]);
-  return { ...plan, link: { ...plan.link, faults, evictsAtOnce: plan.seed % 2 === 0 } };
+/** The same world with a region that is evicted and comes back, now and then, if it was not drawn to have one. */
+export function withEvictions<P extends RegionsPlan>(plan: P): P {
+  return plan.others.length === 0
+    ? plan
+    : { ...plan, link: { ...plan.link, faults: new Set([...plan.link.faults, 'regionEvict']) } };
 }

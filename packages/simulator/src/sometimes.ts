@@ -58,6 +58,7 @@ export const sometimesNames = [
   'region cut off',
   'region crashed',
   'region evicted',
+  'region evicted while another one was',
   'region re-seeded',
   'log of the link replayed',
   'log of the link purged',
