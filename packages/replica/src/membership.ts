@@ -10,6 +10,10 @@ import type { MemberRecord } from './state/member-record.ts';
 export const joiningConfig: ConfigState = simpleConfig([nodeId('joining')]);
 
 const reconcileEveryMs = 100;
+/** A leader that was removed and hears of it hands on sooner. */
+const strangerMsMax = 2_000;
+/** So that members do not all take over at once, each waits longer than the one before it in the directory. */
+const takeOverStepMs = 300;
 /** A learner this close to the end of the log becomes a voter. */
 const caughtUpEntries = 64;
 
@@ -22,6 +26,8 @@ export class Membership {
   /** The directory, owned by partition 0 and known to all partitions of the node. */
   #wanted: readonly MemberRecord[] = [];
   #lastMs = 0;
+  /** Since when the group's leader has not been in the directory. */
+  #strangerSinceMs: number | null = null;
 
   constructor(partition: Partition) {
     this.#partition = partition;
@@ -29,6 +35,25 @@ export class Membership {
 
   setWanted(wanted: readonly MemberRecord[]): void {
     this.#wanted = wanted;
+  }
+
+  /**
+   * A leader that was removed does not learn of it if it was cut off at that moment: from then on partition 0 sends it nothing,
+   * and it would lead this group for ever. So a member takes over.
+   */
+  takeOver(): void {
+    const { turn, config, raft, leader } = this.#partition;
+    const place = this.#wanted.findIndex(({ node }) => node === turn.options.node);
+    const isStranger = leader !== null && place >= 0 && this.#wanted.every(({ node }) => node !== leader);
+    if (!isStranger || !config.voters.includes(turn.options.node)) {
+      this.#strangerSinceMs = null;
+      return;
+    }
+    const { monoMs } = turn.now;
+    this.#strangerSinceMs ??= monoMs;
+    if (monoMs - this.#strangerSinceMs < strangerMsMax + place * takeOverStepMs) return;
+    this.#strangerSinceMs = monoMs;
+    raft.takeOver();
   }
 
   reconcile(): void {

@@ -240,7 +240,7 @@ export class Partition {
     if (this.isLeader) {
       this.#proposals.expireIfDue();
       this.membership.reconcile();
-    }
+    } else this.membership.takeOver();
     this.#compactIfDue();
   }
 
