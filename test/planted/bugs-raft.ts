@@ -106,7 +106,7 @@ export const raftBugs: readonly PlantedBug[] = [
         replace: 'const granted = free;',
       },
     ],
-    bench: simulator,
+    bench: raft,
   },
   {
     name: 'follower-commits-what-it-has',
