@@ -88,7 +88,8 @@ function changing(name: string, act: (scene: Scene) => Promise<void>): Hurt {
         const voters = await votersOf(scene);
         const surplus = region.running.filter(({ name: node }) => voters.includes(node)).slice(votersAtStart);
         if (surplus.length > 0) await remove(scene, surplus);
-        const left = await votersOf(scene);
+        // One that was rebuilt is ready to serve before it has caught up and votes again.
+        const left = await votersOf(scene, ({ length }) => length >= votersAtStart).catch(() => votersOf(scene));
         for (const node of region.running) if (!left.includes(node.name)) await node.kill();
         for (const node of region.nodes) if (left.includes(node.name) && !node.isRunning) node.start();
         if (left.length !== votersAtStart) scene.problem(`the voters are ${left.join(', ')}`);
@@ -97,9 +98,19 @@ function changing(name: string, act: (scene: Scene) => Promise<void>): Hurt {
   };
 }
 
-async function votersOf({ region }: Scene): Promise<readonly string[]> {
-  const leader = await region.leader();
-  return until('the voters', async () => (await leader.status())?.partitions[0]?.voters);
+/** Once they are as wanted. */
+async function votersOf(
+  { region }: Scene,
+  wanted: (voters: readonly string[]) => boolean = () => true,
+): Promise<readonly string[]> {
+  return until(
+    'the voters',
+    async () => {
+      const voters = (await (await region.leader()).status())?.partitions[0]?.voters;
+      return voters !== undefined && wanted(voters) ? voters : undefined;
+    },
+    patienceMs,
+  );
 }
 
 function spareOf({ region }: Scene): RegionNode {
