@@ -36,7 +36,7 @@ async function measure(keys, runsMib) {
   try {
     await fill(storage, keys);
     const load = new Load(storage, keys, runsMib * 1_024 * 1_024);
-    // Until sweeps are as they stay.
+    // Until the runs are full.
     await load.run(Math.max(60_000, (runsMib * 1_024 * 1_024) / 150));
     load.commitMs.length = 0;
     const [cpuBefore, bytesBefore, startedMs] = [process.cpuUsage(), bytesHandedOver(), performance.now()];

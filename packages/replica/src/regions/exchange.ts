@@ -28,6 +28,8 @@ const giveUpMs = 20_000;
  * - replace: the other side's values take the place of the own ones: re-seeding.
  * - restore: likewise after the own state was put back to an older one, but what was written since is kept: values are
  *   merged, and a key that the other side lacks goes only if it may have been deleted and forgotten there.
+ *
+ * In the order in which a later one takes the place of one that is running.
  */
 const modes = ['merge', 'restore', 'replace'] as const;
 export type ExchangeMode = (typeof modes)[number];

@@ -365,7 +365,7 @@ export class Regions {
     return report !== null && report.origin !== origin;
   }
 
-  /** Only the log of a region that was re-seeded is offered, and it has begun another one by then. */
+  /** Its region begins another log before it counts again: what this one's late frames tell is of before. */
   #wasOffered(origin: ReplicaId): boolean {
     const state = this.#header.origins.get(origin);
     return state !== undefined && (state.ended || state.offered > 0);
