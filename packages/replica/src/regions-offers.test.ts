@@ -324,3 +324,84 @@ it('I9: a region does not wait for ever for one that evicted it and was put back
   world.until(() => world.isConverged(), 60_000, 'convergence');
   for (const region of world.regions) expect([region, valueOf(world.ask(region, get('k')))]).toEqual([region, '5']);
 });
+
+/**
+ * r3 and r4 are out. r4 writes to `k`; r3 sees that, deletes `k`, and offers its delete to r1; r4 knows nothing of the delete and
+ * offers what it wrote to r2. Then all meet.
+ */
+function meetsItsDelete(
+  writes: readonly ValueChange[],
+  { before = [] }: { readonly before?: readonly ValueChange[] } = {},
+): RegionsWorld {
+  const world = new RegionsWorld({ nodes: [1, 1, 1, 1], timing: { tombstoneKeepMs: 100 } });
+  world.awaitLeaders();
+  world.run(1_000);
+  for (const region of world.regions) world.ask(region, set(`by-${region}`, '1'));
+  for (const change of before) world.ask('r1', update('k', change));
+  world.until(() => world.isConverged());
+  world.run(1_000);
+  only(world, 'r3r4', 'r1r2');
+  evict(world, 'r1', 'r3', 'r4');
+  world.until(() => world.regions.slice(2).every((out) => header(world, 'r2').regions.get(out)!.outSince !== null));
+  const l3 = header(world, 'r3').origin;
+  world.passes = (_from, to, m) => !(to === 'r4' && m.kind === 'entries' && m.origin === l3);
+  for (const change of writes) world.ask('r4', update('k', change));
+  const l4 = header(world, 'r4').origin;
+  const end = header(world, 'r4').origins.get(l4)!.applied;
+  world.until(() => header(world, 'r3').origins.get(l4)!.applied === end, 10_000, 'r3 has it');
+  world.ask('r3', del('k'));
+  // What is collected over here is later than all of that.
+  if (before.length > 0) world.ask('r1', del('k'));
+  world.ask('r1', set('other', '1'));
+  world.ask('r1', del('other'));
+  world.until(
+    () => ['r1', 'r2'].every((region) => ['k', 'other'].every((key) => !hasRecord(world, region, key))),
+    30_000,
+    'collected',
+  );
+  only(world, 'r1r3');
+  world.until(() => header(world, 'r3').reseeding === null && header(world, 'r3').origin !== l3, 30_000, 'r3 is back');
+  only(world, 'r2r4');
+  world.until(() => header(world, 'r4').reseeding === null && header(world, 'r4').origin !== l4, 30_000, 'r4 is back');
+  world.passes = () => true;
+  world.heal();
+  world.until(() => world.isConverged(), 60_000, 'convergence');
+  world.run(5_000);
+  return world;
+}
+
+it.each<[string, readonly ValueChange[]]>([
+  ['a set', [before.set]],
+  ['a flag', [{ type: 'flag', action: 'enable' }]],
+  ['a counter', [before.counter, after.counter]],
+  ['a document', [before.document]],
+  ['a multi-value register', [before.multiRegister]],
+])(
+  'I11: what is offered in one region is gone, not left empty, where its delete was offered in another: %s',
+  (_, writes) => {
+    const world = meetsItsDelete(writes);
+    const [{ type }] = writes as readonly [ValueChange];
+    const view = (region: string): unknown => {
+      const answer = world.ask(region, { kind: 'read', key: 'k', type, consistent: true });
+      return answer.kind === 'key' ? (answer.view ?? null) : answer;
+    };
+    for (const region of world.regions) expect([region, view(region)]).toEqual([region, null]);
+  },
+);
+
+it.each<[string, readonly ValueChange[], readonly ValueChange[]]>([
+  ['a set', [before.set], [{ type: 'set', action: 'remove', element: utf8Encode('x') }]],
+  ['a flag', [{ type: 'flag', action: 'enable' }], [{ type: 'flag', action: 'disable' }]],
+  ['a counter', [before.counter], [{ type: 'counter', action: 'reset' }]],
+])(
+  'I11: so is what is offered, and only takes away, where its key was deleted and forgotten: %s',
+  (_, first, writes) => {
+    const world = meetsItsDelete(writes, { before: first });
+    const [{ type }] = writes as readonly [ValueChange];
+    const view = (region: string): unknown => {
+      const answer = world.ask(region, { kind: 'read', key: 'k', type, consistent: true });
+      return answer.kind === 'key' ? (answer.view ?? null) : answer;
+    };
+    for (const region of world.regions) expect([region, view(region)]).toEqual([region, null]);
+  },
+);

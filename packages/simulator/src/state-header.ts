@@ -49,6 +49,7 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
     reader.varint();
     reader.varint();
     reader.bool();
+    if (reader.bool()) skipPositions(reader);
   }
   for (let left = reader.count(); left > 0; left--) skipRegion(reader);
   for (let left = reader.count(); left > 0; left--) {
@@ -65,7 +66,7 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
     decodeStamp(reader);
   }
   const reseededFor = stampToText(decodeStamp(reader));
-  CausalContext.decode(reader);
+  skipTakenAway(reader);
   reader.end();
   const common = new Uint8Array(before + bytes.length - after);
   common.set(bytes.subarray(0, before));
@@ -84,8 +85,22 @@ function skipRegion(reader: ByteReader): void {
   if (!reader.bool()) return;
   reader.u48();
   reader.varint();
+  skipPositions(reader);
+}
+
+/** How far some logs go. */
+function skipPositions(reader: ByteReader): void {
   for (let left = reader.count(); left > 0; left--) {
     reader.u48();
     reader.varint();
+  }
+}
+
+/** What was taken away and has not been here: dots, then by key how far increments of each replica are gone. */
+function skipTakenAway(reader: ByteReader): void {
+  CausalContext.decode(reader);
+  for (let left = reader.count(); left > 0; left--) {
+    reader.text();
+    skipPositions(reader);
   }
 }

@@ -3,6 +3,7 @@ import { CausalContext, type Stamp } from '@skerry/crdt';
 import { describe, expect, it } from 'vitest';
 import { reseedingStages } from '../state/header.ts';
 import type { OriginPosition } from '../state/region-log.ts';
+import { TakenAway } from '../state/taken-away.ts';
 import { decodeLinkFrame, encodeLinkFrame, partitionOfFrame, type LinkMessage } from './link-message.ts';
 
 const [r2, r3] = [regionId('r2'), regionId('r3')];
@@ -16,6 +17,8 @@ const position = (origin: number, region: RegionId, applied: number, offered: nu
 const positions = [position(11, r2, 5, 0), position(12, r3, 6, 8)];
 const context = (...sequences: number[]): CausalContext =>
   CausalContext.of(sequences.map((sequence) => ({ replica: replicaId(21), sequence })));
+const takenAway = TakenAway.empty();
+takenAway.note('set', { type: 'set', action: 'remove', observed: [...(context(5, 9).dots(2) ?? [])] }, context());
 const entries = [utf8Encode('one'), utf8Encode('')];
 const exchange = 7_000_003;
 
@@ -44,7 +47,7 @@ const messages: { readonly [K in LinkMessage['kind']]: Extract<LinkMessage, { ki
     sums: utf8Encode('sums'),
     positions,
     context: context(1, 2, 3, 7),
-    takenAway: context(5, 9),
+    takenAway,
     collected: stamp(6),
     out: [{ region: r3, outSince: stamp(7) }],
   },
@@ -81,7 +84,7 @@ describe('a link frame', () => {
     const empty: LinkMessage[] = [
       { ...messages.heartbeat, positions: [], waits: [], nodes: [], regions: [] },
       { ...messages.evicted, out: [], taken: [] },
-      { ...messages.digests, positions: [], context: context(), takenAway: context(), out: [] },
+      { ...messages.digests, positions: [], context: context(), takenAway: TakenAway.empty(), out: [] },
       { ...messages.keys, positions: [], keys: [], next: null },
     ];
     for (const message of empty)

@@ -13,6 +13,7 @@ import type { RegionDirectoryEntry } from '../replica-api.ts';
 import { readList, readRegion } from '../state/fields.ts';
 import { readStage, reseedingStages, type ReseedingStage } from '../state/header.ts';
 import { decodePositionList, encodePositionList, type OriginPosition } from '../state/region-log.ts';
+import { TakenAway } from '../state/taken-away.ts';
 import { decodeOut, decodeRegionNodes, encodeOut, encodeRegionNodes, type RegionOut } from '../state/region-record.ts';
 
 /** A region that is to be re-seeded, and how far that is. */
@@ -92,7 +93,7 @@ export type LinkMessage =
       readonly positions: readonly OriginPosition[];
       readonly context: CausalContext;
       /** See the state's header. */
-      readonly takenAway: CausalContext;
+      readonly takenAway: TakenAway;
       /** No tombstone above this stamp was dropped there. */
       readonly collected: Stamp;
       /** Tombstones did not wait for these. */
@@ -118,7 +119,7 @@ export type LinkMessage =
       readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
     };
 
-const version = 3;
+const version = 4;
 const kinds = [
   'heartbeat',
   'pull',
@@ -288,7 +289,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
         sums: reader.bytes(),
         positions: decodePositionList(reader),
         context: CausalContext.decode(reader),
-        takenAway: CausalContext.decode(reader),
+        takenAway: TakenAway.decode(reader),
         collected: decodeStamp(reader),
         out: decodeOut(reader),
       };

@@ -39,6 +39,7 @@ import {
 import { decodePositionList, encodePositionList, type OriginPosition } from './region-log.ts';
 import { decodeMember, encodeMember, type MemberRecord } from './member-record.ts';
 import { decodePromotion, encodePromotion, type Promotion } from './promotion.ts';
+import { TakenAway } from './taken-away.ts';
 import type { Positions } from './tombstones.ts';
 import { decodeCompare, decodeTxnOperation, encodeCompare, encodeTxnOperation } from './txn-codec.ts';
 import { decodeUpdateRequest, encodeUpdateRequest, type UpdateRequest } from './write-request.ts';
@@ -163,7 +164,7 @@ export type Command =
       readonly kind: 'adopt';
       readonly origins: readonly OriginPosition[];
       readonly context: CausalContext;
-      readonly takenAway: CausalContext;
+      readonly takenAway: TakenAway;
       readonly collected: Stamp;
       readonly replaces: boolean;
       /** Those that were out there. */
@@ -257,6 +258,7 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       encodeUpdateRequest(writer, command.request);
       return;
     case 'remote':
+    case 'offer':
       writer.text(command.region).u48(command.origin).varint(command.first).varint(command.entries.length);
       for (const entry of command.entries) writer.bytes(entry);
       return;
@@ -298,10 +300,6 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       encodeStamp(writer.text(command.region), command.outSince);
       // No log has the name 0.
       writer.u48(command.kind === 'seeding' ? (command.ended ?? 0) : command.origin);
-      return;
-    case 'offer':
-      writer.text(command.region).u48(command.origin).varint(command.first).varint(command.entries.length);
-      for (const entry of command.entries) writer.bytes(entry);
       return;
     case 'replaceValues':
       encodePositions(writer, command.positions);
@@ -404,7 +402,7 @@ export function decodeCommand(reader: ByteReader): Command {
         kind: 'adopt',
         origins: decodePositionList(reader),
         context: CausalContext.decode(reader),
-        takenAway: CausalContext.decode(reader),
+        takenAway: TakenAway.decode(reader),
         collected: decodeStamp(reader),
         replaces: reader.bool(),
         out: decodeOut(reader),

@@ -3,10 +3,20 @@ import { CausalContext, type Stamp } from '@skerry/crdt';
 import { simpleConfig } from '@skerry/raft';
 import { describe, expect, it } from 'vitest';
 import { decodeHeader, emptyHeader, encodeHeader, reseedingStages, type StateHeader } from './header.ts';
+import { TakenAway } from './taken-away.ts';
 
 const stamp = (wallMs: number): Stamp => ({ wallMs, counter: 1, replica: replicaId(9) });
 const context = (...sequences: number[]): CausalContext =>
   CausalContext.of(sequences.map((sequence) => ({ replica: replicaId(21), sequence })));
+/** Of an element that was removed, and of a counter that was deleted. */
+function takenAway(dot: number, upTo: number): TakenAway {
+  const taken = TakenAway.empty();
+  const replica = replicaId(21);
+  taken.note('set', { type: 'set', action: 'remove', observed: [{ replica, sequence: dot }] }, CausalContext.empty());
+  const observed = new Map([[replica, { prefix: { upTo, plus: 1n, minus: 0n }, beyond: new Map<number, bigint>() }]]);
+  taken.note('counter', { type: 'counter', action: 'reset', observed }, CausalContext.empty());
+  return taken;
+}
 const [r1, r2] = [regionId('r1'), regionId('r2')];
 const config = { ...simpleConfig([nodeId('n1'), nodeId('n2')]), learners: [nodeId('n3')] };
 
@@ -28,8 +38,19 @@ const full: StateHeader = {
   origin: replicaId(11),
   lastDot: 9,
   origins: new Map([
-    [replicaId(11), { region: r1, applied: 10, first: 11, bytes: 12, offered: 0, ended: false }],
-    [replicaId(12), { region: r2, applied: 13, first: 14, bytes: 15, offered: 16, ended: true }],
+    [replicaId(11), { region: r1, applied: 10, first: 11, bytes: 12, offered: 0, ended: false, endedAt: null }],
+    [
+      replicaId(12),
+      {
+        region: r2,
+        applied: 13,
+        first: 14,
+        bytes: 15,
+        offered: 16,
+        ended: true,
+        endedAt: new Map([[replicaId(11), 21]]),
+      },
+    ],
   ]),
   regions: new Map([
     [
@@ -49,7 +70,7 @@ const full: StateHeader = {
   collected: stamp(5),
   reseeding: { stage: 'waits', from: r2, ended: replicaId(13), until: 19, outSince: stamp(6) },
   reseededFor: stamp(7),
-  takenAway: context(5, 9),
+  takenAway: takenAway(5, 9),
   exchangedTombstones: 20,
 };
 
@@ -79,6 +100,6 @@ describe('the header of an applied state', () => {
     for (let length = 0; length < bytes.length; length++)
       expect(() => decodeHeader(bytes.subarray(0, length))).toThrow(DecodeError);
     expect(() => decodeHeader(Uint8Array.from([...bytes, 0]))).toThrow(DecodeError);
-    expect(() => decodeHeader(Uint8Array.from([2, ...bytes.subarray(1)]))).toThrow(DecodeError);
+    expect(() => decodeHeader(Uint8Array.from([3, ...bytes.subarray(1)]))).toThrow(DecodeError);
   });
 });

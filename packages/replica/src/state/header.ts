@@ -11,7 +11,14 @@ import { CausalContext, decodeStamp, encodeStamp, stampZero, type Stamp } from '
 import { decodeConfigState, encodeConfigState, type ConfigState } from '@skerry/raft';
 import { readNode, readRegion } from './fields.ts';
 import type { OriginState } from './region-log.ts';
-import { decodeRegionRecord, encodeRegionRecord, type RegionRecord } from './region-record.ts';
+import {
+  decodePositions,
+  decodeRegionRecord,
+  encodePositions,
+  encodeRegionRecord,
+  type RegionRecord,
+} from './region-record.ts';
+import { TakenAway } from './taken-away.ts';
 
 /** The facts of a partition's applied state that are not under a key of their own; one record, written with the data. */
 export interface StateHeader {
@@ -54,11 +61,8 @@ export interface StateHeader {
   reseeding: Reseeding | null;
   /** The last eviction after which it was re-seeded. */
   reseededFor: Stamp;
-  /**
-   * Dots that are not in `context`, and whose effects writes that are applied have taken away: if they come as an offer, it is
-   * when the tombstone may be forgotten (I11).
-   */
-  takenAway: CausalContext;
+  /** What writes that are applied have taken away, and `context` does not hold. */
+  takenAway: TakenAway;
   /** Counts the tombstones that came by state exchange. */
   exchangedTombstones: number;
 }
@@ -112,12 +116,12 @@ export function emptyHeader(config: ConfigState, applied: number, term: number):
     collected: stampZero,
     reseeding: null,
     reseededFor: stampZero,
-    takenAway: CausalContext.empty(),
+    takenAway: TakenAway.empty(),
     exchangedTombstones: 0,
   };
 }
 
-const version = 3;
+const version = 4;
 
 export function encodeHeader(header: StateHeader): Uint8Array {
   const writer = new ByteWriter(256);
@@ -136,8 +140,10 @@ export function encodeHeader(header: StateHeader): Uint8Array {
   writer.varint(header.feedFirst).varint(header.admitted.size);
   for (const [node, replica] of header.admitted) writer.text(node).u48(replica);
   writer.u48(header.origin).varint(header.lastDot).varint(header.origins.size);
-  for (const [origin, { region, applied, first, bytes, offered, ended }] of header.origins) {
+  for (const [origin, { region, applied, first, bytes, offered, ended, endedAt }] of header.origins) {
     writer.u48(origin).text(region).varint(applied).varint(first).varint(bytes).varint(offered).bool(ended);
+    writer.bool(endedAt !== null);
+    if (endedAt !== null) encodePositions(writer, endedAt);
   }
   writer.varint(header.regions.size);
   for (const record of header.regions.values()) encodeRegionRecord(writer, record);
@@ -185,6 +191,7 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
       bytes: reader.varint(),
       offered: reader.varint(),
       ended: reader.bool(),
+      endedAt: reader.bool() ? decodePositions(reader) : null,
     });
   }
   const regions = new Map<RegionId, RegionRecord>();
@@ -206,7 +213,7 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
       }
     : null;
   const reseededFor = decodeStamp(reader);
-  const takenAway = CausalContext.decode(reader);
+  const takenAway = TakenAway.decode(reader);
   reader.end();
   return {
     applied,

@@ -3,6 +3,7 @@ import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
 import { readList, readRegion } from './fields.ts';
 import { decodeEntryList } from './region-entry.ts';
+import type { Positions } from './tombstones.ts';
 
 /** One origin's log in one region, and how much of it there is. */
 export interface OriginState {
@@ -17,6 +18,16 @@ export interface OriginState {
   offered: number;
   /** Its region was re-seeded since, and has begun another one. */
   ended: boolean;
+  /**
+   * What its region had applied of all logs when it first reported as another one: all that is left of this one is in there. It
+   * is emptied once every region has that. null: it has not reported as another one.
+   */
+  endedAt: Positions | null;
+}
+
+/** A log of which nothing came as entries yet, or all up to `applied` otherwise. */
+export function originState(region: RegionId, applied = 0, offered = 0): OriginState {
+  return { region, applied, first: applied + 1, bytes: 0, offered, ended: false, endedAt: null };
 }
 
 /** How far a region has applied one origin's log. */

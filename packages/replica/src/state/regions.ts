@@ -1,15 +1,19 @@
 import { replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import { compareStamps, stampAfter, stampMax, type Dot } from '@skerry/crdt';
 import type { Command } from './command.ts';
+import { wholeLogs } from './ended-logs.ts';
 import type { StateHeader } from './header.ts';
 import { decodeRegionEntry, encodeEntryList } from './region-entry.ts';
-import type { OriginPosition, OriginState } from './region-log.ts';
+import { originState, type OriginPosition, type OriginState } from './region-log.ts';
 import type { RegionOut, RegionRecord, RegionReport } from './region-record.ts';
+import { leftOf } from './taken-away.ts';
 import type { Positions } from './tombstones.ts';
 import type { Values } from './values.ts';
 
 /** Records of a log that one command drops at most. */
 const trimCountMax = 4_096;
+/** No log gets as far: all that there will ever be. It still fits into a storage key, with one more. */
+const positionMax = 2 ** 47;
 /** No log has this name. */
 const unknownOrigin = replicaId(0);
 
@@ -126,7 +130,7 @@ export class Regions {
     if (header.reseeding !== null) return [];
     // An ended log too: what one region took of it before the end, all take.
     if (origin === header.origin || (region !== this.#region && !header.regions.has(region))) return [];
-    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false };
+    const state = header.origins.get(origin) ?? originState(region);
     const known = state.applied - first + 1;
     if (known < 0 || known >= entries.length || state.region !== region) return [];
     header.origins.set(origin, state);
@@ -175,6 +179,7 @@ export class Regions {
       if (known === undefined || known.outSince !== null || this.#wasOffered(report.origin)) continue;
       if (known.report !== null && known.report.origin === report.origin && known.report.head > report.head) continue;
       this.#header.regions.set(region, { ...known, report: laterOf(known.report, report) });
+      this.#endOthers(region, report);
     }
     this.#trim(cuts);
   }
@@ -219,17 +224,18 @@ export class Regions {
       }
       for (const { origin, region, applied, offered } of origins) {
         if (origin === header.origin) continue;
-        header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered, ended: false });
+        header.origins.set(origin, originState(region, applied, offered));
         header.replicaRegions.set(origin, region);
       }
       this.#again(origins.find(({ origin }) => origin === header.origin)?.applied ?? 0);
       return;
     }
     for (const { origin, region, applied } of origins) {
-      const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false };
+      const state = header.origins.get(origin) ?? originState(region);
       if (origin === header.origin || applied <= state.applied) continue;
       this.#values.log.clear(origin);
-      header.origins.set(origin, { region, applied, first: applied + 1, bytes: 0, offered: 0, ended: false });
+      const { ended, endedAt } = state;
+      header.origins.set(origin, { ...originState(region, applied), ended, endedAt });
       header.replicaRegions.set(origin, region);
     }
     header.context.merge(context);
@@ -298,7 +304,7 @@ export class Regions {
    */
   takeOffer({ region, origin, first, entries }: Extract<Command, { kind: 'offer' }>): { dot: Dot; key: string }[] {
     const header = this.#header;
-    const state = header.origins.get(origin) ?? { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false };
+    const state = header.origins.get(origin) ?? originState(region);
     if (this.isSilent() || state.region !== region || !this.isOut(region)) return [];
     header.origins.set(origin, state);
     const settled: { dot: Dot; key: string }[] = [];
@@ -309,12 +315,13 @@ export class Regions {
       const entry = decodeRegionEntry(bytes.slice());
       for (const { key, op } of entry.effects) {
         if (header.context.has(op.dot)) continue;
-        if (header.takenAway.has(op.dot)) {
+        const left = header.takenAway.has(key, op) ? leftOf(op) : op;
+        if (left === null) {
           this.#values.settle(op.dot);
           continue;
         }
         header.replicaRegions.set(op.dot.replica, state.region);
-        this.#values.offer({ key, op });
+        this.#values.offer({ key, op: left });
         settled.push({ dot: op.dot, key });
       }
       for (const dot of entry.settled) header.context.add(dot);
@@ -325,19 +332,27 @@ export class Regions {
 
   /** What every region has applied, and had applied before it wrote anything that this region lacks. */
   stable(): Positions {
+    const { origins } = this.#header;
     const regions = this.active();
-    return new Map(
+    const stable = new Map(
       Array.from(
-        this.#header.origins,
+        origins,
         ([origin, { applied }]) =>
           [origin, Math.min(applied, ...regions.map(({ report }) => report?.positions.get(origin) ?? 0))] as const,
       ),
     );
+    // Any region that is out may still have entries of them, and offer these.
+    if (this.out().length > 0) return stable;
+    for (const origin of wholeLogs(origins, stable)) stable.set(origin, positionMax);
+    return stable;
   }
 
   collectTombstones(keepMs: number, limit: number): void {
-    this.#header.takenAway = this.#header.takenAway.minus(this.#header.context);
-    const highest = this.#values.tombstones.collect(this.stable(), this.#header.clusterMs - keepMs, limit);
+    this.#header.takenAway = this.#header.takenAway.without(this.#header.context);
+    const stable = this.stable();
+    for (const [origin, state] of this.#header.origins)
+      if (state.endedAt !== null && stable.get(origin) === positionMax) state.endedAt = new Map();
+    const highest = this.#values.tombstones.collect(stable, this.#header.clusterMs - keepMs, limit);
     if (highest !== null) this.#header.collected = stampMax(this.#header.collected, highest);
   }
 
@@ -363,6 +378,18 @@ export class Regions {
     if (region === this.#region || this.isOut(region) || this.#wasOffered(origin)) return true;
     const report = this.#header.regions.get(region)?.report ?? null;
     return report !== null && report.origin !== origin;
+  }
+
+  /**
+   * The region reports of the log that it writes now: it had the state of another one before it began that, with all that was
+   * offered of those before.
+   */
+  #endOthers(region: RegionId, report: RegionReport): void {
+    for (const [origin, state] of this.#header.origins) {
+      if (state.region !== region) continue;
+      if (origin === report.origin) state.endedAt = null;
+      else state.endedAt ??= report.positions;
+    }
   }
 
   /** Its region begins another log before it counts again: what this one's late frames tell is of before. */

@@ -8,6 +8,7 @@ import type { Batch } from './batch.ts';
 import type { Command, CommandId } from './command.ts';
 import { decodeRegionEntry, encodeRegionEntry } from './region-entry.ts';
 import { StateMachine, type AppliedBatch } from './state-machine.ts';
+import { TakenAway } from './taken-away.ts';
 
 const abroad = regionId('r2');
 const origin = replicaId(77);
@@ -227,7 +228,7 @@ describe("entries of another region's log, and what is written for them (I7, I10
       kind: 'adopt',
       origins: [],
       context: CausalContext.empty(),
-      takenAway: CausalContext.empty(),
+      takenAway: TakenAway.empty(),
       collected: stampZero,
       replaces: true,
       out: [],

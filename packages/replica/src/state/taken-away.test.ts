@@ -1,15 +1,18 @@
-import { replicaId, utf8Encode } from '@skerry/base';
+import { ByteReader, ByteWriter, DecodeError, replicaId, utf8Encode } from '@skerry/base';
 import {
   applyOperation,
   CausalContext,
   compactValue,
+  counterTotal,
+  mergeValues,
   prepareOperation,
   type Dot,
+  type Operation,
   type Value,
   type WriteRequest,
 } from '@skerry/crdt';
 import { describe, expect, it } from 'vitest';
-import { takenAway } from './taken-away.ts';
+import { leftOf, takenAway, TakenAway, takesUnseen } from './taken-away.ts';
 
 const bytes = utf8Encode('a');
 /** Not the first of its replica, or a counter would have it in its sum at once. */
@@ -96,5 +99,89 @@ describe('what a write takes away', () => {
     seen.addRange(replicaId(1), 1, 10);
     const reset: WriteRequest = { type: 'counter', action: 'reset' };
     expect(takenByLast([add, add, reset], (state) => compactValue(state, seen))).toEqual([2]);
+  });
+});
+
+describe('increments of which a delete names the sum', () => {
+  const replica = replicaId(7);
+  const increment = (sequence: number): Operation => ({
+    dot: { replica, sequence },
+    stamp: { wallMs: sequence, counter: 0, replica },
+    body: { type: 'counter', action: 'add', amount: 1n },
+  });
+  /** Increments 1, 2 and 4 of one counter; 3 is another write. */
+  const three = [1, 2, 4].map(increment).reduce<Value | null>((state, op) => applyOperation(state, op).state, null);
+  const seen = CausalContext.empty();
+  seen.addRange(replica, 1, 4);
+  const deletes = prepareOperation(compactValue(three as Value, seen), remove, {
+    dot: { replica: replicaId(8), sequence: 1 },
+    stamp: { wallMs: 10, counter: 0, replica: replicaId(8) },
+  }) as Operation;
+
+  const noted = (context = CausalContext.empty(), key = 'k'): TakenAway => {
+    const taken = TakenAway.empty();
+    taken.note(key, deletes.body, context);
+    return taken;
+  };
+
+  it('are known for what they are, by key, until they have been seen', () => {
+    const taken = noted();
+    expect([1, 4, 5].map((sequence) => taken.has('k', increment(sequence)))).toEqual([true, true, false]);
+    expect(taken.has('another', increment(1))).toBe(false);
+    expect(
+      taken.has('k', { ...increment(1), body: { type: 'set', action: 'add', element: bytes, observed: [] } }),
+    ).toBe(false);
+    expect(takesUnseen(deletes.body, CausalContext.empty())).toBe(true);
+    const some = CausalContext.of([increment(1).dot, increment(2).dot]);
+    expect(taken.without(some).has('k', increment(4))).toBe(true);
+    expect(taken.without(seen).toText()).toBe('');
+    expect(noted(seen).toText()).toBe('');
+    expect(takesUnseen(deletes.body, seen)).toBe(false);
+  });
+
+  it('are merged and written, the same whatever came first', () => {
+    const [a, b] = [noted(CausalContext.empty(), 'b'), noted(CausalContext.empty(), 'a')];
+    const merged = a.clone();
+    merged.merge(b);
+    b.merge(a);
+    const encoded = [merged, b].map((taken) => {
+      const writer = new ByteWriter();
+      taken.encode(writer);
+      return writer.finish();
+    });
+    expect(encoded[0]).toEqual(encoded[1]);
+    const reader = new ByteReader(encoded[0] as Uint8Array);
+    const decoded = TakenAway.decode(reader);
+    reader.end();
+    expect(decoded.toText()).toBe(merged.toText());
+    expect(merged.toText()).toBe('a=000000000007:1-4 b=000000000007:1-4');
+    // The copy does not go on with what it was made of.
+    expect(a.toText()).toBe('b=000000000007:1-4');
+  });
+
+  it('are refused if a key is named twice', () => {
+    const writer = new ByteWriter();
+    CausalContext.empty().encode(writer);
+    writer.varint(2);
+    for (let i = 0; i < 2; i++) writer.text('k').varint(1).u48(replica).varint(4);
+    expect(() => TakenAway.decode(new ByteReader(writer.finish()))).toThrow(DecodeError);
+  });
+
+  it('are taken away once by whoever hears of the delete later, though others have come since and were summed up', () => {
+    // 1 came, 2 and 4 come as what is left of them, 5 as it is; then all that is known is summed up.
+    const left = [2, 4].map((sequence) => leftOf(increment(sequence)) as Operation);
+    const later = CausalContext.empty();
+    later.addRange(replica, 1, 5);
+    const state = [increment(1), ...left, increment(5)].reduce<Value | null>(
+      (before, op) => applyOperation(before, op).state,
+      null,
+    );
+    const summed = compactValue(state as Value, later);
+    expect(counterTotal(applyOperation(summed, deletes).state)).toBe(1n);
+    expect(counterTotal(mergeValues(applyOperation(null, deletes).state, summed).state)).toBe(1n);
+  });
+
+  it('leave something behind, which other writes do not', () => {
+    expect(leftOf({ ...increment(1), body: { type: 'set', action: 'add', element: bytes, observed: [] } })).toBeNull();
   });
 });

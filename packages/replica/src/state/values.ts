@@ -34,14 +34,15 @@ import type { Change } from './feed.ts';
 import type { StateHeader } from './header.ts';
 import type { KeyRecord } from './key-record.ts';
 import { KeyRecords } from './key-records.ts';
+import { finalStamp, withoutKey } from './late-writes.ts';
 import type { Leases } from './leases.ts';
 import { isOwn, Losers, type ConflictCount } from './losers.ts';
-import { isRegister, replacesRegister, sameDigest, sameParts, sameRegister } from './same.ts';
+import { isRegister, sameDigest, sameParts, sameRegister } from './same.ts';
 import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
-import { RegionLog } from './region-log.ts';
+import { originState, RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
-import { takenAway } from './taken-away.ts';
+import { leftOf } from './taken-away.ts';
 import { Tombstones, type Positions } from './tombstones.ts';
 import { holdsUnseen, type Given } from './unseen.ts';
 
@@ -119,7 +120,7 @@ export class Values {
     const { header, region, partition } = this.#parts;
     if (header.origin !== 0) return;
     header.origin = originOf(region, partition, reading.replica);
-    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false });
+    header.origins.set(header.origin, originState(region));
     header.replicaRegions.set(header.origin, region);
   }
 
@@ -186,15 +187,15 @@ export class Values {
   }
 
   /** `given`: the stamp that it comes with. */
-  #takeLate(write: Promotion, given: Stamp): ReceiptRecord {
+  #takeLate(write: Promotion & { readonly isOffer?: boolean }, given: Stamp): ReceiptRecord {
     const { header, region } = this.#parts;
     const { key } = write;
     const { dot } = write.op;
     if (!header.replicaRegions.has(dot.replica)) header.replicaRegions.set(dot.replica, region);
     const current = this.read(key);
-    const stamp = this.#finalStamp(write, given, current);
+    const stamp = finalStamp(write, given, { current, known: header });
     if (stamp === null) {
-      this.#takesAway(write.op);
+      header.takenAway.note(key, write.op.body, header.context);
       header.context.add(dot);
       this.#settled.push(dot);
       if (write.op.body.type === 'delete') return { state: 'promoted', stamp: null, reason: null };
@@ -243,7 +244,9 @@ export class Values {
    */
   offer({ key, op }: Effect): void {
     const overwrites = op.body.type === 'register' && op.body.replaces !== null;
-    this.#takeLate({ key, op, base: overwrites ? stampZero : null }, op.stamp);
+    const isForgotten = this.read(key) === null && compareStamps(op.stamp, this.#parts.header.collected) <= 0;
+    const late = isForgotten ? { ...op, body: withoutKey(op.body) } : op;
+    this.#takeLate({ key, op: late, base: overwrites ? stampZero : null, isOffer: true }, op.stamp);
   }
 
   /** An acknowledged write that takes no effect is kept in the ledger, from where it can be restored (I12). */
@@ -271,14 +274,16 @@ export class Values {
       if (!header.replicaRegions.has(op.dot.replica)) header.replicaRegions.set(op.dot.replica, region);
       // Taken as an offer before, and perhaps deleted and forgotten since.
       if (isEnded && header.context.has(op.dot)) continue;
+      const current = this.read(key);
       // What took it away came first, and may be forgotten.
-      if (isEnded && header.takenAway.has(op.dot)) {
-        header.context.add(op.dot);
+      if (isEnded && header.takenAway.has(key, op)) {
+        const left = leftOf(op);
+        if (left === null) header.context.add(op.dot);
+        else this.#apply(key, left, { current, lease: null, at, region });
         continue;
       }
-      const current = this.read(key);
       if (isEnded && (current === null || isTombstone(current.value)) && this.#mayBeBuried(op)) {
-        this.#takesAway(op);
+        header.takenAway.note(key, op.body, header.context);
         this.#losers.write(op, { key, reason: 'superseded', winnerStamp: header.collected });
       } else this.#apply(key, op, { current, lease: null, at, region });
     }
@@ -373,7 +378,7 @@ export class Values {
     const { header, region, partition } = this.#parts;
     header.origin = originOf(region, partition, header.origin);
     header.lastDot = 0;
-    header.origins.set(header.origin, { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false });
+    header.origins.set(header.origin, originState(region));
     header.replicaRegions.set(header.origin, region);
   }
 
@@ -389,7 +394,7 @@ export class Values {
     }: { current: KeyRecord | null; lease: string | null; at: Place; region: RegionId; given?: Stamp },
   ): { value: Value; changed: boolean; discarded: readonly Discarded[] } {
     const { header } = this.#parts;
-    this.#takesAway(op);
+    header.takenAway.note(key, op.body, header.context);
     const merged = applyOperation(current?.value ?? null, op);
     header.context.add(op.dot);
     header.clock = stampMax(header.clock, op.stamp);
@@ -408,11 +413,6 @@ export class Values {
     return { value, changed: true, discarded: merged.discarded };
   }
 
-  #takesAway({ body }: Operation): void {
-    const { context, takenAway: taken } = this.#parts.header;
-    for (const dot of takenAway(body)) if (!context.has(dot)) taken.add(dot);
-  }
-
   #put(key: string, record: KeyRecord, previous: KeyRecord | null): void {
     const { leases, header } = this.#parts;
     const before = previous?.lease ?? null;
@@ -425,25 +425,6 @@ export class Values {
     const shown = visiblePart(record.value);
     const isTyped = shown !== null && shown.type !== 'register';
     this.#changes.push({ key, stamp, typed: isTyped, value: shown?.type === 'register' ? shown.value : null });
-  }
-
-  /** null: a delete that is forgotten by now took away what this write was made on. */
-  #finalStamp({ op, base, baseDeleted }: Promotion, clamped: Stamp, current: KeyRecord | null): Stamp | null {
-    const { header } = this.#parts;
-    if (current === null) {
-      if (compareStamps(clamped, header.collected) > 0) return clamped;
-      // What it takes away has not been here yet, and may come to others, who have to hear of it.
-      if (op.body.type === 'delete' && takenAway(op.body).some((gone) => !header.context.has(gone))) return clamped;
-      const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
-      return op.body.type === 'delete' || overwrote ? null : stampAfter(header.collected, 0, clamped.replica);
-    }
-    const currentStamp = valueStamp(current.value);
-    if (compareStamps(clamped, currentStamp) > 0) return clamped;
-    // A write that saw the current value comes after it, even if a leader has put their stamps the other way round.
-    const sawCurrent =
-      base !== null &&
-      (equalStamps(base, currentStamp) || (current.given !== null && equalStamps(base, current.given)));
-    return sawCurrent || replacesRegister(op, current.value) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
   }
 
   /**
@@ -467,7 +448,7 @@ export class Values {
     const { header, region } = this.#parts;
     let own = header.origins.get(header.origin);
     if (own === undefined) {
-      own = { region, applied: 0, first: 1, bytes: 0, offered: 0, ended: false };
+      own = originState(region);
       header.origins.set(header.origin, own);
     }
     return own;

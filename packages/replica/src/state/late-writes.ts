@@ -1,0 +1,73 @@
+import { compareStamps, equalStamps, stampAfter, valueStamp, type OperationBody, type Stamp } from '@skerry/crdt';
+import type { StateHeader } from './header.ts';
+import type { KeyRecord } from './key-record.ts';
+import type { Promotion } from './promotion.ts';
+import { isRegister, replacesRegister } from './same.ts';
+import { takesUnseen } from './taken-away.ts';
+
+/** The facts of the state that decide on writes which come late. */
+type Known = Pick<StateHeader, 'collected' | 'context'>;
+
+/**
+ * The stamp under which a promotion or an offer takes effect. null: a delete that is forgotten by now took away what it was made
+ * on.
+ */
+export function finalStamp(
+  { op, base, baseDeleted, isOffer = false }: Promotion & { readonly isOffer?: boolean },
+  clamped: Stamp,
+  { current, known }: { readonly current: KeyRecord | null; readonly known: Known },
+): Stamp | null {
+  if (current === null) {
+    if (compareStamps(clamped, known.collected) > 0) return clamped;
+    // What it takes away has not been here yet, and may come to others, who have to hear of it.
+    if (op.body.type === 'delete' && takesUnseen(op.body, known.context)) return clamped;
+    const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
+    if (op.body.type === 'delete' || overwrote) return null;
+    return isOffer && addsContent(op.body) ? clamped : stampAfter(known.collected, 0, clamped.replica);
+  }
+  const currentStamp = valueStamp(current.value);
+  if (compareStamps(clamped, currentStamp) > 0) return clamped;
+  // A write that saw the current value comes after it, even if a leader has put their stamps the other way round.
+  const sawCurrent =
+    base !== null && (equalStamps(base, currentStamp) || (current.given !== null && equalStamps(base, current.given)));
+  return sawCurrent || replacesRegister(op, current.value) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
+}
+
+/**
+ * What it adds is there whatever its stamp is, until somebody who saw it takes it away. So the stamp stays below that of a
+ * delete which did, and comes by another way: under a later one the key would be there for good, empty.
+ */
+function addsContent(body: OperationBody): boolean {
+  switch (body.type) {
+    case 'set':
+    case 'counter':
+      return body.action === 'add';
+    case 'flag':
+      return body.action === 'enable';
+    case 'multiRegister':
+    case 'document':
+    case 'register':
+    case 'delete':
+      return false;
+  }
+}
+
+/**
+ * Of a write that is offered where its key was deleted and forgotten. One that only takes away makes no key there, as it would
+ * not if the tombstone were still in place.
+ */
+export function withoutKey(body: OperationBody): OperationBody {
+  switch (body.type) {
+    case 'set':
+      return body.action === 'add' ? body : { type: 'delete', parts: [{ type: 'set', observed: body.observed }] };
+    case 'flag':
+      return body.action === 'enable' ? body : { type: 'delete', parts: [{ type: 'flag', observed: body.observed }] };
+    case 'counter':
+      return body.action === 'add' ? body : { type: 'delete', parts: [{ type: 'counter', observed: body.observed }] };
+    case 'multiRegister':
+    case 'document':
+    case 'register':
+    case 'delete':
+      return body;
+  }
+}
