@@ -1,5 +1,5 @@
 import { compareText, type RegionId, type ReplicaId } from '@skerry/base';
-import { compareStamps, type Stamp } from '@skerry/crdt';
+import { compareStamps, stampAfter, stampMax, type Stamp } from '@skerry/crdt';
 import type { Partition } from '../partition.ts';
 import { encodeRegionEntry } from '../state/region-entry.ts';
 import type { Positions } from '../state/tombstones.ts';
@@ -19,6 +19,8 @@ const stuckAfterRetries = 5;
 const waitsMax = 64;
 /** So many retries an offer of another region's log is repeated. */
 const refusedAfterRetries = 5;
+/** So many retries a region that tells of a log that has ended is given to tell of another one. */
+const putBackAfterRetries = 2;
 const nothingOffered = encodeRegionEntry({ effects: [], settled: [] });
 
 interface Returning {
@@ -49,6 +51,8 @@ export class Evictions {
   readonly #returning: Map<RegionId, Returning> = new Map();
   /** What other regions told of whom they wait for. */
   readonly #waits: Map<RegionId, readonly WaitingRegion[]> = new Map();
+  /** Since when a region that counts has told of no other log than one that has ended. */
+  readonly #putBackMs: Map<RegionId, number> = new Map();
   /** When the region that is to re-seed this one was heard of last, and when each last said that this one is out. */
   #evictedMs = Number.NEGATIVE_INFINITY;
   readonly #toldOutMs: Map<RegionId, number> = new Map();
@@ -71,6 +75,7 @@ export class Evictions {
     this.#returning.clear();
     this.#waits.clear();
     this.#offering.clear();
+    this.#putBackMs.clear();
   }
 
   /** This region and those that it waits for, for a heartbeat. */
@@ -121,6 +126,45 @@ export class Evictions {
     const ended = state.regions.replacedLog(region, told.origin);
     if (ended !== null) proposals.proposeOwn({ kind: 'seeding', region, outSince: told.reseededFor, ended });
     return ended !== null;
+  }
+
+  /**
+   * A region that counts tells of a log that has ended: in a late frame, or all its nodes were put back to a backup from before it
+   * was re-seeded. It alone knows which, so it is asked: it is told that it was evicted just now, which means nothing to one that
+   * writes another log. If it then says that it is being re-seeded for that, it is out here, too. What its state says is of no use
+   * before: what it has may have been deleted and forgotten.
+   */
+  isPutBack(
+    { region, urls, changedAt }: RegionRecord,
+    { origin, reseedingFor }: Extract<LinkMessage, { kind: 'heartbeat' }>,
+  ): boolean {
+    const { state, proposals, turn, id } = this.#partition;
+    const { header, regions } = state;
+    if (header.origins.get(origin)?.ended !== true) {
+      this.#putBackMs.delete(region);
+      return false;
+    }
+    const { monoMs } = turn.now;
+    const sinceMs = this.#putBackMs.get(region) ?? monoMs;
+    this.#putBackMs.set(region, sinceMs);
+    if (reseedingFor !== null) {
+      // What it says of an earlier one is late.
+      if (compareStamps(reseedingFor, changedAt) > 0)
+        proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: reseedingFor });
+      return true;
+    }
+    // Where its log is shorter than it is known here, it sees that by itself. Partition 0 goes first, and tells the others.
+    const patience = id === 0 ? putBackAfterRetries : 3 * putBackAfterRetries;
+    if (header.reseeding !== null || monoMs - sinceMs <= patience * turn.options.timing.linkRetryMs) return true;
+    const wallMs = Math.max(0, Math.floor(turn.clocks.wallMs()));
+    this.#send(region, {
+      kind: 'evicted',
+      origin,
+      outSince: stampAfter(stampMax(header.clock, changedAt), wallMs, header.origin),
+      out: regions.out().map((one) => one.region),
+      taken: regions.list(),
+    });
+    return true;
   }
 
   /** Asks for the next part of an offer when the one before was taken. */

@@ -31,6 +31,7 @@ const messages: { readonly [K in LinkMessage['kind']]: Extract<LinkMessage, { ki
     digest: { high: 1, low: 2 },
     wallMs: 1_000,
     reseededFor: stamp(2),
+    reseedingFor: stamp(8),
     waits: reseedingStages.map((stage, index) => ({ region: regionId(`r${index + 2}`), stage })),
     nodes: [{ node: nodeId('n1'), peerUrl: 'ws://a', clientUrl: 'ws://b', adminUrl: 'http://c' }],
     regions: [{ region: r3, urls: ['ws://d'], evicted: true, changedAt: stamp(3) }],
@@ -82,7 +83,7 @@ describe('a link frame', () => {
 
   it('carries empty lists and what is not there', () => {
     const empty: LinkMessage[] = [
-      { ...messages.heartbeat, positions: [], waits: [], nodes: [], regions: [] },
+      { ...messages.heartbeat, reseedingFor: null, positions: [], waits: [], nodes: [], regions: [] },
       { ...messages.evicted, out: [], taken: [] },
       { ...messages.digests, positions: [], context: context(), takenAway: TakenAway.empty(), out: [] },
       { ...messages.keys, positions: [], keys: [], next: null },

@@ -45,6 +45,8 @@ export type LinkMessage =
       readonly wallMs: number;
       /** The last eviction after which the sender was re-seeded. */
       readonly reseededFor: Stamp;
+      /** The one for which it is being re-seeded; null: it is not. */
+      readonly reseedingFor: Stamp | null;
       /** The sender, the region that is to re-seed it, the one that is to re-seed that, and so on; empty: it waits for none. */
       readonly waits: readonly WaitingRegion[];
       /** Partition 0 tells who is there, and of which regions it knows. */
@@ -145,6 +147,8 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       encodeDigest(writer, message.digest);
       writer.u48(message.wallMs);
       encodeStamp(writer, message.reseededFor);
+      writer.bool(message.reseedingFor !== null);
+      if (message.reseedingFor !== null) encodeStamp(writer, message.reseedingFor);
       writer.varint(message.waits.length);
       for (const { region, stage } of message.waits) writer.text(region).u8(reseedingStages.indexOf(stage));
       encodeRegionNodes(writer, message.nodes);
@@ -246,6 +250,7 @@ function decodeMessage(reader: ByteReader): LinkMessage {
         digest: decodeDigest(reader),
         wallMs: reader.u48(),
         reseededFor: decodeStamp(reader),
+        reseedingFor: reader.bool() ? decodeStamp(reader) : null,
         waits: readList(reader, (r) => ({ region: readRegion(r), stage: readStage(r) })),
         nodes: decodeRegionNodes(reader),
         regions: readList(reader, (r) => ({

@@ -233,6 +233,7 @@ export class RegionLinks {
       positions: state.regions.list(),
       digest: state.values.digests.root,
       reseededFor: header.reseededFor,
+      reseedingFor: header.reseeding?.outSince ?? null,
       waits: this.#evictions.waits(),
       wallMs: Math.max(0, Math.floor(turn.clocks.wallMs())),
       nodes: id === 0 ? this.#nodes : [],
@@ -264,6 +265,7 @@ export class RegionLinks {
     if (record.outSince !== null) return this.#evictions.heard({ ...record, outSince: record.outSince }, message);
     this.#evictions.isIn(from);
     if (id === 0) this.#learn(record, message);
+    if (this.#evictions.isPutBack(record, message)) return;
     this.#checkOwnLog(from, message);
     this.intake.heard();
     this.#report(from, message);
@@ -271,7 +273,7 @@ export class RegionLinks {
   }
 
   /**
-   * Nobody can have applied more of this region's log than it has itself, once its leader has applied all that was committed
+   * Nobody can have more of this region's log, applied or taken as an offer, than it has itself, once its leader has applied all that was committed
    * before it was elected: so this region was put back to an older state, as by restoring a backup of all its nodes. What it
    * writes under the old name would be taken for what is known; it begins a new log, and takes the state from there.
    */
@@ -287,7 +289,7 @@ export class RegionLinks {
         proposals.proposeOwn({ kind: 'reseed', from, ended: reseeding.ended, outSince: reseededFor, yields: false });
       return;
     }
-    const told = positions.find((one) => one.origin === origin)?.applied ?? 0;
+    const told = takenPositions(positions).get(origin) ?? 0;
     if (header.term !== currentTerm || told <= state.regions.applied(origin)) return;
     this.#setBacks++;
     proposals.proposeOwn({ kind: 'reseed', from, ended: origin, outSince: reseededFor, yields: false });

@@ -265,7 +265,8 @@ export class Regions {
     const known = this.#header.regions.get(region);
     if (known?.outSince === undefined || known.outSince === null || compareStamps(outSince, known.outSince) < 0)
       return false;
-    const changedAt = stampAfter(stampMax(this.#header.clock, known.changedAt), 0, this.#header.origin);
+    const latest = [known.changedAt, outSince].reduce(stampMax, this.#header.clock);
+    const changedAt = stampAfter(latest, 0, this.#header.origin);
     const ended = known.report === null ? undefined : this.#header.origins.get(known.report.origin);
     // Late frames may still bring its entries, and reports from before.
     if (ended !== undefined && known.report?.origin !== origin) ended.ended = true;
@@ -295,7 +296,7 @@ export class Regions {
     }
     if (header.origin !== ended || header.reseeding !== null || yields) return;
     header.reseeding = { stage: 'waits', from, ended, outSince, until: this.applied(ended) };
-    this.#values.renameOrigin();
+    this.#values.renameOrigin(outSince);
   }
 
   /**

@@ -12,6 +12,7 @@ import {
   prepareOperation,
   stampAfter,
   stampMax,
+  stampToText,
   stampZero,
   valueStamp,
   visiblePart,
@@ -373,10 +374,14 @@ export class Values {
     });
   }
 
-  /** A new log, as of an empty region: the one before was ended by others. */
-  renameOrigin(): void {
+  /**
+   * A new log, as of an empty region: the one before was ended by others. Its name differs from that of an earlier one which
+   * followed on the same, and is known to others after all nodes were put back to a backup.
+   */
+  renameOrigin(outSince: Stamp): void {
     const { header, region, partition } = this.#parts;
-    header.origin = originOf(region, partition, header.origin);
+    const founder = `${header.origin}/${stampToText(outSince)}/${header.clusterMs}`;
+    header.origin = originOf(region, partition, founder);
     header.lastDot = 0;
     header.origins.set(header.origin, originState(region));
     header.replicaRegions.set(header.origin, region);
@@ -461,7 +466,7 @@ export class Values {
 }
 
 /** A log is named after the leader that founded it: drawn once, and the same on every replica. */
-function originOf(region: RegionId, partition: PartitionId, founder: ReplicaId): ReplicaId {
+function originOf(region: RegionId, partition: PartitionId, founder: ReplicaId | string): ReplicaId {
   const seed = `${region}/${partition}/${founder}`;
   return replicaId((hashText(`origin ${seed}`) & 0xffff) * 0x1_0000_0000 + (hashText(`log ${seed}`) || 1));
 }
