@@ -20,8 +20,7 @@ function entriesFor(sizes: readonly number[]): number {
   return entries;
 }
 
-test('many writes gather before they enter the log where there are other regions, and enter it at once where there are none', () => {
-  const alone = entriesFor([3]);
-  expect(alone).toBeGreaterThan(200);
-  expect(entriesFor([3, 1])).toBeLessThan(alone / 2);
+test.each([[[3]], [[3, 1]]])('many writes gather before they enter the log, with regions of %j nodes', (sizes) => {
+  // Without that nearly every one of the 300 turns has an entry of its own.
+  expect(entriesFor(sizes)).toBeLessThan(150);
 });

@@ -1,5 +1,6 @@
 import { ByteReader, type ClientId, type NodeId } from '@skerry/base';
 import { BySequence } from './by-sequence.ts';
+import { Gathering } from './gathering.ts';
 import type { Partition } from './partition.ts';
 import { encodeBatch, type BatchHeader } from './state/batch.ts';
 import { commandBytes, commandHead, decodeCommand, promotedDot, type Command } from './state/command.ts';
@@ -21,17 +22,6 @@ interface Item {
 }
 
 const expireEveryMs = 1_000;
-/**
- * Where there are other regions, an entry is followed by turns, messages and syncs on the nodes of all of them, whatever is in
- * it. After one that brought so many operations the next one waits for more to join it: for three times as long as entries
- * take to be applied, which is little on machines that have time, but not beyond so many of them, or so long.
- */
-const gatherAfterOperations = 8;
-const gatherOperationsMax = 64;
-const gatherCommits = 3;
-const gatherMsMax = 20;
-/** Of the time that entries take, each new one counts for so much. */
-const commitMsWeight = 1 / 8;
 
 /** The leader's side of writing: packs the commands of a turn into as few log entries as the limits allow. */
 export class Proposals {
@@ -42,12 +32,7 @@ export class Proposals {
   readonly #named: Map<Command['kind'], BySequence<true>> = new Map();
   #lastExpireMs = 0;
   #outboxOperations = 0;
-  /** Of the last entry. */
-  #lastOperations = 0;
-  #lastProposedMs = Number.NEGATIVE_INFINITY;
-  /** An entry whose way from proposal to state is timed, one at a time. */
-  #timed: { readonly index: number; readonly sinceMs: number } | null = null;
-  #commitMs = 0;
+  readonly #gathering = new Gathering();
 
   constructor(partition: Partition) {
     this.#partition = partition;
@@ -82,17 +67,13 @@ export class Proposals {
 
   /** The commands of the entry at `index` were applied: their like may be proposed again. */
   applied(index: number, commands: readonly Command[]): void {
-    if (this.#timed !== null && index >= this.#timed.index) {
-      const tookMs = this.#partition.turn.now.monoMs - this.#timed.sinceMs;
-      this.#commitMs += (tookMs - this.#commitMs) * commitMsWeight;
-      this.#timed = null;
-    }
+    this.#gathering.applied(index, this.#partition.turn.now.monoMs);
     for (const command of commands) if ('id' in command) this.#named.get(command.kind)?.delete(command.id);
   }
 
   elected(): void {
     this.#named.clear();
-    this.#timed = null;
+    this.#gathering.reset();
   }
 
   /** What was not proposed goes back to where it came from. */
@@ -105,12 +86,13 @@ export class Proposals {
     this.#outboxBytes = 0;
     this.#outboxOperations = 0;
     this.#named.clear();
+    this.#gathering.reset();
   }
 
   /** Proposes what is in the outbox. What raft does not take now stays for a later turn. */
   propose(): void {
-    if (this.#outbox.length === 0 || this.#gathers()) return;
     const { raft, turn } = this.#partition;
+    if (this.#outbox.length === 0 || this.#gathering.isWorthWaiting(this.#outboxOperations, turn.now.monoMs)) return;
     const { batchBytesMax, batchCommandsMax } = turn.options.limits;
     let at = 0;
     while (at < this.#outbox.length && this.#partition.isLeader) {
@@ -129,18 +111,9 @@ export class Proposals {
       at += commands.length;
       this.#outboxBytes -= bytes;
       this.#outboxOperations -= operations;
-      this.#lastOperations = operations;
-      this.#lastProposedMs = turn.now.monoMs;
-      this.#timed ??= { index: proposed.index, sinceMs: turn.now.monoMs };
+      this.#gathering.proposed(proposed.index, operations, turn.now.monoMs);
     }
     if (at > 0) this.#outbox = this.#outbox.slice(at);
-  }
-
-  #gathers(): boolean {
-    const { state, turn } = this.#partition;
-    if (state.header.regions.size === 0 || this.#lastOperations < gatherAfterOperations) return false;
-    if (this.#outboxOperations >= gatherOperationsMax) return false;
-    return turn.now.monoMs - this.#lastProposedMs < Math.min(gatherCommits * this.#commitMs, gatherMsMax);
   }
 
   /** This leader's reading of the partition's cluster time. */

@@ -51,8 +51,9 @@ export class WaitingWrites {
     return this.#byId.size;
   }
 
-  get hasQueued(): boolean {
-    return this.#queue.length > 0;
+  /** Of those that may go to the leader now. */
+  get queuedCount(): number {
+    return this.#queue.length;
   }
 
   /** Something is on its way to the leader and not answered. */

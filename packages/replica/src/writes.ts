@@ -17,10 +17,11 @@ const checkEveryMs = 100;
 /** Bytes of commands on their way to the leader; the others wait here, where waiting costs nobody anything. */
 const bytesInFlightMax = 8 * 1_024 * 1_024;
 /**
- * A forward costs a turn here and one at the leader. Where there are other regions, whose changes keep both busy, the next
- * one waits for so long while another is not answered.
+ * A forward costs a turn here and one at the leader. Where so many writes are open, the next one waits for so long while
+ * another is not answered, unless three quarters of all are there (see `gathering.ts`).
  */
 const forwardGatherMs = 5;
+const gatherFromWrites = 8;
 
 /**
  * Consistent writes that clients wait for at this node. The node hands each to the leader, and again when the leader
@@ -140,7 +141,7 @@ export class Writes {
 
   /** Hands what is queued to the leader, if there is one that can commit it. */
   send(): void {
-    if ((!this.#waiting.hasQueued && this.#fences.length === 0) || !this.#partition.canPropose) return;
+    if ((this.#waiting.queuedCount === 0 && this.#fences.length === 0) || !this.#partition.canPropose) return;
     if (this.#gathers()) return;
     const commands: Uint8Array[] = [];
     const { turn, proposals, isLeader } = this.#partition;
@@ -190,8 +191,10 @@ export class Writes {
   }
 
   #gathers(): boolean {
-    const { isLeader, state, turn } = this.#partition;
-    if (isLeader || state.header.regions.size === 0 || !this.#waiting.isAnyInFlight) return false;
+    const { isLeader, turn } = this.#partition;
+    if (isLeader || !this.#waiting.isAnyInFlight) return false;
+    const { queuedCount, size } = this.#waiting;
+    if (size < gatherFromWrites || queuedCount >= size * 0.75) return false;
     return turn.now.monoMs - this.#lastForwardMs < forwardGatherMs;
   }
 
