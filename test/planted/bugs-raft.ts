@@ -121,6 +121,18 @@ export const raftBugs: readonly PlantedBug[] = [
     bench: tests('packages/raft/src/paper-replication.test.ts'),
   },
   {
+    name: 'commits-an-entry-of-another-term',
+    what: 'A follower that is told how far is committed does not look whether its entry there is the same.',
+    edits: [
+      {
+        file: 'packages/raft/src/election.ts',
+        find: 'if (message.commit <= core.log.commit || core.log.term(message.commit) !== message.commitTerm) return;',
+        replace: 'if (message.commit <= core.log.commit || core.log.term(message.commit) === undefined) return;',
+      },
+    ],
+    bench: raft,
+  },
+  {
     name: 'late-sync-vouches-for-replaced-entries',
     what: 'The end of a sync counts for the entries that have replaced those it wrote.',
     edits: [

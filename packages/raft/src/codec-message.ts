@@ -25,6 +25,7 @@ const kinds: readonly Message['kind'][] = [
   'readIndex',
   'readIndexResponse',
   'timeoutNow',
+  'commit',
 ];
 
 /** Code, addresses, term, then the fields of the kind. */
@@ -69,6 +70,9 @@ export function encodeMessage(writer: ByteWriter, message: Message): void {
       if (message.index !== null) writer.varint(message.index);
       return;
     case 'timeoutNow':
+      return;
+    case 'commit':
+      writer.varint(message.commit).varint(message.commitTerm);
       return;
     default:
       unreachable(message);
@@ -126,6 +130,8 @@ export function decodeMessage(reader: ByteReader): Message {
       return { kind, ...envelope, request: reader.varint(), index: reader.bool() ? decodeIndex(reader) : null };
     case 'timeoutNow':
       return { kind, ...envelope };
+    case 'commit':
+      return { kind, ...envelope, commit: decodeIndex(reader), commitTerm: decodeTerm(reader) };
     default:
       return unreachable(kind);
   }

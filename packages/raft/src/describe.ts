@@ -46,6 +46,8 @@ export function describeMessage(message: Message): string {
       return `${head} ${message.index ?? 'failed'}`;
     case 'timeoutNow':
       return head;
+    case 'commit':
+      return `${head} ${message.commit}/${message.commitTerm}`;
   }
 }
 

@@ -1,7 +1,13 @@
 import { assert, emptyBytes, randomInt, type NodeId } from '@skerry/base';
 import { isVoter, membersOf } from './config-change.ts';
 import type { RaftCore } from './core.ts';
-import type { PreVoteMessage, PreVoteResponseMessage, VoteMessage, VoteResponseMessage } from './messages.ts';
+import type {
+  CommitKnown,
+  PreVoteMessage,
+  PreVoteResponseMessage,
+  VoteMessage,
+  VoteResponseMessage,
+} from './messages.ts';
 import { Progress } from './progress.ts';
 import { voteResult } from './quorum.ts';
 import { failReads } from './read-index.ts';
@@ -229,10 +235,7 @@ export function commitKnown(core: RaftCore): { commit: LogIndex; commitTerm: Ter
 }
 
 /** That an entry is committed stays true in every term, so this is learned from whoever says it. */
-export function learnCommit(
-  core: RaftCore,
-  message: PreVoteMessage | PreVoteResponseMessage | VoteMessage | VoteResponseMessage,
-): void {
+export function learnCommit(core: RaftCore, message: CommitKnown): void {
   if (message.commit <= core.log.commit || core.log.term(message.commit) !== message.commitTerm) return;
   core.log.commitTo(message.commit);
   if (core.role === 'leader') core.replicationDue = true;

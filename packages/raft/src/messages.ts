@@ -9,11 +9,11 @@ interface Envelope {
 }
 
 /**
- * What the sender knows to be committed, in everything said about elections. A node whose log has that entry may
+ * What the sender knows to be committed; said by leaders, and in everything about elections. A node whose log has that entry may
  * commit it too. Without this a group can stand still: a leader that was removed from it knows that the new
  * configuration is committed, and those who would have to elect another one wait for votes by the old one.
  */
-interface CommitKnown {
+export interface CommitKnown {
   readonly commit: LogIndex;
   readonly commitTerm: Term;
 }
@@ -51,6 +51,14 @@ export interface AppendMessage extends Envelope {
   readonly prevTerm: Term;
   readonly entries: readonly Entry[];
   readonly commit: LogIndex;
+}
+
+/**
+ * The leader tells one that is in step how far is committed. Nobody answers: where it is lost, or comes before the entry,
+ * the next append or heartbeat says it again.
+ */
+export interface CommitMessage extends Envelope, CommitKnown {
+  readonly kind: 'commit';
 }
 
 /** Also answers `snapshot`. */
@@ -114,4 +122,5 @@ export type Message =
   | SnapshotMessage
   | ReadIndexMessage
   | ReadIndexResponseMessage
-  | TimeoutNowMessage;
+  | TimeoutNowMessage
+  | CommitMessage;

@@ -134,7 +134,9 @@ describe('joint consensus (§6)', () => {
     const leader = group.elect('a');
     leader.raft.proposeConfig(changes('-a'));
     group.drop = (message) =>
-      message.from === 'a' && ((message.kind === 'append' && message.commit >= 3) || message.kind === 'timeoutNow');
+      message.from === 'a' &&
+      (((message.kind === 'append' || message.kind === 'commit') && message.commit >= 3) ||
+        message.kind === 'timeoutNow');
     group.settle();
     expect(leader.raft.status()).toMatchObject({ role: 'follower', commit: 3 });
     expect(group.node('b').raft.status().config.votersOutgoing).toEqual(['a', 'b']);

@@ -2,7 +2,7 @@ import { nodeId, utf8Encode } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import { logIndex, term, type AppendMessage, type Entry, type Message } from './index.ts';
 import { entryOf, Group, logOf } from './testing/group.ts';
-import type { TestNode } from './testing/test-node.ts';
+import { testTicks, type TestNode } from './testing/test-node.ts';
 
 function append(to: string, fields: Partial<AppendMessage>): AppendMessage {
   return {
@@ -104,6 +104,54 @@ describe('log replication (§5.3)', () => {
       append('a', { prevIndex: logIndex(1), prevTerm: term(1), entries: [entryOf(2, 1)], commit: logIndex(3) }),
     );
     expect(node.raft.status().commit).toBe(2);
+  });
+
+  it.each([
+    { what: 'what it has, of the same term', commitTerm: 1, commit: 2, committed: 2 },
+    { what: 'nothing for an entry of another term', commitTerm: 9, commit: 2, committed: 0 },
+    { what: 'nothing for an entry that it lacks', commitTerm: 1, commit: 4, committed: 0 },
+  ])('a follower that is told how far is committed commits $what, and answers nothing', (told) => {
+    const node = follower([1, 1, 1]);
+    const message: Message = {
+      kind: 'commit',
+      from: nodeId('b'),
+      to: nodeId('a'),
+      term: term(9),
+      commit: logIndex(told.commit),
+      commitTerm: term(told.commitTerm),
+    };
+    expect(answer(node, message)).toEqual([]);
+    expect(node.raft.status()).toMatchObject({ commit: told.committed, leader: 'b', term: 9 });
+  });
+
+  it('a follower learns from the next heartbeat what is committed where that was lost', () => {
+    const group = new Group();
+    group.elect('a');
+    group.drop = (message) => message.kind === 'commit';
+    group.propose('a', 'x');
+    group.settle();
+    expect(group.node('c').raft.status().commit).toBe(1);
+    group.tick(3);
+    expect(group.node('c').raft.status().commit).toBe(2);
+  });
+
+  it('a leader of the past that tells how far is committed hears of the new term', () => {
+    const group = new Group();
+    const old = group.elect('a');
+    group.isolate('a');
+    group.tick(3 * testTicks.electionTicksMax, ['b', 'c']);
+    expect(old.raft.status().role).toBe('leader');
+    group.heal();
+    group.node('c').raft.step({
+      kind: 'commit',
+      from: nodeId('a'),
+      to: nodeId('c'),
+      term: old.raft.status().term,
+      commit: logIndex(1),
+      commitTerm: term(1),
+    });
+    group.settle();
+    expect(old.raft.status()).toMatchObject({ role: 'follower', term: group.node('c').raft.status().term });
   });
 
   it('a follower skips a whole term when its log conflicts', () => {
@@ -244,6 +292,19 @@ describe('flow control (thesis 10.2.1)', () => {
     const [toB] = leader.outbox.filter((message) => message.to === 'b');
     expect(toB).toMatchObject({ kind: 'append', commit: 2, entries: [{ index: 3 }] });
     expect(leader.outbox).toHaveLength(2);
+  });
+
+  it('tells those that are in step how far is committed without asking for an answer', () => {
+    const group = new Group();
+    group.elect('a');
+    group.delivered.length = 0;
+    group.propose('a', 'x');
+    group.settle();
+    expect(group.delivered.filter(({ to }) => to === 'a').map(({ kind }) => kind)).toEqual([
+      'appendResponse',
+      'appendResponse',
+    ]);
+    expect(group.node('c').raft.status().commit).toBe(2);
   });
 });
 

@@ -37,8 +37,19 @@ function replicateTo(core: RaftCore, peer: Progress): void {
     const withEntries = peer.next <= core.log.lastIndex && !peer.inflights.full;
     const commitDue = peer.state === 'replicate' && peer.commitSent < Math.min(core.log.commit, peer.next - 1);
     if (!withEntries && !commitDue && !peer.probeDue) return;
+    if (!withEntries && !peer.probeDue && sendCommit(core, peer)) return;
     if (!sendAppend(core, peer, withEntries)) return;
   }
+}
+
+/** False if the log has no term any more for what is to be told. */
+function sendCommit(core: RaftCore, peer: Progress): boolean {
+  const commit = Math.min(core.log.commit, peer.next - 1) as LogIndex;
+  const commitTerm = core.log.term(commit);
+  if (commitTerm === undefined) return false;
+  core.send({ kind: 'commit', from: core.id, to: peer.id, term: core.term, commit, commitTerm });
+  peer.commitSent = commit;
+  return true;
 }
 
 /** False if nothing more can be sent to `peer` for now. */

@@ -4,6 +4,7 @@ import {
   becomeFollower,
   campaign,
   commitKnown,
+  followLeader,
   handlePreVote,
   handlePreVoteResponse,
   handleVote,
@@ -44,6 +45,7 @@ function stepHigherTerm(core: RaftCore, message: Message): boolean {
       becomeFollower(core, message.term, null);
       return true;
     case 'append':
+    case 'commit':
     case 'heartbeat':
     case 'snapshot':
       becomeFollower(core, message.term, message.from);
@@ -69,6 +71,7 @@ function answerOlderTerm(core: RaftCore, message: Message): void {
       });
       return;
     case 'snapshot':
+    case 'commit':
     case 'heartbeat':
       core.send({ kind: 'heartbeatResponse', ...envelope, round: 0 });
       return;
@@ -96,6 +99,8 @@ function stepSameTerm(core: RaftCore, message: Message): void {
       return handleAppend(core, message);
     case 'heartbeat':
       return handleHeartbeat(core, message);
+    case 'commit':
+      return followLeader(core, message.from);
     case 'snapshot':
       return handleSnapshot(core, message);
     case 'appendResponse':

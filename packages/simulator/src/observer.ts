@@ -92,7 +92,7 @@ export class Observer {
     }
     if (message.kind !== 'raft') return;
     const { kind, term } = message.message;
-    if (kind !== 'append' && kind !== 'heartbeat' && kind !== 'snapshot') return;
+    if (kind !== 'append' && kind !== 'commit' && kind !== 'heartbeat' && kind !== 'snapshot') return;
     const { partition } = message;
     const claim = this.#leaders.claims({ partition, term, node: machine.name });
     if (claim === 'known') return;
