@@ -77,6 +77,11 @@ export class CausalContext {
     return ranges[0]?.[0] === 1 ? ranges.slice(1) : ranges;
   }
 
+  /** True if the dots `from` to `to` of a replica are here, both included. */
+  hasRange(replica: ReplicaId, from: number, to: number): boolean {
+    return this.#seen.get(replica)?.hasRange(from, to) ?? false;
+  }
+
   /** True if every dot of `other` is here. */
   covers(other: CausalContext): boolean {
     for (const [replica, seen] of other.#seen) {

@@ -72,17 +72,28 @@ describe('decode', () => {
       sequences.reduce((w, sequence) => entry(w, sequence), context(header(3), 2).varint(sequences.length));
     const increments = (w: ByteWriter, upTo: number, sequences: readonly number[]): ByteWriter =>
       sequences.reduce((v, sequence) => v.varint(sequence).u8(2), w.varint(upTo).u8(0).u8(0).varint(sequences.length));
-    const counter = (sequences: readonly number[], resetUpTo = 0): ByteWriter =>
-      increments(increments(header(2).varint(1).u48(7), 0, sequences), resetUpTo, []);
+    const generations = (endedBelow: number, count: number): ByteWriter =>
+      header(2).varint(1).u48(7).varint(endedBelow).varint(count);
+    const generation = (
+      w: ByteWriter,
+      name: number,
+      { upTo = 0, beyond = [] as number[], resetUpTo = 0 },
+    ): ByteWriter => increments(increments(w.varint(name), upTo, beyond), resetUpTo, []);
+    const counter = (beyond: number[], upTo = 0, resetUpTo = 0): ByteWriter =>
+      generation(generations(0, 1), 1, { upTo, beyond, resetUpTo });
     expect(() => valueFromBytes(set([1, 2]).finish())).not.toThrow();
     expect(() => valueFromBytes(counter([2, 4]).finish())).not.toThrow();
+    expect(() => valueFromBytes(counter([3], 1, 1).finish())).not.toThrow();
     const impossible = {
       'dot outside its context': set([1, 3]),
       'dots out of order': set([2, 1]),
       'dot twice': set([1, 1]),
       'increments out of order': counter([4, 2]),
-      'increment that the prefix would hold': counter([1]),
-      'reset of the unseen': counter([2], 3),
+      'increment that the prefix would hold': counter([2], 1),
+      'reset of the unseen': counter([2], 0, 3),
+      'generations out of order': generation(generation(generations(0, 2), 2, {}), 1, {}),
+      'a generation that is over': generation(generations(2, 1), 1, { upTo: 1 }),
+      'no generation': generations(0, 0),
       'no parts': new ByteWriter().u8(1).u8(0),
       'another format': new ByteWriter().u8(2).u8(1),
       'unknown type': header(6),

@@ -1,6 +1,12 @@
-import { DecodeError, unreachable, type ByteReader, type ByteWriter, type ReplicaId } from '@skerry/base';
+import { DecodeError, unreachable, type ByteReader, type ByteWriter } from '@skerry/base';
 import { CausalContext } from './context.ts';
-import { decodeObserved, encodeObserved, observedIncrements, resetEntries, type IncrementSet } from './counter.ts';
+import {
+  decodeObserved,
+  encodeObserved,
+  observedIncrements,
+  resetEntries,
+  type ObservedIncrements,
+} from './counter.ts';
 import { observedGenerations } from './document.ts';
 import { decodeDot, encodeDot, type Dot } from './dot.ts';
 import { decodeDots, encodeDots, sortedDots, removeDelta } from './dot-store.ts';
@@ -13,7 +19,7 @@ import { isLiving, valueTypes, type Part, type Value } from './value.ts';
 export type DeletedPart =
   | { readonly type: 'register'; readonly replaces: Dot | null }
   | { readonly type: 'multiRegister' | 'set' | 'flag'; readonly observed: readonly Dot[] }
-  | { readonly type: 'counter'; readonly observed: ReadonlyMap<ReplicaId, IncrementSet> }
+  | { readonly type: 'counter'; readonly observed: ObservedIncrements }
   | { readonly type: 'document'; readonly observed: readonly Dot[]; readonly generations: readonly Dot[] };
 
 /**

@@ -1,5 +1,6 @@
 import type { Dot } from './dot.ts';
-import type { CounterState, IncrementSet } from './counter.ts';
+import type { CounterState } from './counter.ts';
+import { sums } from './increments.ts';
 import type { Stamp } from './stamp.ts';
 import { isTombstone, valueTypes, type Part, type Value } from './value.ts';
 
@@ -71,21 +72,18 @@ function mixCounter({ entries }: CounterState): void {
     const entry = entries.get(replica);
     if (entry === undefined) continue;
     mixNumber(replica);
-    for (const set of [entry.seen, entry.reset]) {
-      const { plus, minus } = sums(set);
-      mixBig(plus);
-      mixBig(minus);
+    mixNumber(entry.endedBelow);
+    for (const name of [...entry.generations.keys()].sort((a, b) => a - b)) {
+      const generation = entry.generations.get(name);
+      if (generation === undefined) continue;
+      mixNumber(name);
+      for (const set of [generation.seen, generation.reset]) {
+        const { plus, minus } = sums(set);
+        mixBig(plus);
+        mixBig(minus);
+      }
     }
   }
-}
-
-function sums({ prefix, beyond }: IncrementSet): { plus: bigint; minus: bigint } {
-  let { plus, minus } = prefix;
-  for (const amount of beyond.values()) {
-    if (amount >= 0n) plus += amount;
-    else minus -= amount;
-  }
-  return { plus, minus };
 }
 
 function mixStamp(stamp: Stamp | null): void {

@@ -13,7 +13,8 @@
  * 3. The stamp of a new operation lies above every stamp in the state it was prepared from.
  * 4. `compactValue` is told of dots only that the state holds. Without it, contexts and counters grow with every hole.
  *    It may leave equal states in different bytes; one state exchange levels them.
- * 5. A tombstone is dropped only when every region has applied the delete (I11).
+ * 5. A tombstone is dropped only when every region has applied the delete (I11). From then on `applyOperation` is told which dots
+ *    have been applied, and a writer sees all that it has written itself.
  * 6. Decoded values are views of the bytes they were decoded from.
  */
 export {
@@ -56,8 +57,10 @@ export {
 } from './value.ts';
 export {
   applyOperation,
+  confirmOperation,
   decodeOperation,
   encodeOperation,
+  generationOf,
   operationDelta,
   type Operation,
   type OperationBody,
@@ -75,7 +78,8 @@ export {
 } from './views.ts';
 export type { RegisterState } from './register.ts';
 export type { MultiRegisterState, Sibling } from './multi-register.ts';
-export type { CounterState } from './counter.ts';
+export type { CounterState, ObservedIncrements } from './counter.ts';
+export { loneIncrement } from './increments.ts';
 export type { SetState } from './set.ts';
 export type { FlagState } from './flag.ts';
 export type { DocumentState } from './document.ts';

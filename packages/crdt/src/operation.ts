@@ -1,5 +1,15 @@
 import { DecodeError, unreachable, type ByteReader, type ByteWriter } from '@skerry/base';
-import { counterDelta, decodeCounterOperation, encodeCounterOperation, type CounterOperation } from './counter.ts';
+import type { CausalContext } from './context.ts';
+import {
+  arrivingDelta,
+  confirmEnded,
+  counterDelta,
+  decodeCounterOperation,
+  encodeCounterOperation,
+  generationHolding,
+  type CounterOperation,
+  type CounterState,
+} from './counter.ts';
 import { decodeDelete, deleteDelta, encodeDelete, type DeleteOperation } from './delete.ts';
 import { decodeDocumentOperation, documentDelta, encodeDocumentOperation, type DocumentOperation } from './document.ts';
 import { decodeDot, encodeDot, type Dot } from './dot.ts';
@@ -38,9 +48,11 @@ export interface Operation {
  * Applies an operation by merging its delta (Almeida, Shoker and Baquero 2018), so that operations and states mix
  * freely and a duplicate changes nothing. Operations of a key should arrive in causal order; one that comes early is
  * not lost and not counted twice, but until the rest is there the state may show what no replica ever showed.
+ * `applied`: the dots whose writes, of any key, have been here already. Where tombstones are dropped, a counter needs them to tell
+ * what it does not know yet from what it has forgotten.
  */
-export function applyOperation(state: Value | null, op: Operation): MergeResult {
-  const delta = operationDelta(op);
+export function applyOperation(state: Value | null, op: Operation, applied: CausalContext | null = null): MergeResult {
+  const delta = applied === null ? operationDelta(op) : arriving(operationDelta(op), { state, applied });
   if (state === null) return { state: delta, discarded: [] };
   const merged = mergeValues(state, delta);
   return op.body.type === 'multiRegister' && op.body.evicts.length > 0
@@ -68,6 +80,29 @@ export function operationDelta({ body, dot, stamp }: Operation): Value {
     default:
       return unreachable(body);
   }
+}
+
+function arriving(delta: Value, at: { state: Value | null; applied: CausalContext }): Value {
+  if (!delta.parts.some(({ type }) => type === 'counter')) return delta;
+  const known = { state: counterOf(at.state), applied: at.applied };
+  return { parts: delta.parts.map((part) => (part.type === 'counter' ? arrivingDelta(part, known) : part)) };
+}
+
+/** The operation as it is promoted where the committed value is `state`, which its writer may have seen more than. */
+export function confirmOperation(op: Operation, state: Value | null): Operation {
+  const { body } = op;
+  if (body.type !== 'counter' || body.action !== 'add') return op;
+  const confirmed = confirmEnded(body, counterOf(state), op.dot.replica);
+  return confirmed === body ? op : { ...op, body: confirmed };
+}
+
+/** The generation of a counter's increment in `value`; null: it is not known any more. */
+export function generationOf(value: Value | null, increment: Dot): number | null {
+  return generationHolding(counterOf(value), increment);
+}
+
+function counterOf(value: Value | null): CounterState | null {
+  return value?.parts.find((part): part is CounterState => part.type === 'counter') ?? null;
 }
 
 function evictions(before: Value, after: Value, body: MultiRegisterOperation): readonly Discarded[] {

@@ -72,7 +72,7 @@ function prepareBody(
     case 'multiRegister':
       return prepareMultiRegister(partOf(state, 'multiRegister'), request, limits);
     case 'counter':
-      return prepareCounter(partOf(state, 'counter'), request, limits);
+      return prepareCounter(partOf(state, 'counter'), request, identity);
     case 'set':
       return prepareSet(partOf(state, 'set'), request, limits);
     case 'flag':

@@ -48,7 +48,12 @@ describe('a dot that stands for another one', () => {
           { replica: 8, sequence: sequence + 2 },
         );
         const aliases = new DotAliases();
-        aliases.add({ from: copy.dot, to: first, amount: BigInt(amount) });
+        aliases.add({
+          from: copy.dot,
+          to: first,
+          amount: BigInt(amount),
+          generations: { from: sequence, to: first.sequence },
+        });
         const promoted = applied(
           null,
           made(null, add(amount), first),
@@ -68,7 +73,7 @@ describe('a dot that stands for another one', () => {
   it('a write that saw both copies names the first one once', () => {
     const aliases = new DotAliases();
     const second: Dot = { replica: replicaId(8), sequence: 1 };
-    aliases.add({ from: second, to: first, amount: 0n });
+    aliases.add({ from: second, to: first, amount: 0n, generations: { from: 0, to: null } });
     const op: Operation = {
       dot: { replica: replicaId(8), sequence: 2 },
       stamp: stamp(2),
@@ -80,7 +85,7 @@ describe('a dot that stands for another one', () => {
   it('a context with a copy in it gets the first one too, one without does not', () => {
     const aliases = new DotAliases();
     const second: Dot = { replica: replicaId(8), sequence: 1 };
-    aliases.add({ from: second, to: first, amount: 0n });
+    aliases.add({ from: second, to: first, amount: 0n, generations: { from: 0, to: null } });
     expect(aliases.renameContext(CausalContext.of([second])).has(first)).toBe(true);
     expect(aliases.renameContext(CausalContext.of([{ replica: replicaId(8), sequence: 2 }])).has(first)).toBe(false);
   });

@@ -1,6 +1,6 @@
 import type { ReplicaId } from '@skerry/base';
 import type { CausalContext } from './context.ts';
-import { renameIncrement, type IncrementSet } from './counter.ts';
+import { renameIncrement, type ObservedIncrements } from './counter.ts';
 import type { DeletedPart } from './delete.ts';
 import { compareDots, equalDots, type Dot } from './dot.ts';
 import type { Operation, OperationBody } from './operation.ts';
@@ -14,6 +14,8 @@ export interface DotAlias {
   readonly to: Dot;
   /** What the write adds, if it is a counter's increment. */
   readonly amount: bigint;
+  /** Of an increment: the generations that both are known in; null: `to` is forgotten. 0 for any other write. */
+  readonly generations: { readonly from: number; readonly to: number | null };
 }
 
 /** Aliases by the dot that they stand for. */
@@ -93,7 +95,7 @@ export class DotAliases {
     }
   }
 
-  #increments(observed: ReadonlyMap<ReplicaId, IncrementSet>): ReadonlyMap<ReplicaId, IncrementSet> {
+  #increments(observed: ObservedIncrements): ObservedIncrements {
     let renamed = observed;
     for (const replica of observed.keys()) {
       for (const alias of this.#byReplica.get(replica)?.values() ?? []) renamed = renameIncrement(renamed, alias);

@@ -294,11 +294,12 @@ export class Partition {
     const committed = ahead === undefined ? (this.state.read(key)?.value ?? null) : ahead;
     const last = held.at(-1);
     if (last === undefined) return committed;
+    const { context } = this.state.header;
     if (this.pending.isLastOnly(key) && this.state.copies.isAsWritten(last) && isRegisterOnly(committed))
-      return applyOperation(committed, last.write.op).state;
+      return applyOperation(committed, last.write.op, context).state;
     return this.state.copies
-      .distinct(held)
-      .reduce((view: Value | null, op) => applyOperation(view, op).state, committed);
+      .distinct(held, committed)
+      .reduce((view: Value | null, op) => applyOperation(view, op, context).state, committed);
   }
 
   /** Sooner known than that nothing was heard from them: a reset connection tells at once. */

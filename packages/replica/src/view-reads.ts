@@ -88,7 +88,8 @@ export class ViewReads {
       .ofKey(ask.key)
       .filter(({ durable, origin }) => durable || origin !== this.#turn.options.node);
     const writes = [...own, ...message.writes].sort((a, b) => compareStamps(a.write.op.stamp, b.write.op.stamp));
-    for (const op of partition.state.copies.distinct(writes)) ask.view = applyOperation(ask.view, op).state;
+    const { copies, header } = partition.state;
+    for (const op of copies.distinct(writes, ask.view)) ask.view = applyOperation(ask.view, op, header.context).state;
     if (ask.heard.size < ask.copies) return;
     this.#asks.delete(message.ask);
     ask.asking.answer(readAnswer(ask.view, ask.type));

@@ -77,12 +77,14 @@ export const anyRequests: fc.Arbitrary<PlannedRequest> = fc.oneof(
 
 export interface StepOptions {
   readonly compacts?: boolean;
+  /** Tombstones are forgotten, and writes wait for their promotion. */
+  readonly collects?: boolean;
 }
 
-/** A run: writes, causal deliveries in any order, state merges, and (if asked for) compactions. */
+/** A run: writes, causal deliveries in any order, state merges, and (if asked for) compactions and collections. */
 export function steps(
   requests: fc.Arbitrary<PlannedRequest>,
-  { compacts = false }: StepOptions = {},
+  { compacts = false, collects = false }: StepOptions = {},
 ): fc.Arbitrary<Step[]> {
   const at = fc.nat({ max: replicaCount - 1 });
   const write = fc.record({
@@ -95,11 +97,17 @@ export function steps(
   const deliver = fc.record({ do: fc.constant('deliver'), at, pick: fc.nat({ max: 9 }), twice: fc.boolean() });
   const merge = fc.record({ do: fc.constant('merge'), at, from: at });
   const compact = fc.record({ do: fc.constant('compact'), at });
+  const hold = fc.record({ do: fc.constant('hold'), at, request: requests, skipDots: fc.constantFrom(0, 1, 4) });
+  const promote = fc.record({ do: fc.constant('promote'), at, pick: fc.constantFrom(0, 0, 1, 2) });
+  const collect = fc.record({ do: fc.constant('collect'), at });
   const step = fc.oneof(
     { arbitrary: write, weight: 4 },
     { arbitrary: deliver, weight: 6 },
     { arbitrary: merge, weight: 1 },
     { arbitrary: compact, weight: compacts ? 2 : 0 },
+    { arbitrary: hold, weight: collects ? 1 : 0 },
+    { arbitrary: promote, weight: collects ? 1 : 0 },
+    { arbitrary: collect, weight: collects ? 3 : 0 },
   );
-  return fc.array(step as fc.Arbitrary<Step>, { minLength: 2, maxLength: 40, size: 'max' });
+  return fc.array(step as fc.Arbitrary<Step>, { minLength: 2, maxLength: collects ? 60 : 40, size: 'max' });
 }

@@ -4,9 +4,12 @@ import {
   DotAliases,
   encodeDot,
   equalDots,
+  generationOf,
   type CausalContext,
   type Dot,
+  type DotAlias,
   type Operation,
+  type Value,
 } from '@skerry/crdt';
 import type { StateKeys } from '../keys.ts';
 import type { PendingWrite } from '../pending.ts';
@@ -46,19 +49,26 @@ export class Copies {
       const reader = new ByteReader(value);
       const from = decodeDot(reader);
       const to = decodeDot(reader);
-      this.#aliases.add({ from, to, amount: parseAmount(reader.text()) });
+      const amount = parseAmount(reader.text());
+      const generations = { from: reader.varint(), to: reader.bool() ? reader.varint() : null };
+      this.#aliases.add({ from, to, amount, generations });
     }
   }
 
-  /** `second` is a copy of the write that was promoted as `first`. */
-  add(second: Operation, first: Dot): void {
+  /** `second` is a copy of the write that was promoted as `first`, on which `committed` came about. */
+  add(second: Operation, first: Dot, committed: Value | null): void {
     const { dot } = second;
-    const amount = amountOf(second);
-    this.#aliases.add({ from: dot, to: first, amount });
+    const alias = aliasOf(second, first, generationOf(committed, first));
+    this.#aliases.add(alias);
     const writer = new ByteWriter(48);
     encodeDot(writer, dot);
     encodeDot(writer, first);
-    this.#store.defer(this.#keys.alias(dot.replica, dot.sequence), writer.text(amount.toString()).finish());
+    writer
+      .text(alias.amount.toString())
+      .varint(alias.generations.from)
+      .bool(alias.generations.to !== null);
+    if (alias.generations.to !== null) writer.varint(alias.generations.to);
+    this.#store.defer(this.#keys.alias(dot.replica, dot.sequence), writer.finish());
   }
 
   /** Its receipt is forgotten. */
@@ -83,29 +93,37 @@ export class Copies {
     return this.#aliases.isEmpty && this.#sessions.find(client)?.done.has(sequence) !== true;
   }
 
-  /** What the pending writes of one key, in order, come to: each write once, whatever copies of it there are. */
-  distinct(held: readonly Omit<PendingWrite, 'command'>[]): readonly Operation[] {
+  /** What the pending writes of one key, in order, come to on `committed`: each write once, whatever copies of it there are. */
+  distinct(held: readonly Omit<PendingWrite, 'command'>[], committed: Value | null): readonly Operation[] {
     if (held.length === 0) return [];
-    const here: Map<string, Dot> = new Map();
+    const here: Map<string, Operation> = new Map();
     const aliases = new DotAliases();
     const ops: Operation[] = [];
     for (const { write, client, sequence } of held) {
       const name = `${client}:${sequence}`;
       const isDone = this.#sessions.find(client)?.done.has(sequence) === true;
-      const first = here.get(name) ?? (isDone ? (this.#receipts.firstOf({ client, sequence })?.dot ?? null) : null);
-      if (first !== null && !equalDots(first, write.op.dot))
-        aliases.add({ from: write.op.dot, to: first, amount: amountOf(write.op) });
+      const copy = here.get(name);
+      const first = copy?.dot ?? (isDone ? (this.#receipts.firstOf({ client, sequence })?.dot ?? null) : null);
+      if (first !== null && !equalDots(first, write.op.dot)) {
+        const to = copy === undefined ? generationOf(committed, first) : incrementOf(copy).generation;
+        aliases.add(aliasOf(write.op, first, to));
+      }
       // What was fenced is not there either.
       if (first !== null || isDone) continue;
-      here.set(name, write.op.dot);
+      here.set(name, write.op);
       ops.push(write.op);
     }
     return ops.map((op) => aliases.rename(this.rename(op)));
   }
 }
 
-function amountOf({ body }: Operation): bigint {
-  return body.type === 'counter' && body.action === 'add' ? body.amount : 0n;
+function aliasOf(second: Operation, first: Dot, generation: number | null): DotAlias {
+  const { amount, generation: from } = incrementOf(second);
+  return { from: second.dot, to: first, amount, generations: { from, to: generation } };
+}
+
+function incrementOf({ body }: Operation): { readonly amount: bigint; readonly generation: number } {
+  return body.type === 'counter' && body.action === 'add' ? body : { amount: 0n, generation: 0 };
 }
 
 function parseAmount(text: string): bigint {

@@ -13,7 +13,8 @@ function takenAway(dot: number, upTo: number): TakenAway {
   const taken = TakenAway.empty();
   const replica = replicaId(21);
   taken.note('set', { type: 'set', action: 'remove', observed: [{ replica, sequence: dot }] }, CausalContext.empty());
-  const observed = new Map([[replica, { prefix: { upTo, plus: 1n, minus: 0n }, beyond: new Map<number, bigint>() }]]);
+  const sum = { prefix: { upTo, plus: 1n, minus: 0n }, beyond: new Map<number, bigint>() };
+  const observed = new Map([[replica, new Map([[1, sum]])]]);
   taken.note('counter', { type: 'counter', action: 'reset', observed }, CausalContext.empty());
   return taken;
 }

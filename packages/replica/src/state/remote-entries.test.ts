@@ -18,7 +18,7 @@ function entry(n: number): Uint8Array {
   const op: Operation = {
     dot: { replica: origin, sequence: n },
     stamp: { wallMs: 1_000 + n, counter: 0, replica: origin },
-    body: { type: 'counter', action: 'add', amount: 1n },
+    body: { type: 'counter', action: 'add', amount: 1n, generation: n, endedBelow: 0 },
   };
   return encodeRegionEntry({ effects: [{ key: `k${n}`, op }], settled: [] });
 }
@@ -140,7 +140,7 @@ describe("entries of another region's log, and what is written for them (I7, I10
     const op: Operation = {
       dot: promoted,
       stamp: { wallMs: 10, counter: 0, replica: replicaId(5) },
-      body: { type: 'counter', action: 'add', amount: 3n },
+      body: { type: 'counter', action: 'add', amount: 3n, generation: 1, endedBelow: 0 },
     };
     machine.apply({ kind: 'set', id, key: 'k', value: utf8Encode('1'), lease: null });
     machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } });
@@ -218,7 +218,7 @@ describe("entries of another region's log, and what is written for them (I7, I10
     const op: Operation = {
       dot: { replica: replicaId(5), sequence: 1 },
       stamp: { wallMs: 10, counter: 0, replica: replicaId(5) },
-      body: { type: 'counter', action: 'add', amount: 3n },
+      body: { type: 'counter', action: 'add', amount: 3n, generation: 1, endedBelow: 0 },
     };
     expect(
       machine.apply({ kind: 'promote', id: { ...id, sequence: 2 }, write: { key: 'n', op, base: null } }).settled,

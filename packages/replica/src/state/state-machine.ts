@@ -382,7 +382,7 @@ export class StateMachine {
       if (!session.promoted.has(id.sequence)) return this.#reject(write, 'FENCED');
       // The client's retry was accepted by two nodes; the other copy was here first, and what became of it became of this one.
       const first = this.receipts.firstOf(id);
-      if (first !== null) this.copies.add(write.op, first.dot);
+      if (first !== null) this.copies.add(write.op, first.dot, this.read(key)?.value ?? null);
       if (first === null || !this.values.replaceFirst(write, first.dot)) this.values.settle(dot);
       const state = session.superseded.has(id.sequence) ? 'superseded' : 'promoted';
       this.receipts.settle({ dot, receipt: first?.receipt ?? { state, stamp: null, reason: null }, write: null });

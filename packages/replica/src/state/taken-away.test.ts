@@ -96,7 +96,7 @@ describe('what a write takes away', () => {
 
   it('a reset of increments that were summed up: only those that came after', () => {
     const seen = CausalContext.empty();
-    seen.addRange(replicaId(1), 1, 10);
+    seen.addRange(replicaId(1), 1, 12);
     const reset: WriteRequest = { type: 'counter', action: 'reset' };
     expect(takenByLast([add, add, reset], (state) => compactValue(state, seen))).toEqual([2]);
   });
@@ -107,7 +107,7 @@ describe('increments of which a delete names the sum', () => {
   const increment = (sequence: number): Operation => ({
     dot: { replica, sequence },
     stamp: { wallMs: sequence, counter: 0, replica },
-    body: { type: 'counter', action: 'add', amount: 1n },
+    body: { type: 'counter', action: 'add', amount: 1n, generation: 1, endedBelow: 0 },
   });
   /** Increments 1, 2 and 4 of one counter; 3 is another write. */
   const three = [1, 2, 4].map(increment).reduce<Value | null>((state, op) => applyOperation(state, op).state, null);
@@ -163,7 +163,7 @@ describe('increments of which a delete names the sum', () => {
     const writer = new ByteWriter();
     CausalContext.empty().encode(writer);
     writer.varint(2);
-    for (let i = 0; i < 2; i++) writer.text('k').varint(1).u48(replica).varint(4);
+    for (let i = 0; i < 2; i++) writer.text('k').varint(1).u48(replica).varint(1).varint(4);
     expect(() => TakenAway.decode(new ByteReader(writer.finish()))).toThrow(DecodeError);
   });
 

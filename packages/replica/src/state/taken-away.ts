@@ -1,19 +1,31 @@
 import { compareText, DecodeError, replicaId, type ByteReader, type ByteWriter, type ReplicaId } from '@skerry/base';
-import { CausalContext, operationDelta, type Dot, type Operation, type OperationBody } from '@skerry/crdt';
+import {
+  CausalContext,
+  loneIncrement,
+  type Dot,
+  type ObservedIncrements,
+  type Operation,
+  type OperationBody,
+} from '@skerry/crdt';
 
-type Increments = Extract<OperationBody, { type: 'counter'; action: 'reset' }>['observed'];
-type IncrementSet = Increments extends ReadonlyMap<ReplicaId, infer S> ? S : never;
+/** Of the increments that a generation of a replica sums up, all up to `upTo`. */
+interface Sum {
+  readonly replica: ReplicaId;
+  readonly generation: number;
+  readonly upTo: number;
+}
 
 /**
  * Effects that writes of this state have taken away, and that it has not seen: if they come as an offer, it is when the tombstone
  * may be forgotten (I11). Nearly always dots. A counter sums up its increments, and which dots a sum is made of is not known any
- * more: of those stands here that all increments of a key and a replica up to a sequence are gone.
+ * more: of those stands here that all increments of a key and a replica's generation up to a sequence are gone.
  */
 export class TakenAway {
   readonly #dots: CausalContext;
-  readonly #sums: Map<string, Map<ReplicaId, number>>;
+  /** By key, then by replica and generation. */
+  readonly #sums: Map<string, Map<string, Sum>>;
 
-  private constructor(dots: CausalContext, sums: Map<string, Map<ReplicaId, number>>) {
+  private constructor(dots: CausalContext, sums: Map<string, Map<string, Sum>>) {
     this.#dots = dots;
     this.#sums = sums;
   }
@@ -25,19 +37,21 @@ export class TakenAway {
   /** A write of `key` takes effect. What it takes away and `context` holds has been here: it comes no more. */
   note(key: string, body: OperationBody, context: CausalContext): void {
     for (const dot of takenAway(body)) if (!context.has(dot)) this.#dots.add(dot);
-    for (const [replica, upTo] of takenSums(body)) if (context.maxOf(replica) < upTo) this.#addSum(key, replica, upTo);
+    for (const sum of takenSums(body)) if (!isSeen(sum, context)) this.#addSum(key, sum);
   }
 
   /** The write comes after one that took it away. The caller knows that it has not been here. */
   has(key: string, { dot, body }: Operation): boolean {
     if (this.#dots.has(dot)) return true;
-    return isIncrement(body) && (this.#sums.get(key)?.get(dot.replica) ?? 0) >= dot.sequence;
+    if (body.type !== 'counter' || body.action !== 'add') return false;
+    const sum = this.#sums.get(key)?.get(nameOf({ replica: dot.replica, generation: body.generation }));
+    return (sum?.upTo ?? 0) >= dot.sequence;
   }
 
   /** Without what `context` holds. */
   without(context: CausalContext): TakenAway {
     const sums = Array.from(this.#sums, ([key, ofKey]) => {
-      const left = Array.from(ofKey).filter(([replica, upTo]) => context.maxOf(replica) < upTo);
+      const left = Array.from(ofKey).filter(([, sum]) => !isSeen(sum, context));
       return [key, new Map(left)] as const;
     });
     return new TakenAway(this.#dots.minus(context), new Map(sums.filter(([, ofKey]) => ofKey.size > 0)));
@@ -45,7 +59,7 @@ export class TakenAway {
 
   merge(other: TakenAway): void {
     this.#dots.merge(other.#dots);
-    for (const [key, ofKey] of other.#sums) for (const [replica, upTo] of ofKey) this.#addSum(key, replica, upTo);
+    for (const [key, ofKey] of other.#sums) for (const sum of ofKey.values()) this.#addSum(key, sum);
   }
 
   clone(): TakenAway {
@@ -54,12 +68,11 @@ export class TakenAway {
     return copy;
   }
 
-  /** The dots, then `key=replica:1-upTo`, in order. */
+  /** The dots, then `key=replica:generation-upTo`, in order. */
   toText(): string {
-    const sums = this.#sorted().map(
-      ([key, ofKey]) =>
-        `${key}=${ofKey.map(([replica, upTo]) => `${replica.toString(16).padStart(12, '0')}:1-${upTo}`).join(',')}`,
-    );
+    const textOf = ({ replica, generation, upTo }: Sum): string =>
+      `${replica.toString(16).padStart(12, '0')}:${generation}-${upTo}`;
+    const sums = this.#sorted().map(([key, ofKey]) => `${key}=${ofKey.map(textOf).join(',')}`);
     return [...(this.#dots.isEmpty ? [] : [this.#dots.toText()]), ...sums].join(' ');
   }
 
@@ -69,7 +82,7 @@ export class TakenAway {
     writer.varint(this.#sums.size);
     for (const [key, ofKey] of this.#sorted()) {
       writer.text(key).varint(ofKey.length);
-      for (const [replica, upTo] of ofKey) writer.u48(replica).varint(upTo);
+      for (const { replica, generation, upTo } of ofKey) writer.u48(replica).varint(generation).varint(upTo);
     }
   }
 
@@ -79,42 +92,41 @@ export class TakenAway {
       const key = reader.text();
       const count = reader.count();
       if (count === 0 || taken.#sums.has(key)) throw new DecodeError('a key without increments, or named twice');
-      for (let left = count; left > 0; left--) taken.#addSum(key, replicaId(reader.u48()), reader.varint());
+      for (let left = count; left > 0; left--)
+        taken.#addSum(key, { replica: replicaId(reader.u48()), generation: reader.varint(), upTo: reader.varint() });
     }
     return taken;
   }
 
-  #addSum(key: string, replica: ReplicaId, upTo: number): void {
-    const ofKey = this.#sums.get(key) ?? new Map<ReplicaId, number>();
+  #addSum(key: string, sum: Sum): void {
+    const ofKey = this.#sums.get(key) ?? new Map<string, Sum>();
     this.#sums.set(key, ofKey);
-    ofKey.set(replica, Math.max(upTo, ofKey.get(replica) ?? 0));
+    const name = nameOf(sum);
+    if ((ofKey.get(name)?.upTo ?? 0) < sum.upTo) ofKey.set(name, sum);
   }
 
-  #sorted(): (readonly [string, (readonly [ReplicaId, number])[]])[] {
-    return Array.from(this.#sums, ([key, ofKey]) => [key, [...ofKey].sort(([a], [b]) => a - b)] as const).sort(
-      ([a], [b]) => compareText(a, b),
-    );
+  #sorted(): (readonly [string, readonly Sum[]])[] {
+    return Array.from(
+      this.#sums,
+      ([key, ofKey]) =>
+        [key, [...ofKey.values()].sort((a, b) => a.replica - b.replica || a.generation - b.generation)] as const,
+    ).sort(([a], [b]) => compareText(a, b));
   }
 }
 
 /** True if a write takes something away that `context` does not hold: whoever has that must hear of it. */
 export function takesUnseen(body: OperationBody, context: CausalContext): boolean {
-  return (
-    takenAway(body).some((dot) => !context.has(dot)) ||
-    takenSums(body).some(([replica, upTo]) => context.maxOf(replica) < upTo)
-  );
+  return takenAway(body).some((dot) => !context.has(dot)) || takenSums(body).some((sum) => !isSeen(sum, context));
 }
 
 /**
- * What is left of a write that was taken away before it came: of most nothing. An increment is still summed up by whoever
- * took it away, and must be counted and taken away here as well, or a longer sum would be short of it.
+ * What is left of a write that was taken away before it came: of most nothing. An increment may be summed up by whoever took it
+ * away, so it is counted and taken away here as well. By itself: others of its generation may have come, and be forgotten.
  */
-export function leftOf(op: Operation): Operation | null {
-  if (!isIncrement(op.body)) return null;
-  const observed: Map<ReplicaId, IncrementSet> = new Map();
-  for (const part of operationDelta(op).parts)
-    if (part.type === 'counter') for (const [replica, { seen }] of part.entries) observed.set(replica, seen);
-  return { ...op, body: { type: 'delete', parts: [{ type: 'counter', observed }] } };
+export function leftOf({ dot, stamp, body }: Operation): Operation | null {
+  if (body.type !== 'counter' || body.action !== 'add') return null;
+  const observed = new Map([[dot.replica, new Map([[body.generation, loneIncrement(dot.sequence, body.amount)]])]]);
+  return { dot, stamp, body: { type: 'delete', parts: [{ type: 'counter', observed }] } };
 }
 
 /**
@@ -142,25 +154,37 @@ export function takenAway(body: OperationBody): readonly Dot[] {
   }
 }
 
-/** Of which replicas `body` takes away all increments of its key up to a sequence. */
-export function takenSums(body: OperationBody): readonly (readonly [ReplicaId, number])[] {
+/** The increments that `body` takes away as sums. */
+export function takenSums(body: OperationBody): readonly Sum[] {
   if (body.type === 'counter') return body.action === 'add' ? [] : sumsOf(body.observed);
   if (body.type !== 'delete') return [];
   return body.parts.flatMap((part) => (part.type === 'counter' ? sumsOf(part.observed) : []));
 }
 
-function isIncrement(body: OperationBody): boolean {
-  return body.type === 'counter' && body.action === 'add';
+function isSeen({ replica, generation, upTo }: Sum, context: CausalContext): boolean {
+  return context.hasRange(replica, generation, upTo);
 }
 
-function dotsOf(increments: Increments): Dot[] {
-  return Array.from(increments).flatMap(([replica, { beyond }]) =>
-    Array.from(beyond.keys(), (sequence) => ({ replica, sequence })),
+function nameOf({ replica, generation }: Pick<Sum, 'replica' | 'generation'>): string {
+  return `${replica}/${generation}`;
+}
+
+function dotsOf(observed: ObservedIncrements): Dot[] {
+  return Array.from(observed).flatMap(([replica, sets]) =>
+    Array.from(sets).flatMap(([generation, { prefix, beyond }]) =>
+      // A sum of one increment.
+      [...(prefix.upTo === generation ? [generation] : []), ...beyond.keys()].map((sequence) => ({
+        replica,
+        sequence,
+      })),
+    ),
   );
 }
 
-function sumsOf(increments: Increments): (readonly [ReplicaId, number])[] {
-  return Array.from(increments).flatMap(([replica, { prefix }]) =>
-    prefix.upTo > 0 ? [[replica, prefix.upTo] as const] : [],
+function sumsOf(observed: ObservedIncrements): Sum[] {
+  return Array.from(observed).flatMap(([replica, sets]) =>
+    Array.from(sets).flatMap(([generation, { prefix }]) =>
+      prefix.upTo > generation ? [{ replica, generation, upTo: prefix.upTo }] : [],
+    ),
   );
 }

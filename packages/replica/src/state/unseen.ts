@@ -32,11 +32,13 @@ function dotsOf(part: Part): readonly Dot[] {
       return dotsIn(part.chunks.entries.values());
     case 'counter':
       // Which ones a prefix sums up is not known any more: the last one it may hold stands for them.
-      return Array.from(part.entries).flatMap(([replica, { seen }]) =>
-        [...(seen.prefix.upTo > 0 ? [seen.prefix.upTo] : []), ...seen.beyond.keys()].map((sequence) => ({
-          replica,
-          sequence,
-        })),
+      return Array.from(part.entries).flatMap(([replica, { generations }]) =>
+        Array.from(generations.values()).flatMap(({ seen }) =>
+          [...(seen.prefix.upTo > 0 ? [seen.prefix.upTo] : []), ...seen.beyond.keys()].map((sequence) => ({
+            replica,
+            sequence,
+          })),
+        ),
       );
   }
 }

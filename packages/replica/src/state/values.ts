@@ -4,6 +4,7 @@ import {
   clampStamp,
   compactValue,
   compareStamps,
+  confirmOperation,
   decodeValue,
   equalStamps,
   isTombstone,
@@ -203,7 +204,7 @@ export class Values {
       this.#losers.write(write.op, { key, reason: 'superseded', winnerStamp: header.collected });
       return { state: 'superseded', stamp: null, reason: null };
     }
-    const op = { ...write.op, stamp };
+    const op = { ...confirmOperation(write.op, current?.value ?? null), stamp };
     const { value, changed, discarded } = this.#apply(key, op, {
       current,
       lease: null,
@@ -400,7 +401,7 @@ export class Values {
   ): { value: Value; changed: boolean; discarded: readonly Discarded[] } {
     const { header } = this.#parts;
     header.takenAway.note(key, op.body, header.context);
-    const merged = applyOperation(current?.value ?? null, op);
+    const merged = applyOperation(current?.value ?? null, op, header.context);
     header.context.add(op.dot);
     header.clock = stampMax(header.clock, op.stamp);
     this.#losers.record(merged.discarded, { key, value: merged.state, region, own: true, op });
