@@ -85,6 +85,22 @@ describe('runs', () => {
     expect(contents(bench.runs)).toEqual([['s/0000/0/k/a', '199']]);
   });
 
+  it('take a bounded space, however much each batch brings', () => {
+    const bytesMax = 1_024 * 1_024;
+    const bench = new Bench(bytesMax);
+    const value = 'v'.repeat(250);
+    let most = 0;
+    for (let batch = 0; batch < 40; batch++) {
+      const lazy: Record<string, string> = {};
+      for (let i = 0; i < 2_000; i++) lazy[`s/0000/0/k/${batch}-${i}`] = value;
+      bench.write({}, lazy);
+      most = Math.max(most, bench.runs.bytes);
+    }
+    // 40 batches are 21 MiB.
+    expect(most).toBeGreaterThan(bytesMax);
+    expect(most).toBeLessThan(6 * bytesMax);
+  });
+
   it('are overtaken by what is written into the tree directly, also after a restart', () => {
     const bench = new Bench(10_000);
     bench.write({}, { 's/0000/0/k/a': 'old', 's/0000/0/k/b': 'old' });

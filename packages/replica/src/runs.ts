@@ -54,11 +54,14 @@ const valueBytesMax = 4 * 1_024;
 /** Records moved with one batch: it makes the batch's sync longer. */
 const movedPerBatch = 64;
 const movedPerBatchBehind = 512;
+/** Above so many times the space that runs should take, a batch moves as many as it brings, too: they must not grow for ever. */
+const farBehind = 4;
 
 /**
  * The applied state in two layers, in the manner of a log-structured merge tree (O'Neil et al. 1996, section 2): a B+ tree
  * copies a page of 4 KiB for each small record that changes somewhere in it, so changes are written as dense *runs* first,
  * are held in memory, and move into the tree when the runs take more than `bytesMax`; what was overwritten by then never does.
+ * Under large batches they may take about four times as much.
  * After a restart the runs, read in order, are what was held.
  *
  * Each change of this layer is part of a batch of its owner, so it is atomic with whatever else that batch says. Reads see
@@ -193,6 +196,7 @@ export class RunStore implements StorageSource {
 
   #move(underWay: UnderWay, writes: StorageWrite[]): void {
     let left = this.#bytes > this.#bytesMax * 1.25 ? movedPerBatchBehind : movedPerBatch;
+    if (this.#bytes > this.#bytesMax * farBehind) left += underWay.lazy.size;
     while (left > 0 && this.#bytes > this.#bytesMax) {
       const oldest = this.#runs[0];
       // What is held is what is durable, so only of a durable run is it known which of its records must move.
