@@ -19,6 +19,14 @@ export type Positions = ReadonlyMap<ReplicaId, number>;
 /** Marks tombstones that came by state exchange: a vector of positions stands in their record. */
 const exchanged = replicaId(0);
 
+/** Tombstones that came by state exchange one after the other, and wait for the same positions. */
+interface Run {
+  /** Their numbers. */
+  first: number;
+  last: number;
+  readonly positions: Positions;
+}
+
 /**
  * Tombstones by the log entry that made them. One goes when that entry is stable: every region has applied it, and this
  * region has applied everything that they had written before they did, so that nothing older than the delete can still
@@ -28,6 +36,8 @@ export class Tombstones {
   readonly #keys: StateKeys;
   readonly #store: StagedStore;
   readonly #records: KeyRecords;
+  /** Of all that came by state exchange, in order: a few for each exchange, however many tombstones that brought. null: not read yet. */
+  #runs: Run[] | null = null;
 
   constructor(keys: StateKeys, store: StagedStore, records: KeyRecords) {
     this.#keys = keys;
@@ -57,6 +67,7 @@ export class Tombstones {
     writer.varint(at.positions.size);
     for (const [origin, sequence] of at.positions) writer.u48(origin).varint(sequence);
     this.#store.defer(this.#keys.tombstone(exchanged, at.number, key), writer.finish());
+    if (this.#runs !== null) prolong(this.#runs, at.number, at.positions);
   }
 
   /**
@@ -65,41 +76,59 @@ export class Tombstones {
    */
   collect(stable: Positions, untilMs: number, limit: number): Stamp | null {
     let highest: Stamp | null = null;
-    for (const origin of [exchanged, ...stable.keys()]) {
-      const range = {
-        from: this.#keys.tombstone(origin, 0, ''),
-        to: this.#keys.tombstone(origin, origin === exchanged ? 2 ** 47 : (stable.get(origin) ?? 0) + 1, ''),
-        limit,
-      };
-      for (const { key: indexKey, value: record } of [...this.#store.scan(range)]) {
+    let exchangedLeft = limit;
+    for (const { from, to, run } of this.#ranges(stable)) {
+      const range = { from, to, limit: run === null ? limit : exchangedLeft };
+      for (const { key: indexKey, value: record } of range.limit === 0 ? [] : [...this.#store.scan(range)]) {
         const reader = new ByteReader(record.slice());
         if (reader.u48() > untilMs) break;
-        const stamp = decodeStamp(reader);
-        if (origin === exchanged && !covers(stable, reader)) continue;
         this.#store.deferDelete(indexKey);
-        if (!this.#drop(indexKey.slice(range.from.length), stamp)) continue;
+        if (run !== null) {
+          exchangedLeft--;
+          run.first = numberOf(indexKey, from) + 1;
+        }
+        const stamp = decodeStamp(reader);
+        if (!this.#drop(indexKey.slice(from.length), stamp)) continue;
         highest = highest === null ? stamp : stampMax(highest, stamp);
       }
     }
+    this.#runs = this.#runs?.filter(({ first, last }) => first <= last) ?? null;
     return highest;
   }
 
   /** True if there is a record that {@link collect} may drop. */
   isAnyDue(stable: Positions, untilMs: number): boolean {
-    for (const origin of [exchanged, ...stable.keys()]) {
-      const range = {
-        from: this.#keys.tombstone(origin, 0, ''),
-        to: this.#keys.tombstone(origin, origin === exchanged ? 2 ** 47 : (stable.get(origin) ?? 0) + 1, ''),
-        limit: 1,
-      };
-      for (const { value: record } of this.#store.scan(range)) {
-        const reader = new ByteReader(record.slice());
-        if (reader.u48() > untilMs) continue;
-        decodeStamp(reader);
-        if (origin !== exchanged || covers(stable, reader)) return true;
-      }
-    }
+    for (const { from, to } of this.#ranges(stable))
+      for (const { value: record } of this.#store.scan({ from, to, limit: 1 }))
+        if (new ByteReader(record.slice()).u48() <= untilMs) return true;
     return false;
+  }
+
+  /** Where the records are that are stable, the oldest of each first. Those that wait, be they many, are not looked at. */
+  *#ranges(stable: Positions): Generator<{ readonly from: string; readonly to: string; readonly run: Run | null }> {
+    const { tombstone } = this.#keys;
+    for (const run of this.#exchangedRuns()) {
+      const isStable = Array.from(run.positions).every(([origin, sequence]) => (stable.get(origin) ?? 0) >= sequence);
+      if (isStable)
+        yield { from: tombstone(exchanged, run.first, ''), to: tombstone(exchanged, run.last + 1, ''), run };
+    }
+    for (const [origin, sequence] of stable)
+      yield { from: tombstone(origin, 0, ''), to: tombstone(origin, sequence + 1, ''), run: null };
+  }
+
+  #exchangedRuns(): readonly Run[] {
+    if (this.#runs !== null) return this.#runs;
+    const runs: Run[] = [];
+    const from = this.#keys.tombstone(exchanged, 0, '');
+    for (const { key, value } of this.#store.scan({ from, to: this.#keys.tombstone(exchanged, 2 ** 47, '') })) {
+      const reader = new ByteReader(value.slice());
+      reader.u48();
+      decodeStamp(reader);
+      const positions = new Map<ReplicaId, number>();
+      for (let left = reader.count(); left > 0; left--) positions.set(replicaId(reader.u48()), reader.varint());
+      prolong(runs, numberOf(key, from), positions);
+    }
+    return (this.#runs = runs);
   }
 
   /** The tombstone, unless the key was written or deleted again since. */
@@ -111,10 +140,17 @@ export class Tombstones {
   }
 }
 
-function covers(stable: Positions, reader: ByteReader): boolean {
-  for (let left = reader.count(); left > 0; left--) {
-    const origin = replicaId(reader.u48());
-    if ((stable.get(origin) ?? 0) < reader.varint()) return false;
-  }
-  return true;
+/** Of an index key of an exchanged tombstone; `from` is one without a key of a value. */
+function numberOf(indexKey: string, from: string): number {
+  return Number.parseInt(indexKey.slice(from.length - 13, from.length - 1), 16);
+}
+
+function prolong(runs: Run[], number: number, positions: Positions): void {
+  const run = runs.at(-1);
+  if (run !== undefined && (run.positions === positions || isSame(run.positions, positions))) run.last = number;
+  else runs.push({ first: number, last: number, positions });
+}
+
+function isSame(a: Positions, b: Positions): boolean {
+  return a.size === b.size && Array.from(a).every(([origin, sequence]) => b.get(origin) === sequence);
 }
