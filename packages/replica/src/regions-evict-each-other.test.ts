@@ -214,9 +214,11 @@ function livesThrough(seed: number, used: readonly Type[]): string[] {
 }
 
 describe('regions that evict each other again and again', () => {
-  // EVICTIONS=first-last runs others: EVICTIONS=1-2000 takes some minutes.
-  const [first = 1, last = 40] = (process.env['EVICTIONS'] ?? '1-40').split('-').map(Number);
-  const seeds = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  // EVICTIONS=first-last or EVICTIONS=seed runs others: EVICTIONS=1-2000 takes some minutes.
+  const [first = 1, last = first] = (process.env['EVICTIONS'] ?? '1-40').split('-').map(Number);
+  const range = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  // These broke a promise once.
+  const seeds = [...new Set([...range, ...(process.env['EVICTIONS'] === undefined ? [1016, 1087] : [])])];
   it.each(seeds)('come together, and what is taken from sight is in a ledger (I9, I11, I12): seed %i', (seed) => {
     expect(livesThrough(seed, ['register'])).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { compareStamps, stampAfter, stampMax, type Dot } from '@skerry/crdt';
 import type { Command } from './command.ts';
 import { wholeLogs } from './ended-logs.ts';
 import type { StateHeader } from './header.ts';
-import { decodeRegionEntry, encodeEntryList } from './region-entry.ts';
+import { decodeRegionEntry, encodeEntryList, type Effect } from './region-entry.ts';
 import { originState, type OriginPosition, type OriginState } from './region-log.ts';
 import type { RegionOut, RegionRecord, RegionReport } from './region-record.ts';
 import { leftOf } from './taken-away.ts';
@@ -234,8 +234,9 @@ export class Regions {
       const state = header.origins.get(origin) ?? originState(region);
       if (origin === header.origin || applied <= state.applied) continue;
       this.#values.log.clear(origin);
-      const { ended, endedAt } = state;
-      header.origins.set(origin, { ...originState(region, applied), ended, endedAt });
+      // What was taken of it stays taken: this region has reported that, and others take no state from it that has less.
+      const { offered, ended, endedAt } = state;
+      header.origins.set(origin, { ...originState(region, applied, offered), ended, endedAt });
       header.replicaRegions.set(origin, region);
     }
     header.context.merge(context);
@@ -370,8 +371,19 @@ export class Regions {
     const first = Math.max(from + 1, this.#header.origins.get(origin)?.first ?? 1);
     this.#values.log.read(origin, first, Number.POSITIVE_INFINITY).forEach((bytes, index) => {
       const at = { origin, sequence: first + index };
-      this.#values.applyRemote(decodeRegionEntry(bytes), at, { region: this.#region, isEnded: false });
+      const { effects, settled } = decodeRegionEntry(bytes);
+      const lacking = effects.flatMap((effect) => this.#lacking(effect));
+      this.#values.applyRemote({ effects: lacking, settled }, at, { region: this.#region, isEnded: false });
     });
+  }
+
+  /** What the state that was adopted had seen by another way is in it, or was deleted there, and perhaps forgotten (I11). */
+  #lacking({ key, op }: Effect): Effect[] {
+    const { context, takenAway } = this.#header;
+    if (context.has(op.dot)) return [];
+    const left = takenAway.has(key, op) ? leftOf(op) : op;
+    if (left === null) context.add(op.dot);
+    return left === null ? [] : [{ key, op: left }];
   }
 
   /** The region has begun another log since, or is out: tombstones do not wait for what is still under way of this one. */

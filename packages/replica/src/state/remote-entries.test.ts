@@ -1,5 +1,5 @@
 import { clientId, nodeId, partitionId, regionId, replicaId, utf8Encode } from '@skerry/base';
-import { CausalContext, stampZero, type Operation } from '@skerry/crdt';
+import { CausalContext, stampZero, visiblePart, type Operation } from '@skerry/crdt';
 import { simpleConfig } from '@skerry/raft';
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '../ports/memory-storage.ts';
@@ -386,5 +386,49 @@ describe('entries that come while the state is being replaced', () => {
     header.reseeding = null;
     machine.remote(2, 2);
     expect(machine.applied).toBe(2);
+  });
+});
+
+describe('what was taken as an offer', () => {
+  const out: Command = { kind: 'regionSet', region: abroad, urls: [], nodes: null, evicted: true, changedAt: null };
+
+  it('while this region yielded is not applied again if the state that it takes then has had it (I11, seed 1016)', () => {
+    const machine = new Machine();
+    machine.apply(out);
+    const { header } = machine.state;
+    const outSince = { wallMs: 900, counter: 0, replica: replicaId(5) };
+    const reseed = { kind: 'reseed', from: abroad, ended: header.origin, outSince } as const;
+    machine.apply({ ...reseed, yields: false }, { ...reseed, yields: true });
+    machine.apply({ kind: 'offer', region: abroad, origin, first: 1, entries: [1, 2, 3].map(entry) });
+    const shown = (): string[] =>
+      ['k1', 'k2', 'k3'].filter((key) => {
+        const record = machine.state.read(key);
+        return record !== null && visiblePart(record.value) !== null;
+      });
+    expect(shown()).toEqual(['k1', 'k2', 'k3']);
+    // That one has seen the first, deleted and forgotten it, and the delete of the second without the second itself.
+    const context = CausalContext.of([{ replica: origin, sequence: 1 }]);
+    const takenAway = TakenAway.empty();
+    const observed = [{ replica: origin, sequence: 2 }];
+    takenAway.note('k2', { type: 'delete', parts: [{ type: 'set', observed }] }, context);
+    const values = ['k1', 'k2', 'k3'].map((key) => ({ key, value: null }));
+    machine.apply(
+      { kind: 'replaceValues', positions: new Map(), context, values },
+      // prettier-ignore
+      { kind: 'adopt', origins: [], context, takenAway, collected: outSince, replaces: true, out: [] },
+    );
+    expect(shown()).toEqual(['k3']);
+  });
+
+  it('stays taken when a state is merged that has less of its log, as others were told of it (I9, seed 1087)', () => {
+    const machine = new Machine();
+    machine.remote(1, 1);
+    machine.apply(out);
+    machine.apply({ kind: 'offer', region: abroad, origin, first: 2, entries: [2, 3, 4].map(entry) });
+    const origins = [{ origin, region: abroad, applied: 3, offered: 0 }];
+    const context = CausalContext.empty();
+    const takenAway = TakenAway.empty();
+    machine.apply({ kind: 'adopt', origins, context, takenAway, collected: stampZero, replaces: false, out: [] });
+    expect([machine.applied, machine.state.regions.taken(origin)]).toEqual([3, 4]);
   });
 });
