@@ -20,10 +20,11 @@ export function finalStamp(
   if (current === null) {
     if (compareStamps(clamped, known.collected) > 0) return clamped;
     // What it takes away has not been here yet, and may come to others, who have to hear of it.
-    if (op.body.type === 'delete' && takesUnseen(op.body, known.context)) return clamped;
+    const isTold = op.body.type === 'delete' || (isOffer && isRegister(op));
+    if (isTold && takesUnseen(op.body, known.context)) return clamped;
     const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
     if (op.body.type === 'delete' || overwrote) return null;
-    return isOffer && addsContent(op.body) ? clamped : stampAfter(known.collected, 0, clamped.replica);
+    return isOffer && keepsStamp(op.body) ? clamped : stampAfter(known.collected, 0, clamped.replica);
   }
   const currentStamp = valueStamp(current.value);
   if (compareStamps(clamped, currentStamp) > 0) return clamped;
@@ -34,19 +35,21 @@ export function finalStamp(
 }
 
 /**
- * What it adds is there whatever its stamp is, until somebody who saw it takes it away. So the stamp stays below that of a
- * delete which did, and comes by another way: under a later one the key would be there for good, empty.
+ * What a set, a flag or a counter adds is there whatever its stamp is, until somebody who saw it takes it away. So the stamp stays
+ * below that of a delete which did, and comes by another way: under a later one the key would be there for good, empty. Of a
+ * register the later stamp alone is left: what deleted or replaced it, and comes by another way, has to be that.
  */
-function addsContent(body: OperationBody): boolean {
+function keepsStamp(body: OperationBody): boolean {
   switch (body.type) {
     case 'set':
     case 'counter':
       return body.action === 'add';
     case 'flag':
       return body.action === 'enable';
+    case 'register':
+      return true;
     case 'multiRegister':
     case 'document':
-    case 'register':
     case 'delete':
       return false;
   }
