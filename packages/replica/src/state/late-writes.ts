@@ -1,9 +1,17 @@
-import { compareStamps, equalStamps, stampAfter, valueStamp, type OperationBody, type Stamp } from '@skerry/crdt';
+import {
+  compareStamps,
+  equalStamps,
+  stampAfter,
+  valueStamp,
+  type Operation,
+  type OperationBody,
+  type Stamp,
+} from '@skerry/crdt';
 import type { StateHeader } from './header.ts';
 import type { KeyRecord } from './key-record.ts';
 import type { Promotion } from './promotion.ts';
 import { isRegister, replacesRegister } from './same.ts';
-import { takesUnseen } from './taken-away.ts';
+import { leftOf, takesUnseen } from './taken-away.ts';
 
 /** The facts of the state that decide on writes which come late. */
 type Known = Pick<StateHeader, 'collected' | 'context'>;
@@ -53,6 +61,25 @@ function keepsStamp(body: OperationBody): boolean {
     case 'delete':
       return false;
   }
+}
+
+/**
+ * Of a write that was taken away before it came: what it takes away itself, where somebody has that or may be given it. null:
+ * nothing.
+ */
+export function leftHere(
+  op: Operation,
+  { current, known }: { readonly current: KeyRecord | null; readonly known: Known },
+): Operation | null {
+  const left = leftOf(op);
+  if (left === null) return null;
+  const isUnseen = takesUnseen(left.body, known.context);
+  if (current === null) return isUnseen ? left : null;
+  if (!isRegister(left) || replacesRegister(left, current.value)) return left;
+  // A register that came after it is no conflict: it replaced this one, or what did.
+  const register = current.value.parts.find(({ type }) => type === 'register');
+  const isLater = register?.type !== 'register' || compareStamps(left.stamp, register.stamp) > 0;
+  return isUnseen && isLater ? left : null;
 }
 
 /**

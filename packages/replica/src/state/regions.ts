@@ -6,7 +6,6 @@ import type { StateHeader } from './header.ts';
 import { decodeRegionEntry, encodeEntryList, type Effect } from './region-entry.ts';
 import { originState, type OriginPosition, type OriginState } from './region-log.ts';
 import type { RegionOut, RegionRecord, RegionReport } from './region-record.ts';
-import { leftOf } from './taken-away.ts';
 import type { Positions } from './tombstones.ts';
 import type { Values } from './values.ts';
 
@@ -317,13 +316,8 @@ export class Regions {
       const entry = decodeRegionEntry(bytes.slice());
       for (const { key, op } of entry.effects) {
         if (header.context.has(op.dot)) continue;
-        const left = header.takenAway.has(key, op) ? leftOf(op) : op;
-        if (left === null) {
-          this.#values.settle(op.dot);
-          continue;
-        }
         header.replicaRegions.set(op.dot.replica, state.region);
-        this.#values.offer({ key, op: left });
+        this.#values.offer({ key, op });
         settled.push({ dot: op.dot, key });
       }
       for (const dot of entry.settled) header.context.add(dot);
@@ -379,9 +373,9 @@ export class Regions {
 
   /** What the state that was adopted had seen by another way is in it, or was deleted there, and perhaps forgotten (I11). */
   #lacking({ key, op }: Effect): Effect[] {
-    const { context, takenAway } = this.#header;
+    const { context } = this.#header;
     if (context.has(op.dot)) return [];
-    const left = takenAway.has(key, op) ? leftOf(op) : op;
+    const left = this.#values.notTaken(op, { key, current: this.#values.read(key) });
     if (left === null) context.add(op.dot);
     return left === null ? [] : [{ key, op: left }];
   }

@@ -180,8 +180,59 @@ describe('increments of which a delete names the sum', () => {
     expect(counterTotal(applyOperation(summed, deletes).state)).toBe(1n);
     expect(counterTotal(mergeValues(applyOperation(null, deletes).state, summed).state)).toBe(1n);
   });
+});
 
-  it('leave something behind, which other writes do not', () => {
-    expect(leftOf({ ...increment(1), body: { type: 'set', action: 'add', element: bytes, observed: [] } })).toBeNull();
+describe('what is left of a write that was taken away before it came', () => {
+  const opOf = (body: Operation['body']): Operation => ({
+    dot: dotOf(9),
+    stamp: { wallMs: 9, counter: 0, replica: replicaId(9) },
+    body,
+  });
+  const chunk = { bytes, operations: 1, generations: [dotOf(1)] };
+  const dots = [dotOf(1), dotOf(2)];
+
+  it.each<[string, Operation['body'], Operation['body']]>([
+    [
+      'a register',
+      { type: 'register', value: bytes, replaces: dotOf(1) },
+      { type: 'delete', parts: [{ type: 'register', replaces: dotOf(1) }] },
+    ],
+    [
+      'a multi-value register: of what its limit evicts, too',
+      { type: 'multiRegister', value: bytes, replaces: [dotOf(2)], evicts: [dotOf(1)] },
+      { type: 'delete', parts: [{ type: 'multiRegister', observed: dots }] },
+    ],
+    [
+      'an element',
+      { type: 'set', action: 'add', element: bytes, observed: dots },
+      { type: 'delete', parts: [{ type: 'set', observed: dots }] },
+    ],
+    [
+      'a flag',
+      { type: 'flag', action: 'enable', observed: dots },
+      { type: 'delete', parts: [{ type: 'flag', observed: dots }] },
+    ],
+    [
+      'a compaction: no generation has ended',
+      { type: 'document', chunk, replaces: dots },
+      { type: 'delete', parts: [{ type: 'document', observed: dots, generations: [] }] },
+    ],
+    [
+      'a delete: itself',
+      { type: 'delete', parts: [{ type: 'set', observed: dots }] },
+      { type: 'delete', parts: [{ type: 'set', observed: dots }] },
+    ],
+  ])('a delete of what it took away itself: %s', (_, body, left) => {
+    expect(leftOf(opOf(body))).toEqual(opOf(left));
+  });
+
+  it.each<[string, Operation['body']]>([
+    ['a register', { type: 'register', value: bytes, replaces: null }],
+    ['a sibling', { type: 'multiRegister', value: bytes, replaces: [], evicts: [] }],
+    ['an element', { type: 'set', action: 'add', element: bytes, observed: [] }],
+    ['a flag', { type: 'flag', action: 'enable', observed: [] }],
+    ['a change of a document', { type: 'document', chunk, replaces: [] }],
+  ])('nothing, where it took nothing away: %s', (_, body) => {
+    expect(leftOf(opOf(body))).toBeNull();
   });
 });

@@ -8,6 +8,8 @@ import {
   type OperationBody,
 } from '@skerry/crdt';
 
+type DeletedPart = Extract<OperationBody, { type: 'delete' }>['parts'][number];
+
 /** Of the increments that a generation of a replica sums up, all up to `upTo`. */
 interface Sum {
   readonly replica: ReplicaId;
@@ -120,13 +122,43 @@ export function takesUnseen(body: OperationBody, context: CausalContext): boolea
 }
 
 /**
- * What is left of a write that was taken away before it came: of most nothing. An increment may be summed up by whoever took it
- * away, so it is counted and taken away here as well. By itself: others of its generation may have come, and be forgotten.
+ * What is left of a write that was taken away before it came: a delete of what it took away itself, since whoever took it away
+ * names it alone. An increment may be summed up by whoever took it away, so it is counted and taken away here as well. By
+ * itself: others of its generation may have come, and be forgotten. null: nothing.
  */
-export function leftOf({ dot, stamp, body }: Operation): Operation | null {
-  if (body.type !== 'counter' || body.action !== 'add') return null;
-  const observed = new Map([[dot.replica, new Map([[body.generation, loneIncrement(dot.sequence, body.amount)]])]]);
-  return { dot, stamp, body: { type: 'delete', parts: [{ type: 'counter', observed }] } };
+export function leftOf(op: Operation): Operation | null {
+  const { dot, body } = op;
+  switch (body.type) {
+    case 'register':
+      return body.replaces === null ? null : deleteOf(op, { type: 'register', replaces: body.replaces });
+    case 'multiRegister': {
+      // In order: those that the writer named, and those that had to go for the limit's sake.
+      const observed = CausalContext.of([...body.replaces, ...body.evicts]).dots(Number.POSITIVE_INFINITY) ?? [];
+      return observed.length === 0 ? null : deleteOf(op, { type: 'multiRegister', observed });
+    }
+    case 'set':
+    case 'flag':
+      return body.observed.length === 0 ? null : deleteOf(op, { type: body.type, observed: body.observed });
+    case 'counter': {
+      if (body.action !== 'add') return op;
+      const increment = loneIncrement(dot.sequence, body.amount);
+      return deleteOf(op, {
+        type: 'counter',
+        observed: new Map([[dot.replica, new Map([[body.generation, increment]])]]),
+      });
+    }
+    case 'document':
+      // A compaction ends no generation, and what took it away may be another compaction.
+      return body.replaces.length === 0
+        ? null
+        : deleteOf(op, { type: 'document', observed: body.replaces, generations: [] });
+    case 'delete':
+      return op;
+  }
+}
+
+function deleteOf(op: Operation, part: DeletedPart): Operation {
+  return { ...op, body: { type: 'delete', parts: [part] } };
 }
 
 /**

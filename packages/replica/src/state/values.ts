@@ -36,7 +36,7 @@ import type { Change } from './feed.ts';
 import type { StateHeader } from './header.ts';
 import type { KeyRecord } from './key-record.ts';
 import { KeyRecords } from './key-records.ts';
-import { finalStamp, withoutKey } from './late-writes.ts';
+import { finalStamp, leftHere, withoutKey } from './late-writes.ts';
 import type { Leases } from './leases.ts';
 import { isOwn, Losers, type ConflictCount } from './losers.ts';
 import { isRegister, sameDigest, sameParts, sameRegister } from './same.ts';
@@ -44,7 +44,6 @@ import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
 import { originState, RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
-import { leftOf } from './taken-away.ts';
 import { Tombstones, type Positions } from './tombstones.ts';
 import { holdsUnseen, type Given } from './unseen.ts';
 
@@ -244,9 +243,12 @@ export class Values {
    * A write of an evicted region that nobody else had: like a promotion, without a receipt here. Its stamp was clamped where it
    * was written; a third region may have it under that (I9).
    */
-  offer({ key, op }: Effect): void {
+  offer({ key, op: offered }: Effect): void {
+    const current = this.read(key);
+    const op = this.notTaken(offered, { key, current });
+    if (op === null) return this.settle(offered.dot);
     const overwrites = op.body.type === 'register' && op.body.replaces !== null;
-    const isForgotten = this.read(key) === null && compareStamps(op.stamp, this.#parts.header.collected) <= 0;
+    const isForgotten = current === null && compareStamps(op.stamp, this.#parts.header.collected) <= 0;
     const late = isForgotten ? { ...op, body: withoutKey(op.body) } : op;
     this.#takeLate({ key, op: late, base: overwrites ? stampZero : null, isOffer: true }, op.stamp);
   }
@@ -277,20 +279,24 @@ export class Values {
       // Taken as an offer before, and perhaps deleted and forgotten since.
       if (isEnded && header.context.has(op.dot)) continue;
       const current = this.read(key);
-      // What took it away came first, and may be forgotten.
-      if (isEnded && header.takenAway.has(key, op)) {
-        const left = leftOf(op);
-        if (left === null) header.context.add(op.dot);
-        else this.#apply(key, left, { current, lease: null, at, region });
-        continue;
-      }
-      if (isEnded && (current === null || isTombstone(current.value)) && this.#mayBeBuried(op)) {
+      const left = isEnded ? this.notTaken(op, { key, current }) : op;
+      if (left === null) header.context.add(op.dot);
+      else if (isEnded && (current === null || isTombstone(current.value)) && this.#mayBeBuried(left)) {
         header.takenAway.note(key, op.body, header.context);
         this.#losers.write(op, { key, reason: 'superseded', winnerStamp: header.collected });
-      } else this.#apply(key, op, { current, lease: null, at, region });
+      } else this.#apply(key, left, { current, lease: null, at, region });
     }
     for (const dot of entry.settled) header.context.add(dot);
     return entry.effects.map(({ key, op }) => ({ dot: op.dot, key }));
+  }
+
+  /** The write; of one that was taken away by what came first, and may be forgotten, what is left to do. null: nothing. */
+  notTaken(op: Operation, { key, current }: { key: string; current: KeyRecord | null }): Operation | null {
+    const { header } = this.#parts;
+    if (!header.takenAway.has(key, op)) return op;
+    const left = leftHere(op, { current, known: header });
+    if (left === null) header.takenAway.note(key, op.body, header.context);
+    return left;
   }
 
   /** A value of another region as it was, or later than, when that region had applied `positions`. */
