@@ -3,6 +3,7 @@ import { dotToText, type CausalContext, type Dot } from '@skerry/crdt';
 import { Fifo } from './fifo.ts';
 import type { Partition } from './partition.ts';
 import type { Held, PendingWrite } from './pending.ts';
+import { RefusedPushes } from './refused-pushes.ts';
 
 /** Pending writes handed to the leader and not seen to commit: their number and bytes. */
 const inFlightMax = 4_096;
@@ -61,6 +62,7 @@ export class Promotions {
   #lastSweepMs = 0;
   /** By peer: when it was last sent each write that it has not confirmed. */
   readonly #pushed: Map<NodeId, PushWindow> = new Map();
+  readonly #refused: RefusedPushes = new RefusedPushes();
   readonly #copyWaits: Map<Held, CopyWait[]> = new Map();
   readonly #settleWaits: Map<string, SettleWait[]> = new Map();
 
@@ -267,11 +269,17 @@ export class Promotions {
   receivePush(from: NodeId, writes: readonly PendingWrite[]): void {
     const { pending, turn, clock, id, context, causality } = this.#partition;
     const dots: Dot[] = [];
+    const { monoMs } = turn.now;
+    const isHere = (dot: Dot): boolean => context.has(dot) || pending.find(dot) !== null;
     for (const write of writes) {
       const { dot, stamp } = write.write.op;
       clock.observe(stamp);
-      if (!context.has(dot) && pending.find(dot) === null) {
-        if (turn.storageFull || pending.isFull(turn.options.limits)) continue;
+      if (!isHere(dot)) {
+        const isFull = turn.storageFull || pending.isFull(turn.options.limits);
+        if (isFull || this.#refused.isAfterOne(dot, isHere, monoMs)) {
+          this.#refused.refuse(dot, monoMs);
+          continue;
+        }
         pending.holdReceived(write).addHolder(from);
       }
       dots.push(dot);

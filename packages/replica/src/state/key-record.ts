@@ -1,5 +1,15 @@
 import { ByteReader, ByteWriter, DecodeError, Slab } from '@skerry/base';
-import { decodeStamp, decodeValue, encodeStamp, encodeValue, type Stamp, type Value } from '@skerry/crdt';
+import {
+  decodeStamp,
+  decodeValue,
+  encodeStamp,
+  encodeValue,
+  equalStamps,
+  valueStamp,
+  type Operation,
+  type Stamp,
+  type Value,
+} from '@skerry/crdt';
 
 /** What the state machine holds for one key: a value of any type, or the tombstone of one. */
 export interface KeyRecord {
@@ -42,4 +52,14 @@ export function viewKeyRecord(bytes: Uint8Array): KeyRecord {
   const lease = (flags & hasLease) === 0 ? null : reader.text();
   const given = (flags & hasGiven) === 0 ? null : decodeStamp(reader);
   return { value: decodeValue(reader), lease, given };
+}
+
+/** What the writer of the latest write in `value` called it, where a leader has called it otherwise. */
+export function givenOf(
+  value: Value,
+  { op, given, current }: { op: Operation; given: Stamp; current: KeyRecord | null },
+): Stamp | null {
+  const stamp = valueStamp(value);
+  if (equalStamps(stamp, op.stamp)) return equalStamps(given, op.stamp) ? null : given;
+  return current !== null && equalStamps(stamp, valueStamp(current.value)) ? current.given : null;
 }

@@ -1,4 +1,12 @@
-import { replicaId, type ByteReader, type ByteWriter, type RegionId, type ReplicaId } from '@skerry/base';
+import {
+  hashText,
+  replicaId,
+  type ByteReader,
+  type ByteWriter,
+  type PartitionId,
+  type RegionId,
+  type ReplicaId,
+} from '@skerry/base';
 import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
 import { readList, readRegion } from './fields.ts';
@@ -23,6 +31,12 @@ export interface OriginState {
    * is emptied once every region has that. null: it has not reported as another one.
    */
   endedAt: Positions | null;
+}
+
+/** A log is named after the leader that founded it: drawn once, and the same on every replica. */
+export function originOf(region: RegionId, partition: PartitionId, founder: ReplicaId | string): ReplicaId {
+  const seed = `${region}/${partition}/${founder}`;
+  return replicaId((hashText(`origin ${seed}`) & 0xffff) * 0x1_0000_0000 + (hashText(`log ${seed}`) || 1));
 }
 
 /** A log of which nothing came as entries yet, or all up to `applied` otherwise. */

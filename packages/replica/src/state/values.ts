@@ -1,4 +1,4 @@
-import { hashText, replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
+import { replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
 import {
   applyOperation,
   clampStamp,
@@ -6,7 +6,6 @@ import {
   compareStamps,
   confirmOperation,
   decodeValue,
-  equalStamps,
   isTombstone,
   LimitError,
   mergeValues,
@@ -34,7 +33,7 @@ import type { Promotion } from './promotion.ts';
 import { Digests } from './digests.ts';
 import type { Change } from './feed.ts';
 import type { StateHeader } from './header.ts';
-import type { KeyRecord } from './key-record.ts';
+import { givenOf, type KeyRecord } from './key-record.ts';
 import { KeyRecords } from './key-records.ts';
 import { finalStamp, leftHere, withoutKey } from './late-writes.ts';
 import type { Leases } from './leases.ts';
@@ -42,7 +41,7 @@ import { isOwn, Losers, type ConflictCount } from './losers.ts';
 import { isRegister, sameDigest, sameParts, sameRegister } from './same.ts';
 import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
-import { originState, RegionLog } from './region-log.ts';
+import { originOf, originState, RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
 import { Tombstones, type Positions } from './tombstones.ts';
 import { holdsUnseen, type Given } from './unseen.ts';
@@ -184,7 +183,26 @@ export class Values {
 
   /** DESIGN section 3.3 and 3.4: the final stamp, the merge, and what the receipt says of it. Its dot is new. */
   promote(write: Promotion): ReceiptRecord {
-    return this.#takeLate(write, this.#clamp(write.op.stamp));
+    const given = this.#clamp(write.op.stamp);
+    const isTaken = this.#parts.header.takenAway.has(write.key, write.op);
+    return isTaken ? this.#takeTaken(write, given) : this.#takeLate(write, given);
+  }
+
+  /** One that saw it was promoted first, took it away, and may be forgotten: it does not come back (I11). */
+  #takeTaken(write: Promotion, given: Stamp): ReceiptRecord {
+    const { header, region } = this.#parts;
+    const { key } = write;
+    const current = this.read(key);
+    const left = this.notTaken(write.op, { key, current });
+    const stamp = left && finalStamp({ ...write, op: left }, given, { current, known: header });
+    header.takenAway.note(key, write.op.body, header.context);
+    const op = left === null || stamp === null ? null : { ...left, stamp };
+    if (op !== null && this.#apply(key, op, { current, lease: null, at: this.#ownPlace(), region }).changed)
+      this.#effects.push({ key, op });
+    else this.settle(write.op.dot);
+    const winnerStamp = current === null ? header.collected : valueStamp(current.value);
+    this.#losers.write(write.op, { key, reason: 'superseded', winnerStamp });
+    return { state: 'superseded', stamp: current === null ? null : winnerStamp, reason: null };
   }
 
   /** `given`: the stamp that it comes with. */
@@ -470,20 +488,4 @@ export class Values {
   #ownPlace(): Place {
     return { origin: this.#parts.header.origin, sequence: this.#own().applied + this.#entryCount + 1 };
   }
-}
-
-/** A log is named after the leader that founded it: drawn once, and the same on every replica. */
-function originOf(region: RegionId, partition: PartitionId, founder: ReplicaId | string): ReplicaId {
-  const seed = `${region}/${partition}/${founder}`;
-  return replicaId((hashText(`origin ${seed}`) & 0xffff) * 0x1_0000_0000 + (hashText(`log ${seed}`) || 1));
-}
-
-/** What the writer of the latest write in `value` called it, where a leader has called it otherwise. */
-function givenOf(
-  value: Value,
-  { op, given, current }: { op: Operation; given: Stamp; current: KeyRecord | null },
-): Stamp | null {
-  const stamp = valueStamp(value);
-  if (equalStamps(stamp, op.stamp)) return equalStamps(given, op.stamp) ? null : given;
-  return current !== null && equalStamps(stamp, valueStamp(current.value)) ? current.given : null;
 }
