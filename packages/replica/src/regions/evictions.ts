@@ -40,6 +40,7 @@ export class Evictions {
   readonly #send: (to: RegionId, message: LinkMessage) => void;
   readonly #exchange: Exchange;
   readonly #intake: Intake;
+  readonly #evict: (region: RegionId, at: Stamp) => void;
   /** Ended logs of which entries were offered, and how much of them was taken when it was told last. */
   readonly #offers: Map<RegionId, { readonly origin: ReplicaId; readonly told: number }> = new Map();
   /** Since when an entry was the next to be offered, by its log. */
@@ -63,12 +64,15 @@ export class Evictions {
       readonly send: (to: RegionId, message: LinkMessage) => void;
       readonly exchange: Exchange;
       readonly intake: Intake;
+      /** Has partition 0 evict the region, at that time or later. */
+      readonly evict: (region: RegionId, at: Stamp) => void;
     },
   ) {
     this.#partition = partition;
     this.#send = parts.send;
     this.#exchange = parts.exchange;
     this.#intake = parts.intake;
+    this.#evict = parts.evict;
   }
 
   clear(): void {
@@ -135,10 +139,10 @@ export class Evictions {
    * before: what it has may have been deleted and forgotten.
    */
   isPutBack(
-    { region, urls, changedAt }: RegionRecord,
+    { region, changedAt }: RegionRecord,
     { origin, reseedingFor }: Extract<LinkMessage, { kind: 'heartbeat' }>,
   ): boolean {
-    const { state, proposals, turn, id } = this.#partition;
+    const { state, turn, id } = this.#partition;
     const { header, regions } = state;
     if (header.origins.get(origin)?.ended !== true) {
       this.#putBackMs.delete(region);
@@ -149,8 +153,7 @@ export class Evictions {
     this.#putBackMs.set(region, sinceMs);
     if (reseedingFor !== null) {
       // What it says of an earlier one is late.
-      if (compareStamps(reseedingFor, changedAt) > 0)
-        proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: reseedingFor });
+      if (compareStamps(reseedingFor, changedAt) > 0) this.#evict(region, reseedingFor);
       return true;
     }
     // Where its log is shorter than it is known here, it sees that by itself. Partition 0 goes first, and tells the others.
@@ -334,7 +337,7 @@ export class Evictions {
    * applied here, as entries of an ended log are: they may be older than what was forgotten meanwhile (I11).
    */
   heard(
-    { region, outSince }: RegionRecord & { readonly outSince: Stamp },
+    { region, outSince, changedAt }: RegionRecord & { readonly outSince: Stamp },
     { origin, positions, reseededFor }: Extract<LinkMessage, { kind: 'heartbeat' }>,
   ): void {
     const { state, proposals, turn } = this.#partition;
@@ -357,15 +360,15 @@ export class Evictions {
     if (this.#isCovered(region) && state.regions.applied(origin) >= (told.get(origin) ?? 0))
       return proposals.proposeOwn({ kind: 'reseeded', region, outSince: reseededFor, origin });
     // Whoever has what it lacks is gone: it has to take the state from here.
-    const { timing, region: own } = turn.options;
+    const { timing, region: here } = turn.options;
     // Two that lack something of each other do not evict one another.
-    const patience = compareText(own, region) < 0 ? stuckAfterRetries : 2 * stuckAfterRetries;
+    const patience = compareText(here, region) < 0 ? stuckAfterRetries : 2 * stuckAfterRetries;
     const toldOutMs = this.#toldOutMs.get(region) ?? Number.NEGATIVE_INFINITY;
     if (state.header.reseeding !== null || monoMs - toldOutMs <= patience * timing.linkRetryMs) return;
     if (monoMs - returning.changedMs <= patience * timing.linkRetryMs) return;
     this.#returning.delete(region);
-    const { urls } = state.header.regions.get(region) as RegionRecord;
-    proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted: true, changedAt: null });
+    const { clock, origin: own } = state.header;
+    this.#evict(region, stampAfter([changedAt, reseededFor].reduce(stampMax, clock), 0, own));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { NodeId, PartitionId, RegionId, ReplicaId } from '@skerry/base';
+import { compareStamps, stampAfter, type Stamp } from '@skerry/crdt';
 import type { Asking } from '../asking.ts';
 import type { Partition } from '../partition.ts';
 import type { LogBatch } from '../ports/link.ts';
@@ -26,7 +27,11 @@ export class RegionDirectory {
   constructor(turn: Turn, partitions: readonly Partition[]) {
     this.#turn = turn;
     this.#partitions = partitions;
-    for (const { links } of partitions) links.setDirectory(() => this.#records());
+    const directory = {
+      records: () => this.#records(),
+      evict: (region: RegionId, at: Stamp) => this.#evict(region, at),
+    };
+    for (const { links } of partitions) links.setDirectory(directory);
   }
 
   get malformedCount(): number {
@@ -195,20 +200,33 @@ export class RegionDirectory {
       const { monoMs } = this.#turn.now;
       if (timeoutMs !== null && monoMs - startMs >= timeoutMs)
         return asking.answer({ kind: 'error', code: 'NO_LEADER', detail: 'not done in time; it may still happen' });
-      const partition = this.#partitions[0];
-      if (partition?.canPropose === true) {
-        if (partition.isLeader) partition.proposals.proposeOwn(command);
-        else
-          this.#turn.send(partition.leader as NodeId, {
-            kind: 'forward',
-            partition: partition.id,
-            number: 0,
-            commands: [commandBytes(command)],
-          });
-      }
+      this.#proposeOnce(command);
       this.#turn.at(monoMs + retryEveryMs, step);
     };
     step();
+  }
+
+  #proposeOnce(command: Extract<Command, { kind: 'regionSet' }>): void {
+    const partition = this.#partitions[0];
+    if (partition?.canPropose !== true) return;
+    if (partition.isLeader) return partition.proposals.proposeOwn(command);
+    const commands = [commandBytes(command)];
+    this.#turn.send(partition.leader as NodeId, { kind: 'forward', partition: partition.id, number: 0, commands });
+  }
+
+  /**
+   * The leader of a partition asks for this, perhaps again. Its clock may be far ahead of partition 0's: if it evicted a region
+   * alone, by a stamp of its own, it would take no later word of partition 0. So all partitions evict, and partition 0's clock goes
+   * on from that stamp.
+   */
+  #evict(region: RegionId, at: Stamp): void {
+    const known = this.#records().get(region);
+    if (known === undefined) return;
+    const isLater = compareStamps(at, known.changedAt) > 0;
+    // It has not come round to all partitions yet.
+    if (!isLater && known.evicted) return;
+    const changedAt = isLater ? at : stampAfter(known.changedAt, 0, at.replica);
+    this.#proposeOnce({ kind: 'regionSet', region, urls: known.urls, nodes: null, evicted: true, changedAt });
   }
 
   #records(): ReadonlyMap<RegionId, RegionRecord> {

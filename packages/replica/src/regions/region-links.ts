@@ -23,6 +23,12 @@ const configuredAt: Stamp = { ...stampZero, counter: 1 };
 const publishAheadMax = 8_192;
 const publishBytes = 256 * 1_024;
 
+/** What partition 0 says of the regions, and how it is asked to evict one: of evictions the latest counts, by its stamps alone. */
+export interface Directory {
+  readonly records: () => ReadonlyMap<RegionId, RegionRecord>;
+  readonly evict: (region: RegionId, at: Stamp) => void;
+}
+
 /** One partition's dealings with its counterparts in the other regions. The leader acts; the others only listen. */
 export class RegionLinks {
   readonly heard: Heard = new Heard();
@@ -33,8 +39,7 @@ export class RegionLinks {
   readonly #evictions: Evictions;
   /** What this node's region says of its nodes; partition 0 only. */
   #nodes: RegionDirectoryEntry['nodes'] = [];
-  /** The state of partition 0, which says which regions there are. */
-  #directory: () => ReadonlyMap<RegionId, RegionRecord> = () => new Map();
+  #directory: Directory = { records: () => new Map(), evict: () => {} };
   /** Reports that wait until this region has applied all that the other one had written, oldest first, at most two. */
   readonly #reports: Map<RegionId, RegionReport[]> = new Map();
   /** How often in a row a region's digest differed at the same positions. */
@@ -56,7 +61,12 @@ export class RegionLinks {
     this.intake = new Intake(partition, this.heard, send);
     this.exchange = new Exchange(partition, send, () => this.#differing.clear());
     this.#outlets = new Outlets(partition, send);
-    this.#evictions = new Evictions(partition, { send, exchange: this.exchange, intake: this.intake });
+    this.#evictions = new Evictions(partition, {
+      send,
+      exchange: this.exchange,
+      intake: this.intake,
+      evict: (region, at) => this.#directory.evict(region, at),
+    });
   }
 
   get mismatchCount(): number {
@@ -76,7 +86,7 @@ export class RegionLinks {
     this.#nodes = nodes;
   }
 
-  setDirectory(directory: () => ReadonlyMap<RegionId, RegionRecord>): void {
+  setDirectory(directory: Directory): void {
     this.#directory = directory;
   }
 
@@ -364,7 +374,7 @@ export class RegionLinks {
       }
       return;
     }
-    for (const { region, urls, evicted, changedAt } of this.#directory().values()) {
+    for (const { region, urls, evicted, changedAt } of this.#directory.records().values()) {
       const known = regions.get(region);
       if (known === undefined || compareStamps(changedAt, known.changedAt) > 0)
         proposals.proposeOwn({ kind: 'regionSet', region, urls, nodes: null, evicted, changedAt });
