@@ -64,3 +64,24 @@ it('an eviction takes effect in all partitions, though one of them alone had a r
   world.run(30_000);
   expect([0, 1].map((p) => record('r2', p).outSince !== null)).toEqual([true, true]);
 });
+
+it('an eviction takes effect in all partitions and regions if nothing was written since the region came back', () => {
+  const world = new RegionsWorld({ nodes: [1, 1, 1], partitionCount: 2 });
+  world.awaitLeaders();
+  world.run(1_000);
+  const isOut = (): boolean[] =>
+    ['r2', 'r3'].flatMap((at) =>
+      Array.from(
+        world.world(at).replica('n1').partitionsForTests,
+        ({ state }) => state.header.regions.get('r1' as RegionId)!.outSince !== null,
+      ),
+    );
+  evict(world, 'r2', 'r1');
+  world.run(500);
+  world.until(() => isOut().every((one) => !one), 60_000, 'it is back');
+  world.run(2_000);
+  world.stopRegion('r1');
+  evict(world, 'r2', 'r1');
+  world.run(5_000);
+  expect(isOut()).toEqual([true, true, true, true]);
+});

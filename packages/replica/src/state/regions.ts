@@ -1,5 +1,5 @@
 import { replicaId, type PartitionId, type RegionId, type ReplicaId } from '@skerry/base';
-import { compareStamps, stampAfter, stampMax, type Dot } from '@skerry/crdt';
+import { compareStamps, stampAfter, stampMax, stampZero, type Dot } from '@skerry/crdt';
 import type { Command } from './command.ts';
 import { wholeLogs } from './ended-logs.ts';
 import type { StateHeader } from './header.ts';
@@ -157,7 +157,8 @@ export class Regions {
       header.regions.set(region, { ...known, nodes });
       return true;
     }
-    const at = changedAt ?? stampAfter(header.clock, 0, header.origin);
+    // Later than that it came back, too, by which the clock has not gone on.
+    const at = changedAt ?? stampAfter(stampMax(header.clock, known?.changedAt ?? stampZero), 0, header.origin);
     header.clock = stampMax(header.clock, at);
     header.regions.set(region, {
       region,
