@@ -184,7 +184,9 @@ export class Values {
   /** DESIGN section 3.3 and 3.4: the final stamp, the merge, and what the receipt says of it. Its dot is new. */
   promote(write: Promotion): ReceiptRecord {
     const given = this.#clamp(write.op.stamp);
-    const isTaken = this.#parts.header.takenAway.has(write.key, write.op);
+    // Of a register that is there, stamps decide, and whether the write saw it.
+    const isThere = isRegister(write.op) && this.read(write.key) !== null;
+    const isTaken = !isThere && this.#parts.header.takenAway.has(write.key, write.op);
     return isTaken ? this.#takeTaken(write, given) : this.#takeLate(write, given);
   }
 
@@ -201,6 +203,7 @@ export class Values {
       this.#effects.push({ key, op });
     else this.settle(write.op.dot);
     const winnerStamp = current === null ? header.collected : valueStamp(current.value);
+    if (write.op.body.type === 'delete') return { state: 'promoted', stamp: op?.stamp ?? null, reason: null };
     this.#losers.write(write.op, { key, reason: 'superseded', winnerStamp });
     return { state: 'superseded', stamp: current === null ? null : winnerStamp, reason: null };
   }
