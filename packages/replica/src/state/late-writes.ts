@@ -28,8 +28,7 @@ export function finalStamp(
   if (current === null) {
     if (compareStamps(clamped, known.collected) > 0) return clamped;
     // What it takes away has not been here yet, and may come to others, who have to hear of it.
-    const isTold = op.body.type === 'delete' || (isOffer && isRegister(op));
-    if (isTold && takesUnseen(op.body, known.context)) return clamped;
+    if (op.body.type === 'delete' && takesUnseen(op.body, known.context)) return clamped;
     const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
     if (op.body.type === 'delete' || overwrote) return null;
     return isOffer && keepsStamp(op.body) ? clamped : stampAfter(known.collected, 0, clamped.replica);
@@ -45,7 +44,8 @@ export function finalStamp(
 /**
  * What a set, a flag or a counter adds is there whatever its stamp is, until somebody who saw it takes it away. So the stamp stays
  * below that of a delete which did, and comes by another way: under a later one the key would be there for good, empty. Of a
- * register the later stamp alone is left: what deleted or replaced it, and comes by another way, has to be that.
+ * register the later stamp alone is left: below one that was deleted and forgotten it would be older than what callers saw
+ * (seeds 1746763068 and 1746763327).
  */
 function keepsStamp(body: OperationBody): boolean {
   switch (body.type) {
@@ -55,7 +55,6 @@ function keepsStamp(body: OperationBody): boolean {
     case 'flag':
       return body.action === 'enable';
     case 'register':
-      return true;
     case 'multiRegister':
     case 'document':
     case 'delete':
