@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isName, utf8Encode, type NodeId, type RegionId } from '@skerry/base';
 
 /** Raised with every change of the hello or of the layout of messages. Both sides must have the same one. */
-export const linkProtocolVersion = 4;
+export const linkProtocolVersion = 5;
 
 /** Where the peer listener of a node takes links. */
 export const linkPath = '/link';

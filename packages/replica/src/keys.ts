@@ -9,7 +9,7 @@ import type { ClientId, NodeId, PartitionId, ReplicaId } from '@skerry/base';
  * | `r/P/hard`, `r/P/log`, `r/P/gen` | raft's hard state; the point up to which the log was compacted; the active generation |
  * | `l/P/INDEX` | log entry with its hash chain |
  * | `w/P/NUMBER` | pending writes that this node got in one turn |
- * | `s/P/G/…` | applied state, generation G: `h` header, `k/KEY` value, `c/CLIENT` session, `c/CLIENT/SEQ` result, `x/TIME/CLIENT` and `z/TIME/CLIENT` sessions by activity, `e/LEASE` lease, `y/TIME/LEASE` lease expiry, `q/LEASE/KEY` key on a lease, `t/PAGE` receipts, `a/REPLICA/SEQ` copy of a retried write, `o/SEQ` conflict, `n/NODE` member, `f/INDEX` feed, `g/ORIGIN/SEQ` region log, `v/ORIGIN/SEQ/KEY` tombstones by the entry that made them, `b/PAGE` digests |
+ * | `s/P/G/…` | applied state, generation G: `h` header, `k/KEY` value, `c/CLIENT` session, `c/CLIENT/SEQ` result, `x/TIME/CLIENT` and `z/TIME/CLIENT` sessions by activity, `e/LEASE` lease, `y/TIME/LEASE` lease expiry, `q/LEASE/KEY` key on a lease, `t/PAGE` receipts, `a/REPLICA/SEQ` copy of a retried write, `o/SEQ` conflict, `n/NODE` member, `f/INDEX` feed, `g/ORIGIN/SEQ` region log, `v/ORIGIN/SEQ/KEY` tombstones by the entry that made them, `b/PAGE` digests, `d/KEY` deletes that are forgotten while a region is out |
  * | `j/NUMBER` | run: changes of the applied state that are not in their place yet, see `runs.ts` |
  *
  * A snapshot is received into the other generation and becomes the state by one write of `r/P/gen`.
@@ -94,6 +94,7 @@ export interface StateKeys {
   readonly regionLogEnd: (origin: ReplicaId) => string;
   readonly tombstone: (origin: ReplicaId, sequence: number, key: string) => string;
   readonly digestPage: (page: number) => string;
+  readonly grave: (key: string) => string;
   /** `x`, `y`, … : the range of one kind of record. */
   readonly range: (letter: string) => { from: string; to: string };
 }
@@ -125,6 +126,7 @@ export function stateKeys(partition: PartitionId, generation: number): StateKeys
     regionLogEnd: (origin) => `${base}g/${hex(origin, 12)}0`,
     tombstone: (origin, sequence, key) => `${base}v/${hex(origin, 12)}/${hex(sequence, 12)}/${key}`,
     digestPage: (page) => `${base}b/${hex(page, 2)}`,
+    grave: (key) => `${base}d/${key}`,
     range: (letter) => ({ from: `${base}${letter}/`, to: `${base}${letter}0` }),
   };
 }

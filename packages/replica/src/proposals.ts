@@ -174,7 +174,7 @@ export class Proposals {
     return (
       state.receipts.isOver(limits.receiptCountMax) ||
       conflicts.next - conflicts.first > limits.ledgerCountMax ||
-      state.values.tombstones.isAnyDue(state.regions.stable(), this.clusterMs() - timing.tombstoneKeepMs) ||
+      state.regions.canCollect(this.clusterMs() - timing.tombstoneKeepMs) ||
       state.oldestConflictMs() < this.clusterMs() - limits.ledgerAgeMs ||
       state.sessions.isAnyIdle(
         this.clusterMs() - timing.sessionIdleMs,

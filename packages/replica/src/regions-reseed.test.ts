@@ -1,10 +1,10 @@
 import { utf8Encode } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
-import type { Answer, ControlOperation, Operation, ValueChange } from './requests.ts';
+import type { ControlOperation, Operation, ValueChange } from './requests.ts';
 import { defaultLimits } from './replica-api.ts';
 import { elements, hasRecord, only } from './testing/evictions.ts';
 import { RegionsWorld } from './testing/regions-world.ts';
-import { get, set, valueOf } from './testing/world.ts';
+import { get, set, valueOf, versionIn } from './testing/world.ts';
 
 const timing = { tombstoneKeepMs: 100 };
 const del = (key: string): Operation => ({ kind: 'delete', key, consistent: true });
@@ -260,8 +260,4 @@ function reseedFromFirst(world: RegionsWorld): void {
   world.heal();
   world.cut('r1', 'r2');
   world.cut('r2', 'r3');
-}
-
-function versionIn(answer: Answer): string {
-  return answer.kind === 'key' ? (answer.version ?? '') : '';
 }

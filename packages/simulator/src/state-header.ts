@@ -67,6 +67,8 @@ export function headerFacts(bytes: Uint8Array): HeaderFacts {
   }
   const reseededFor = stampToText(decodeStamp(reader));
   skipTakenAway(reader);
+  reader.varint();
+  decodeStamp(reader);
   reader.end();
   const common = new Uint8Array(before + bytes.length - after);
   common.set(bytes.subarray(0, before));

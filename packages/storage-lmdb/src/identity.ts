@@ -11,7 +11,7 @@ import { decodeValue, encodeOwnKey, encodeValue } from './record.ts';
  * Counts up with each change of the records (commands in the log among them) or files after which an older version would misread what a newer one wrote, or
  * the other way round. `test/integration/versions` keeps a folder of each format, and says what to do when it fails.
  */
-export const formatVersion = 6;
+export const formatVersion = 7;
 
 export const identityFileName = 'SKERRY';
 

@@ -379,9 +379,9 @@ function upTo(region: RegionId, waits: readonly WaitingRegion[]): readonly Waiti
 }
 
 function isExchangeAnswer({ kind }: LinkMessage): boolean {
-  return kind === 'digests' || kind === 'keys' || kind === 'values';
+  return kind === 'digests' || kind === 'keys' || kind === 'values' || kind === 'graves';
 }
 
 function isExchangeAsk({ kind }: LinkMessage): boolean {
-  return kind === 'digestsAsk' || kind === 'keysAsk' || kind === 'valuesAsk';
+  return kind === 'digestsAsk' || kind === 'keysAsk' || kind === 'valuesAsk' || kind === 'gravesAsk';
 }

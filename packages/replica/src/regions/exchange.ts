@@ -14,6 +14,7 @@ import { bucketOf } from '../state/digests.ts';
 import { commandBytes, type Command } from '../state/command.ts';
 import { decodeKeyRecord } from '../state/key-record.ts';
 import { takenPositions, type OriginPosition } from '../state/region-log.ts';
+import type { StateMachine } from '../state/state-machine.ts';
 import type { LinkMessage } from './link-message.ts';
 
 /** One page of an answer: keys looked at, keys told, bytes of values. */
@@ -49,6 +50,8 @@ interface Running {
   next: string | null;
   /** Keys of the page whose values are wanted. */
   wanted: string[];
+  /** Forgotten deletes are known up to here; null: all, or none is wanted. */
+  graves: string | null;
   /** Commands that the leader's queue did not take. */
   queued: Uint8Array[];
   /** All pages are through, and the other side is asked what it has collected meanwhile. */
@@ -114,6 +117,7 @@ export class Exchange {
       after: '',
       next: '',
       wanted: [],
+      graves: mode === 'merge' ? null : '',
       queued: [],
       closing: false,
       askedMs: monoMs,
@@ -132,7 +136,7 @@ export class Exchange {
     if (this.#running?.with === region) this.#running = null;
   }
 
-  receive(from: RegionId, message: Extract<LinkMessage, { kind: 'digests' | 'keys' | 'values' }>): void {
+  receive(from: RegionId, message: Extract<LinkMessage, { kind: 'digests' | 'keys' | 'values' | 'graves' }>): void {
     const running = this.#running;
     if (running === null || running.with !== from || running.number !== message.exchange) return;
     if (running.digests !== null && !isAtLeast(message.positions, running.digests.positions)) {
@@ -147,6 +151,8 @@ export class Exchange {
         return this.#onKeys(running, message);
       case 'values':
         return this.#onValues(running, message);
+      case 'graves':
+        return this.#onGraves(running, message);
     }
   }
 
@@ -166,7 +172,10 @@ export class Exchange {
   }
 
   /** Another region's side of the same: answers from the state as it is. */
-  answer(from: RegionId, message: Extract<LinkMessage, { kind: 'digestsAsk' | 'keysAsk' | 'valuesAsk' }>): void {
+  answer(
+    from: RegionId,
+    message: Extract<LinkMessage, { kind: 'digestsAsk' | 'keysAsk' | 'valuesAsk' | 'gravesAsk' }>,
+  ): void {
     const { state } = this.#partition;
     const { exchange } = message;
     if (state.regions.isSilent()) return;
@@ -179,7 +188,9 @@ export class Exchange {
           positions: state.regions.list(),
           context: state.header.context.clone(),
           takenAway: state.header.takenAway.clone(),
+          reseededFor: state.header.reseededFor,
           collected: state.header.collected,
+          buried: state.header.graves.floor,
           out: state.regions.out(),
         });
         return;
@@ -202,7 +213,16 @@ export class Exchange {
           if (bytes > valueBytesMax) break;
         }
         this.#send(from, { kind: 'values', exchange, positions: state.regions.list(), values });
+        return;
       }
+      case 'gravesAsk':
+        this.#send(from, {
+          kind: 'graves',
+          exchange,
+          positions: state.regions.list(),
+          after: message.after,
+          ...readGraves(state, message.after),
+        });
     }
   }
 
@@ -217,6 +237,8 @@ export class Exchange {
       this.#send(running.with, { kind: 'digestsAsk', exchange, origin: regions.knownAs(), reseededFor });
     } else if (running.wanted.length > 0)
       this.#send(running.with, { kind: 'valuesAsk', exchange, keys: running.wanted });
+    else if (running.next === null && running.graves !== null)
+      this.#send(running.with, { kind: 'gravesAsk', exchange, after: running.graves });
     else this.#send(running.with, { kind: 'keysAsk', exchange, after: running.after, buckets: running.buckets });
   }
 
@@ -226,7 +248,7 @@ export class Exchange {
   }
 
   #onDigests(running: Running, message: Digests): void {
-    if (running.closing) return this.#close(running, message.collected);
+    if (running.closing) return this.#close(running, message);
     if (running.digests !== null) return;
     const buckets = this.#partition.state.values.digests.differing(message.sums);
     if (buckets === null) {
@@ -302,6 +324,17 @@ export class Exchange {
     this.#drain(running);
   }
 
+  #onGraves(running: Running, { after, graves, next }: Extract<LinkMessage, { kind: 'graves' }>): void {
+    const { digests } = running;
+    if (digests === null || after !== running.graves || (next !== null && compareText(next, after) <= 0)) return;
+    running.graves = next;
+    const { context } = digests;
+    if (graves.length > 0)
+      running.queued.push(commandBytes({ kind: 'replaceValues', positions: new Map(), context, values: [], graves }));
+    this.#moved(running);
+    this.#drain(running);
+  }
+
   #drain(running: Running): void {
     while (running.queued.length > 0) {
       if (!this.#partition.proposals.add(running.queued[0] as Uint8Array, null)) return;
@@ -323,15 +356,21 @@ export class Exchange {
       return;
     }
     if (running.mode === 'merge') return this.#adopt(running, digests, digests.collected);
+    if (running.graves !== null) return this.#ask();
     // What the other side collected since the beginning is in no page: while this region was out, nobody waited for it.
     running.closing = true;
     running.number = this.#nextNumber();
     this.#ask();
   }
 
-  #close(running: Running, collected: Stamp): void {
+  #close(running: Running, { collected, reseededFor }: Digests): void {
     const { digests, mode } = running;
     if (digests === null) return;
+    if (compareStamps(reseededFor, digests.reseededFor) !== 0) {
+      // That state was replaced meanwhile, by one that had applied as much: the pages were of both.
+      this.#running = null;
+      return;
+    }
     if (mode === 'restore' && compareStamps(collected, digests.collected) > 0) {
       // Keys were kept for being newer than what had been collected by then: once more, from the start.
       this.#running = null;
@@ -349,6 +388,7 @@ export class Exchange {
       context: digests.context,
       takenAway: digests.takenAway,
       collected,
+      buried: digests.buried,
       replaces: running.mode !== 'merge',
       out: digests.out,
     });
@@ -382,7 +422,7 @@ function replaceCommand(
   had: Pick<Extract<Command, { kind: 'replaceValues' }>, 'positions' | 'context'>,
   values: readonly { readonly key: string; readonly value: Uint8Array | null }[],
 ): Uint8Array {
-  return commandBytes({ kind: 'replaceValues', ...had, values });
+  return commandBytes({ kind: 'replaceValues', ...had, values, graves: [] });
 }
 
 function isAtLeast(positions: readonly OriginPosition[], others: readonly OriginPosition[]): boolean {
@@ -430,4 +470,20 @@ function readKeys(
     if (++scanned >= scanCountMax || found.length >= keyCountMax) return { keys: found, next: key };
   }
   return { keys: found, next: null };
+}
+
+/** A page of the deletes that are forgotten here while a region is out. */
+function readGraves(
+  { values: { graves } }: StateMachine,
+  after: string,
+): Pick<Extract<LinkMessage, { kind: 'graves' }>, 'graves' | 'next'> {
+  const names = graves.names(after, keyCountMax);
+  const found = names.flatMap((key) => {
+    const value = graves.read(key);
+    if (value === null) return [];
+    const writer = new ByteWriter(64);
+    encodeValue(writer, value);
+    return [{ key, value: writer.finish() }];
+  });
+  return { graves: found, next: names.length < keyCountMax ? null : (names.at(-1) ?? null) };
 }

@@ -49,7 +49,9 @@ const messages: { readonly [K in LinkMessage['kind']]: Extract<LinkMessage, { ki
     positions,
     context: context(1, 2, 3, 7),
     takenAway,
+    reseededFor: stamp(9),
     collected: stamp(6),
+    buried: stamp(7),
     out: [{ region: r3, outSince: stamp(7) }],
   },
   keysAsk: { kind: 'keysAsk', exchange, after: 'k', buckets: [0, 4_095] },
@@ -63,6 +65,15 @@ const messages: { readonly [K in LinkMessage['kind']]: Extract<LinkMessage, { ki
       { key: 'k', value: utf8Encode('v') },
       { key: 'l', value: null },
     ],
+  },
+  gravesAsk: { kind: 'gravesAsk', exchange, after: 'k' },
+  graves: {
+    kind: 'graves',
+    exchange,
+    positions,
+    after: 'k',
+    graves: [{ key: 'l', value: utf8Encode('v') }],
+    next: 'm',
   },
 };
 

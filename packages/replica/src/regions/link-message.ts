@@ -10,7 +10,7 @@ import {
 } from '@skerry/base';
 import { CausalContext, decodeStamp, encodeStamp, type Digest, type Stamp } from '@skerry/crdt';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
-import { readList, readRegion } from '../state/fields.ts';
+import { readList, readRegion, readValues, writeValues } from '../state/fields.ts';
 import { readStage, reseedingStages, type ReseedingStage } from '../state/header.ts';
 import { decodePositionList, encodePositionList, type OriginPosition } from '../state/region-log.ts';
 import { TakenAway } from '../state/taken-away.ts';
@@ -96,8 +96,12 @@ export type LinkMessage =
       readonly context: CausalContext;
       /** See the state's header. */
       readonly takenAway: TakenAway;
+      /** The last eviction after which that region was re-seeded. */
+      readonly reseededFor: Stamp;
       /** No tombstone above this stamp was dropped there. */
       readonly collected: Stamp;
+      /** Nor is it known of registers up to this one whether they were deleted later. */
+      readonly buried: Stamp;
       /** Tombstones did not wait for these. */
       readonly out: readonly RegionOut[];
     }
@@ -119,9 +123,19 @@ export type LinkMessage =
       readonly exchange: number;
       readonly positions: readonly OriginPosition[];
       readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
+    }
+  /** Deletes of keys above `after` that are forgotten over there while a region is out. */
+  | { readonly kind: 'gravesAsk'; readonly exchange: number; readonly after: string }
+  | {
+      readonly kind: 'graves';
+      readonly exchange: number;
+      readonly positions: readonly OriginPosition[];
+      readonly after: string;
+      readonly graves: readonly { readonly key: string; readonly value: Uint8Array }[];
+      readonly next: string | null;
     };
 
-const version = 4;
+const version = 5;
 const kinds = [
   'heartbeat',
   'pull',
@@ -135,6 +149,8 @@ const kinds = [
   'valuesAsk',
   'values',
   'offer',
+  'gravesAsk',
+  'graves',
 ] as const satisfies readonly LinkMessage['kind'][];
 
 export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): Uint8Array {
@@ -184,7 +200,7 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
       encodePositionList(writer, message.positions);
       message.context.encode(writer);
       message.takenAway.encode(writer);
-      encodeStamp(writer, message.collected);
+      for (const stamp of [message.reseededFor, message.collected, message.buried]) encodeStamp(writer, stamp);
       encodeOut(writer, message.out);
       break;
     case 'offer':
@@ -202,6 +218,15 @@ export function encodeLinkFrame(partition: PartitionId, message: LinkMessage): U
         writer.text(key);
         encodeDigest(writer, digest);
       }
+      writer.bool(message.next !== null);
+      if (message.next !== null) writer.text(message.next);
+      break;
+    case 'gravesAsk':
+      writer.varint(message.exchange).text(message.after);
+      break;
+    case 'graves':
+      encodePositionList(writer.varint(message.exchange), message.positions);
+      writeValues(writer.text(message.after), message.graves);
       writer.bool(message.next !== null);
       if (message.next !== null) writer.text(message.next);
       break;
@@ -295,7 +320,9 @@ function decodeMessage(reader: ByteReader): LinkMessage {
         positions: decodePositionList(reader),
         context: CausalContext.decode(reader),
         takenAway: TakenAway.decode(reader),
+        reseededFor: decodeStamp(reader),
         collected: decodeStamp(reader),
+        buried: decodeStamp(reader),
         out: decodeOut(reader),
       };
     case 'offer':
@@ -325,6 +352,17 @@ function decodeMessage(reader: ByteReader): LinkMessage {
         exchange: reader.varint(),
         positions: decodePositionList(reader),
         values: readList(reader, (r) => ({ key: r.text(), value: r.bool() ? r.bytes() : null })),
+      };
+    case 'gravesAsk':
+      return { kind, exchange: reader.varint(), after: reader.text() };
+    case 'graves':
+      return {
+        kind,
+        exchange: reader.varint(),
+        positions: decodePositionList(reader),
+        after: reader.text(),
+        graves: readValues(reader),
+        next: reader.bool() ? reader.text() : null,
       };
     default:
       throw new DecodeError('unknown kind of link message');

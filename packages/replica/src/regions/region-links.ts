@@ -156,10 +156,12 @@ export class RegionLinks {
         return this.exchange.answer(from, message);
       case 'keysAsk':
       case 'valuesAsk':
+      case 'gravesAsk':
         return this.exchange.answer(from, message);
       case 'digests':
       case 'keys':
       case 'values':
+      case 'graves':
         return this.exchange.receive(from, message);
     }
   }

@@ -18,8 +18,10 @@ import {
   readOptionalBytes,
   readOptionalText,
   readRegion,
+  readValues,
   writeOptionalBytes,
   writeOptionalText,
+  writeValues,
 } from './fields.ts';
 import type { RegionDirectoryEntry } from '../replica-api.ts';
 import { decodeRetention, encodeRetention, type Retention } from './retention.ts';
@@ -151,13 +153,14 @@ export type Command =
     }
   /**
    * Values of the region that this one is re-seeded from, in place of the own ones; null: it has no such key. It had applied
-   * `positions`, and the dots of `context`.
+   * `positions`, and the dots of `context`. `graves`: deletes that are forgotten there.
    */
   | {
       readonly kind: 'replaceValues';
       readonly positions: Positions;
       readonly context: CausalContext;
       readonly values: readonly { readonly key: string; readonly value: Uint8Array | null }[];
+      readonly graves: readonly { readonly key: string; readonly value: Uint8Array }[];
     }
   /** All that the other region had applied is merged here now. `replaces`: it is all that there is. */
   | {
@@ -166,6 +169,7 @@ export type Command =
       readonly context: CausalContext;
       readonly takenAway: TakenAway;
       readonly collected: Stamp;
+      readonly buried: Stamp;
       readonly replaces: boolean;
       /** Those that were out there. */
       readonly out: readonly RegionOut[];
@@ -282,14 +286,13 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
     case 'mergeValues':
       writer.text(command.region);
       encodePositions(writer, command.positions);
-      writer.varint(command.values.length);
-      for (const { key, value } of command.values) writer.text(key).bytes(value);
-      return;
+      return writeValues(writer, command.values);
     case 'adopt':
       encodePositionList(writer, command.origins);
       command.context.encode(writer);
       command.takenAway.encode(writer);
       encodeStamp(writer, command.collected);
+      encodeStamp(writer, command.buried);
       encodeOut(writer.bool(command.replaces), command.out);
       return;
     case 'reseed':
@@ -305,11 +308,8 @@ export function encodeCommand(writer: ByteWriter, command: Command): void {
       encodePositions(writer, command.positions);
       command.context.encode(writer);
       writer.varint(command.values.length);
-      for (const { key, value } of command.values) {
-        writer.text(key);
-        writeOptionalBytes(writer, value);
-      }
-      return;
+      for (const { key, value } of command.values) writeOptionalBytes(writer.text(key), value);
+      return writeValues(writer, command.graves);
     default:
       return unreachable(command);
   }
@@ -395,7 +395,7 @@ export function decodeCommand(reader: ByteReader): Command {
         kind: 'mergeValues',
         region: readRegion(reader),
         positions: decodePositions(reader),
-        values: readList(reader, (r) => ({ key: r.text(), value: r.bytes() })),
+        values: readValues(reader),
       };
     case codes.adopt:
       return {
@@ -404,6 +404,7 @@ export function decodeCommand(reader: ByteReader): Command {
         context: CausalContext.decode(reader),
         takenAway: TakenAway.decode(reader),
         collected: decodeStamp(reader),
+        buried: decodeStamp(reader),
         replaces: reader.bool(),
         out: decodeOut(reader),
       };
@@ -443,6 +444,7 @@ export function decodeCommand(reader: ByteReader): Command {
         positions: decodePositions(reader),
         context: CausalContext.decode(reader),
         values: readList(reader, (r) => ({ key: r.text(), value: readOptionalBytes(r) })),
+        graves: readValues(reader),
       };
     default:
       throw new DecodeError(`unknown command ${code}`);

@@ -16,6 +16,19 @@ export function writeOptionalBytes(writer: ByteWriter, value: Uint8Array | null)
   if (value !== null) writer.bytes(value);
 }
 
+/** Encoded values by key. */
+export function writeValues(
+  writer: ByteWriter,
+  values: readonly { readonly key: string; readonly value: Uint8Array }[],
+): void {
+  writer.varint(values.length);
+  for (const { key, value } of values) writer.text(key).bytes(value);
+}
+
+export function readValues(reader: ByteReader): { key: string; value: Uint8Array }[] {
+  return readList(reader, (r) => ({ key: r.text(), value: r.bytes() }));
+}
+
 export function readOptionalBytes(reader: ByteReader): Uint8Array | null {
   return reader.bool() ? reader.bytes() : null;
 }

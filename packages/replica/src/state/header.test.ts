@@ -69,6 +69,7 @@ const full: StateHeader = {
   ]),
   replicaRegions: new Map([[replicaId(12), r2]]),
   collected: stamp(5),
+  graves: { count: 3, floor: stamp(4) },
   reseeding: { stage: 'waits', from: r2, ended: replicaId(13), until: 19, outSince: stamp(6) },
   reseededFor: stamp(7),
   takenAway: takenAway(5, 9),

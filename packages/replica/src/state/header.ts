@@ -10,6 +10,7 @@ import {
 import { CausalContext, decodeStamp, encodeStamp, stampZero, type Stamp } from '@skerry/crdt';
 import { decodeConfigState, encodeConfigState, type ConfigState } from '@skerry/raft';
 import { readNode, readRegion } from './fields.ts';
+import type { GraveFacts } from './graves.ts';
 import type { OriginState } from './region-log.ts';
 import {
   decodePositions,
@@ -65,6 +66,8 @@ export interface StateHeader {
   takenAway: TakenAway;
   /** Counts the tombstones that came by state exchange. */
   exchangedTombstones: number;
+  /** What is known of deletes that are forgotten while a region is out. */
+  graves: GraveFacts;
 }
 
 /**
@@ -118,10 +121,11 @@ export function emptyHeader(config: ConfigState, applied: number, term: number):
     reseededFor: stampZero,
     takenAway: TakenAway.empty(),
     exchangedTombstones: 0,
+    graves: { count: 0, floor: stampZero },
   };
 }
 
-const version = 4;
+const version = 5;
 
 export function encodeHeader(header: StateHeader): Uint8Array {
   const writer = new ByteWriter(256);
@@ -158,6 +162,7 @@ export function encodeHeader(header: StateHeader): Uint8Array {
   }
   encodeStamp(writer, header.reseededFor);
   header.takenAway.encode(writer);
+  encodeStamp(writer.varint(header.graves.count), header.graves.floor);
   return writer.finish();
 }
 
@@ -214,6 +219,7 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
     : null;
   const reseededFor = decodeStamp(reader);
   const takenAway = TakenAway.decode(reader);
+  const graves = { count: reader.varint(), floor: decodeStamp(reader) };
   reader.end();
   return {
     applied,
@@ -239,5 +245,6 @@ export function decodeHeader(bytes: Uint8Array): StateHeader {
     reseededFor,
     takenAway,
     exchangedTombstones,
+    graves,
   };
 }

@@ -6,22 +6,22 @@ import {
   type Operation,
   type OperationBody,
   type Stamp,
+  type Value,
 } from '@skerry/crdt';
 import type { StateHeader } from './header.ts';
 import type { KeyRecord } from './key-record.ts';
 import type { Promotion } from './promotion.ts';
-import { isRegister, replacesRegister } from './same.ts';
+import { concernsRegister, isRegister, replacesRegister } from './same.ts';
 import { leftOf, takesUnseen } from './taken-away.ts';
 
 /** The facts of the state that decide on writes which come late. */
 type Known = Pick<StateHeader, 'collected' | 'context'>;
 
 /**
- * The stamp under which a promotion or an offer takes effect. null: a delete that is forgotten by now took away what it was made
- * on.
+ * The stamp under which a promotion takes effect. null: a delete that is forgotten by now took away what it was made on.
  */
 export function finalStamp(
-  { op, base, baseDeleted, isOffer = false }: Promotion & { readonly isOffer?: boolean },
+  { op, base, baseDeleted }: Promotion,
   clamped: Stamp,
   { current, known }: { readonly current: KeyRecord | null; readonly known: Known },
 ): Stamp | null {
@@ -31,35 +31,38 @@ export function finalStamp(
     if (op.body.type === 'delete' && takesUnseen(op.body, known.context)) return clamped;
     const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
     if (op.body.type === 'delete' || overwrote) return null;
-    return isOffer && keepsStamp(op.body) ? clamped : stampAfter(known.collected, 0, clamped.replica);
+    return stampAfter(known.collected, 0, clamped.replica);
   }
   const currentStamp = valueStamp(current.value);
-  if (compareStamps(clamped, currentStamp) > 0) return clamped;
   // A write that saw the current value comes after it, even if a leader has put their stamps the other way round.
   const sawCurrent =
     base !== null && (equalStamps(base, currentStamp) || (current.given !== null && equalStamps(base, current.given)));
-  return sawCurrent || replacesRegister(op, current.value) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
+  return afterCurrent(op, clamped, { current: current.value, sawCurrent });
 }
 
 /**
- * What a set, a flag or a counter adds is there whatever its stamp is, until somebody who saw it takes it away. So the stamp stays
- * below that of a delete which did, and comes by another way: under a later one the key would be there for good, empty. Of a
- * register the later stamp alone is left: below one that was deleted and forgotten it would be older than what callers saw
- * (seeds 1746763068 and 1746763327).
+ * The stamp under which an offer takes effect: that which it was written with, as what others wrote over it has a later one,
+ * and may come by another way. `buried`: a delete of the register up to this one is forgotten here. null: it takes no effect.
  */
-function keepsStamp(body: OperationBody): boolean {
-  switch (body.type) {
-    case 'set':
-    case 'counter':
-      return body.action === 'add';
-    case 'flag':
-      return body.action === 'enable';
-    case 'register':
-    case 'multiRegister':
-    case 'document':
-    case 'delete':
-      return false;
-  }
+export function offeredStamp(
+  op: Operation,
+  { current, known, buried }: { readonly current: KeyRecord | null; readonly known: Known; readonly buried: Stamp },
+): Stamp | null {
+  if (current !== null) return afterCurrent(op, op.stamp, { current: current.value, sawCurrent: false });
+  // What it takes away has not been here yet, and may come to others, who have to hear of it.
+  if (op.body.type === 'delete' && takesUnseen(op.body, known.context)) return op.stamp;
+  if (concernsRegister(op)) return compareStamps(op.stamp, buried) > 0 ? op.stamp : null;
+  return op.body.type === 'delete' && compareStamps(op.stamp, known.collected) <= 0 ? null : op.stamp;
+}
+
+function afterCurrent(
+  op: Operation,
+  stamp: Stamp,
+  { current, sawCurrent }: { readonly current: Value; readonly sawCurrent: boolean },
+): Stamp {
+  const currentStamp = valueStamp(current);
+  if (compareStamps(stamp, currentStamp) > 0) return stamp;
+  return sawCurrent || replacesRegister(op, current) ? stampAfter(currentStamp, 0, stamp.replica) : stamp;
 }
 
 /**

@@ -2,6 +2,8 @@ import type { RegionId } from '@skerry/base';
 import {
   equalDots,
   operationDelta,
+  isTombstone,
+  valueStamp,
   visiblePart,
   type Discarded,
   type Operation,
@@ -13,6 +15,8 @@ import type { ConflictReason } from '../requests.ts';
 import type { StagedStore } from '../staged-store.ts';
 import type { StateHeader } from './header.ts';
 import { encodeConflict, type ConflictRecord } from './ledger.ts';
+import { sameDigest } from './same.ts';
+import { holdsUnseen, type Given } from './unseen.ts';
 
 /** A conflict for the metrics: the ledger has the rest. */
 export interface ConflictCount {
@@ -110,6 +114,30 @@ export class Losers {
       winner: null,
       winnerStamp,
       winnerRegion: null,
+    });
+  }
+
+  /**
+   * Entries that were not kept cannot be offered: they were cut for size, or written before any other region was known, or are
+   * of a third region. What re-seeding takes away that the other side has never had goes to this region's ledger (I12).
+   */
+  keepUnsent(key: string, current: Value, given: Given): void {
+    const { reseeding, replicaRegions } = this.#header;
+    if (reseeding === null || !holdsUnseen(key, current, given)) return;
+    const { value: incoming } = given;
+    // A delete, too: what it took away comes back.
+    const loser = visiblePart(current) ?? current.parts[0];
+    if (loser === undefined || (incoming === null ? isTombstone(current) : sameDigest(key, current, incoming))) return;
+    const shown = incoming === null ? null : visiblePart(incoming);
+    this.add({
+      key,
+      reason: 'overwrote',
+      loser: { parts: [loser] },
+      loserStamp: valueStamp(current),
+      loserRegion: (loser.type === 'register' ? replicaRegions.get(loser.dot.replica) : null) ?? this.#region,
+      winner: shown === null || shown.type === 'document' ? null : { parts: [shown] },
+      winnerStamp: incoming === null ? reseeding.outSince : valueStamp(incoming),
+      winnerRegion: reseeding.from,
     });
   }
 

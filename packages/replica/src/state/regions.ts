@@ -192,11 +192,12 @@ export class Regions {
   }
 
   /** All that another region had applied at some time is merged here: so are the logs that led to it. */
-  adopt({ origins, context, takenAway, collected, replaces, out }: Extract<Command, { kind: 'adopt' }>): void {
+  adopt({ origins, context, takenAway, collected, buried, replaces, out }: Extract<Command, { kind: 'adopt' }>): void {
     const header = this.#header;
     if (!replaces && this.isReplacing()) return;
     header.collected = stampMax(header.collected, collected);
     header.clock = stampMax(header.clock, collected);
+    header.graves.floor = stampMax(header.graves.floor, buried);
     if (replaces) {
       if (header.reseeding === null) return;
       header.reseededFor = header.reseeding.outSince;
@@ -318,7 +319,7 @@ export class Regions {
       for (const { key, op } of entry.effects) {
         if (header.context.has(op.dot)) continue;
         header.replicaRegions.set(op.dot.replica, state.region);
-        this.#values.offer({ key, op });
+        this.#values.offer({ key, op }, state.ended);
         settled.push({ dot: op.dot, key });
       }
       for (const dot of entry.settled) header.context.add(dot);
@@ -349,8 +350,23 @@ export class Regions {
     const stable = this.stable();
     for (const [origin, state] of this.#header.origins)
       if (state.endedAt !== null && stable.get(origin) === positionMax) state.endedAt = new Map();
-    const highest = this.#values.tombstones.collect(stable, this.#header.clusterMs - keepMs, limit);
+    const { graves } = this.#values;
+    const isAnyOut = this.out().length > 0;
+    if (!isAnyOut && graves.isAny) graves.drop(limit);
+    const highest = this.#values.tombstones.collect(
+      stable,
+      { untilMs: this.#header.clusterMs - keepMs, limit },
+      (key, value) => {
+        if (isAnyOut) graves.add(key, value);
+      },
+    );
     if (highest !== null) this.#header.collected = stampMax(this.#header.collected, highest);
+  }
+
+  /** True if there is something for {@link collectTombstones} to do. */
+  canCollect(untilMs: number): boolean {
+    const { tombstones, graves } = this.#values;
+    return tombstones.isAnyDue(this.stable(), untilMs) || (graves.isAny && this.out().length === 0);
   }
 
   /** True if {@link retain} would drop entries that every region has. */
@@ -378,7 +394,7 @@ export class Regions {
     if (context.has(op.dot)) return [];
     const left = this.#values.notTaken(op, { key, current: this.#values.read(key) });
     if (left === null) context.add(op.dot);
-    return left === null ? [] : [{ key, op: left }];
+    return left === null || this.#values.buries(key, left) ? [] : [{ key, op: left }];
   }
 
   /** The region has begun another log since, or is out: tombstones do not wait for what is still under way of this one. */
@@ -415,9 +431,9 @@ export class Regions {
   }
 
   /** The first entry that some region has not applied. */
-  #acknowledged(origin: ReplicaId, { region, applied, first }: OriginState): number {
-    // A region that is out may have evicted this one and all others, too: then this one has to offer what it wrote since.
-    if (region === this.#region && this.out().length > 0) return first;
+  #acknowledged(origin: ReplicaId, { applied, first }: OriginState): number {
+    // A region that is out may have evicted this one and all others, too: then this one has to offer what they wrote since.
+    if (this.out().length > 0) return first;
     return Math.min(applied, ...this.active().map(({ report }) => report?.positions.get(origin) ?? 0)) + 1;
   }
 }

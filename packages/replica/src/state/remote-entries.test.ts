@@ -1,5 +1,5 @@
-import { clientId, nodeId, partitionId, regionId, replicaId, utf8Encode } from '@skerry/base';
-import { CausalContext, stampZero, visiblePart, type Operation } from '@skerry/crdt';
+import { ByteWriter, clientId, nodeId, partitionId, regionId, replicaId, utf8Encode } from '@skerry/base';
+import { CausalContext, encodeValue, operationDelta, stampZero, visiblePart, type Operation } from '@skerry/crdt';
 import { simpleConfig } from '@skerry/raft';
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '../ports/memory-storage.ts';
@@ -230,6 +230,7 @@ describe("entries of another region's log, and what is written for them (I7, I10
       context: CausalContext.empty(),
       takenAway: TakenAway.empty(),
       collected: stampZero,
+      buried: stampZero,
       replaces: true,
       out: [],
     });
@@ -413,11 +414,49 @@ describe('what was taken as an offer', () => {
     takenAway.note('k2', { type: 'delete', parts: [{ type: 'set', observed }] }, context);
     const values = ['k1', 'k2', 'k3'].map((key) => ({ key, value: null }));
     machine.apply(
-      { kind: 'replaceValues', positions: new Map(), context, values },
+      { kind: 'replaceValues', positions: new Map(), context, values, graves: [] },
       // prettier-ignore
-      { kind: 'adopt', origins: [], context, takenAway, collected: outSince, replaces: true, out: [] },
+      { kind: 'adopt', origins: [], context, takenAway, collected: outSince, buried: stampZero, replaces: true, out: [] },
     );
     expect(shown()).toEqual(['k3']);
+  });
+
+  it('while this region yielded goes to the ledger if a later delete is forgotten where the state comes from (I11)', () => {
+    const machine = new Machine();
+    machine.apply(out);
+    const { header } = machine.state;
+    const outSince = { wallMs: 900, counter: 0, replica: replicaId(5) };
+    const reseed = { kind: 'reseed', from: abroad, ended: header.origin, outSince } as const;
+    machine.apply({ ...reseed, yields: false }, { ...reseed, yields: true });
+    const written = (wallMs: number, sequence: number, value: string | null): Operation => ({
+      dot: { replica: origin, sequence },
+      stamp: { wallMs, counter: 0, replica: origin },
+      body: { type: 'register', value: value === null ? null : utf8Encode(value), replaces: null },
+    });
+    const names = ['older', 'later', 'unknown'];
+    const effects = names.map((key, index) => ({
+      key,
+      op: written([900, 1_100, 940][index] as number, index + 1, 'x'),
+    }));
+    const entries = effects.map((effect) => encodeRegionEntry({ effects: [effect], settled: [] }));
+    machine.apply({ kind: 'offer', region: abroad, origin, first: 1, entries });
+    const tombstone = new ByteWriter(64);
+    encodeValue(tombstone, operationDelta(written(1_000, 9, null)));
+    const value = tombstone.finish();
+    const graves = ['older', 'later'].map((key) => ({ key, value }));
+    const values = names.map((key) => ({ key, value: null }));
+    const context = CausalContext.empty();
+    const takenAway = TakenAway.empty();
+    // Over there it is not known either whether registers up to 950 were deleted later.
+    const buried = { ...outSince, wallMs: 950 };
+    machine.apply(
+      { kind: 'replaceValues', positions: new Map(), context, values, graves },
+      { kind: 'adopt', origins: [], context, takenAway, collected: outSince, buried, replaces: true, out: [] },
+    );
+    expect(names.map((key) => machine.state.read(key) !== null)).toEqual([false, true, false]);
+    expect(header.context.has({ replica: origin, sequence: 1 })).toBe(true);
+    // Each went there when the state was replaced, and the two that take no effect once more.
+    expect(header.conflicts.next).toBe(5);
   });
 
   it('stays taken when a state is merged that has less of its log, as others were told of it (I9, seed 1087)', () => {
@@ -428,7 +467,16 @@ describe('what was taken as an offer', () => {
     const origins = [{ origin, region: abroad, applied: 3, offered: 0 }];
     const context = CausalContext.empty();
     const takenAway = TakenAway.empty();
-    machine.apply({ kind: 'adopt', origins, context, takenAway, collected: stampZero, replaces: false, out: [] });
+    machine.apply({
+      kind: 'adopt',
+      origins,
+      context,
+      takenAway,
+      collected: stampZero,
+      buried: stampZero,
+      replaces: false,
+      out: [],
+    });
     expect([machine.applied, machine.state.regions.taken(origin)]).toEqual([3, 4]);
   });
 });

@@ -12,6 +12,11 @@ export function isRegister({ body }: Operation): boolean {
   );
 }
 
+/** It writes or deletes a register, be it with what else stands under the key. */
+export function concernsRegister({ body }: Operation): boolean {
+  return body.type === 'register' || (body.type === 'delete' && body.parts.some(({ type }) => type === 'register'));
+}
+
 export function replacesRegister({ body }: Operation, current: Value): boolean {
   const register = current.parts.find((part) => part.type === 'register');
   if (register?.type !== 'register') return false;

@@ -211,6 +211,7 @@ export class StateMachine {
         if (this.header.reseeding === null) return;
         this.regions.replaces();
         for (const { key, value } of command.values) this.values.replace(key, value, command);
+        this.values.graves.take(command.graves);
         return;
       case 'announce':
         this.#membersChanged = this.members.announce(command.member) || this.#membersChanged;

@@ -1,5 +1,5 @@
-import { partitionId, replicaId } from '@skerry/base';
-import type { Value } from '@skerry/crdt';
+import { partitionId, replicaId, type ReplicaId } from '@skerry/base';
+import { mergeValues, operationDelta, valueStamp, type Dot, type Value } from '@skerry/crdt';
 import { describe, expect, it } from 'vitest';
 import { stateKeys } from '../keys.ts';
 import { MemoryStorage } from '../ports/memory-storage.ts';
@@ -36,6 +36,12 @@ class Deleted {
     this.tombstones.addExchanged(key, value, { positions, number, clusterMs: wallMs });
   }
 
+  /** One that entry `sequence` of `origin` made. */
+  add(key: string, value: Value, at: { readonly origin: ReplicaId; readonly sequence: number }): void {
+    this.records.put(key, { value, lease: null, given: null });
+    this.tombstones.add(key, value, { ...at, clusterMs: 0 });
+  }
+
   /** As after a restart: from the storage alone. */
   reopen(): void {
     this.tombstones = new Tombstones(keys, this.#store, this.records);
@@ -59,15 +65,15 @@ describe('tombstones that came by state exchange', () => {
     expect(deleted.tombstones.isAnyDue(stable, 3)).toBe(false);
     expect(deleted.tombstones.isAnyDue(stable, 10)).toBe(true);
     // Ones that wait do not count.
-    expect(deleted.tombstones.collect(stable, 10, 2)).toMatchObject({ wallMs: 6 });
+    expect(deleted.tombstones.collect(stable, { untilMs: 10, limit: 2 }, () => {})).toMatchObject({ wallMs: 6 });
     expect(deleted.left(...all)).toEqual(['waits-1', 'waits-2', 'waits-3', 'waits-4', 'young']);
     expect(deleted.tombstones.isAnyDue(stable, 10)).toBe(false);
-    expect(deleted.tombstones.collect(stable, 10, 2)).toBeNull();
+    expect(deleted.tombstones.collect(stable, { untilMs: 10, limit: 2 }, () => {})).toBeNull();
     // More comes after that, and what was waited for.
     deleted.exchanged('due-3', 21, new Map());
     const later = new Map([...stable, [waitedFor, 1] as const]);
     expect(deleted.tombstones.isAnyDue(later, 10)).toBe(true);
-    deleted.tombstones.collect(later, 30, 100);
+    deleted.tombstones.collect(later, { untilMs: 30, limit: 100 }, () => {});
     expect(deleted.left(...all, 'due-3')).toEqual(['waits-4']);
   });
 
@@ -76,9 +82,32 @@ describe('tombstones that came by state exchange', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     names.forEach((key, index) => deleted.exchanged(key, index, new Map([[reached, index < 2 ? 1 : 2]])));
     const left = [2, 2, 2].map((limit) => {
-      deleted.tombstones.collect(stable, 10, limit);
+      deleted.tombstones.collect(stable, { untilMs: 10, limit }, () => {});
       return deleted.left(...names).length;
     });
     expect(left).toEqual([3, 1, 0]);
+  });
+});
+
+describe('a tombstone of a set that was deleted twice', () => {
+  const observed = (sequence: number): Dot => ({ replica: replicaId(9), sequence });
+  const deletedSet = (dots: readonly Dot[], wallMs: number): Value =>
+    operationDelta({
+      dot: observed(wallMs),
+      stamp: { wallMs, counter: 0, replica: replicaId(9) },
+      body: { type: 'delete', parts: [{ type: 'set', observed: dots }] },
+    });
+
+  it('waits for the later entry, though that has the earlier stamp: others may still have what it took away (I11)', () => {
+    const deleted = new Deleted();
+    const first = deletedSet([observed(1)], 8);
+    deleted.add('k', first, { origin: reached, sequence: 5 });
+    const both = mergeValues(first, deletedSet([observed(2)], 3)).state;
+    expect(valueStamp(both)).toEqual(valueStamp(first));
+    deleted.add('k', both, { origin: waitedFor, sequence: 1 });
+    deleted.tombstones.collect(stable, { untilMs: 10, limit: 10 }, () => {});
+    expect(deleted.left('k')).toEqual(['k']);
+    deleted.tombstones.collect(new Map([[waitedFor, 1]]), { untilMs: 10, limit: 10 }, () => {});
+    expect(deleted.left('k')).toEqual([]);
   });
 });

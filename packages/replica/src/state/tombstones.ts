@@ -1,8 +1,9 @@
-import { ByteReader, ByteWriter, replicaId, type ReplicaId } from '@skerry/base';
+import { ByteReader, ByteWriter, crc32, replicaId, type ReplicaId } from '@skerry/base';
 import {
   compareStamps,
   decodeStamp,
   encodeStamp,
+  encodeValue,
   isTombstone,
   stampMax,
   valueStamp,
@@ -51,9 +52,10 @@ export class Tombstones {
     value: Value,
     at: { readonly origin: ReplicaId; readonly sequence: number; readonly clusterMs: number },
   ): void {
-    const writer = new ByteWriter(24).u48(at.clusterMs);
-    encodeStamp(writer, valueStamp(value));
-    this.#store.defer(this.#keys.tombstone(at.origin, at.sequence, key), writer.finish());
+    this.#store.defer(
+      this.#keys.tombstone(at.origin, at.sequence, key),
+      beginRecord(new ByteWriter(32), value, at.clusterMs).finish(),
+    );
   }
 
   /** It came by state exchange with a region that had applied `positions`. `number` makes the record unique. */
@@ -62,19 +64,21 @@ export class Tombstones {
     value: Value,
     at: { readonly positions: Positions; readonly number: number; readonly clusterMs: number },
   ): void {
-    const writer = new ByteWriter(48).u48(at.clusterMs);
-    encodeStamp(writer, valueStamp(value));
-    writer.varint(at.positions.size);
+    const writer = beginRecord(new ByteWriter(64), value, at.clusterMs).varint(at.positions.size);
     for (const [origin, sequence] of at.positions) writer.u48(origin).varint(sequence);
     this.#store.defer(this.#keys.tombstone(exchanged, at.number, key), writer.finish());
     if (this.#runs !== null) prolong(this.#runs, at.number, at.positions);
   }
 
   /**
-   * Drops the tombstones that are stable and older than `untilMs`, looking at no more than `limit` records per origin. The
-   * result is the highest stamp among them; null: none went.
+   * Drops the tombstones that are stable and older than `untilMs`, looking at no more than `limit` records per origin, and hands
+   * each to `dropped`. The result is the highest stamp among them; null: none went.
    */
-  collect(stable: Positions, untilMs: number, limit: number): Stamp | null {
+  collect(
+    stable: Positions,
+    { untilMs, limit }: { readonly untilMs: number; readonly limit: number },
+    dropped: (key: string, value: Value) => void,
+  ): Stamp | null {
     let highest: Stamp | null = null;
     let exchangedLeft = limit;
     for (const { from, to, run } of this.#ranges(stable)) {
@@ -88,7 +92,10 @@ export class Tombstones {
           run.first = numberOf(indexKey, from) + 1;
         }
         const stamp = decodeStamp(reader);
-        if (!this.#drop(indexKey.slice(from.length), stamp)) continue;
+        const key = indexKey.slice(from.length);
+        const value = this.#drop(key, stamp, reader.u32());
+        if (value === null) continue;
+        dropped(key, value);
         highest = highest === null ? stamp : stampMax(highest, stamp);
       }
     }
@@ -124,6 +131,7 @@ export class Tombstones {
       const reader = new ByteReader(value.slice());
       reader.u48();
       decodeStamp(reader);
+      reader.u32();
       const positions = new Map<ReplicaId, number>();
       for (let left = reader.count(); left > 0; left--) positions.set(replicaId(reader.u48()), reader.varint());
       prolong(runs, numberOf(key, from), positions);
@@ -131,13 +139,29 @@ export class Tombstones {
     return (this.#runs = runs);
   }
 
-  /** The tombstone, unless the key was written or deleted again since. */
-  #drop(key: string, stamp: Stamp): boolean {
+  /**
+   * The tombstone, unless the key was written or deleted again since: by a delete with an earlier stamp, too, which took away what
+   * others may still have.
+   */
+  #drop(key: string, stamp: Stamp, sum: number): Value | null {
     const value = this.#records.read(key)?.value ?? null;
-    if (value === null || !isTombstone(value) || compareStamps(valueStamp(value), stamp) !== 0) return false;
+    if (value === null || !isTombstone(value)) return null;
+    if (compareStamps(valueStamp(value), stamp) !== 0 || sumOf(value) !== sum) return null;
     this.#records.delete(key);
-    return true;
+    return value;
   }
+}
+
+/** What every record of a tombstone begins with. */
+function beginRecord(writer: ByteWriter, value: Value, clusterMs: number): ByteWriter {
+  encodeStamp(writer.u48(clusterMs), valueStamp(value));
+  return writer.u32(sumOf(value));
+}
+
+function sumOf(value: Value): number {
+  const writer = new ByteWriter(64);
+  encodeValue(writer, value);
+  return crc32(writer.finish());
 }
 
 /** Of an index key of an exchanged tombstone; `from` is one without a key of a value. */

@@ -13,7 +13,6 @@ import {
   stampAfter,
   stampMax,
   stampToText,
-  stampZero,
   valueStamp,
   visiblePart,
   WrongTypeError,
@@ -32,19 +31,19 @@ import type { StagedStore } from '../staged-store.ts';
 import type { Promotion } from './promotion.ts';
 import { Digests } from './digests.ts';
 import type { Change } from './feed.ts';
+import { Graves } from './graves.ts';
 import type { StateHeader } from './header.ts';
 import { givenOf, type KeyRecord } from './key-record.ts';
 import { KeyRecords } from './key-records.ts';
-import { finalStamp, leftHere, withoutKey } from './late-writes.ts';
+import { finalStamp, leftHere, offeredStamp, withoutKey } from './late-writes.ts';
 import type { Leases } from './leases.ts';
 import { isOwn, Losers, type ConflictCount } from './losers.ts';
-import { isRegister, sameDigest, sameParts, sameRegister } from './same.ts';
+import { concernsRegister, isRegister, sameParts, sameRegister } from './same.ts';
 import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
 import { originOf, originState, RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
 import { Tombstones, type Positions } from './tombstones.ts';
-import { holdsUnseen, type Given } from './unseen.ts';
 
 /** The readings that every command of a batch shares. */
 export interface Reading {
@@ -81,6 +80,7 @@ export class Values {
   readonly digests: Digests;
   readonly tombstones: Tombstones;
   readonly records: KeyRecords;
+  readonly graves: Graves;
   readonly #losers: Losers;
   readonly #parts: ValuesParts;
   // Collected while one batch is applied.
@@ -101,6 +101,7 @@ export class Values {
     this.log = new RegionLog(parts.keys, parts.store);
     this.digests = new Digests(parts.keys, parts.store);
     this.records = new KeyRecords(parts.keys, parts.store);
+    this.graves = new Graves(parts);
     this.tombstones = new Tombstones(parts.keys, parts.store, this.records);
   }
 
@@ -187,7 +188,7 @@ export class Values {
     // Of a register that is there, stamps decide, and whether the write saw it.
     const isThere = isRegister(write.op) && this.read(write.key) !== null;
     const isTaken = !isThere && this.#parts.header.takenAway.has(write.key, write.op);
-    return isTaken ? this.#takeTaken(write, given) : this.#takeLate(write, given);
+    return isTaken ? this.#takeTaken(write, given) : this.#takeLate(write, given, finalStamp);
   }
 
   /** One that saw it was promoted first, took it away, and may be forgotten: it does not come back (I11). */
@@ -209,13 +210,13 @@ export class Values {
   }
 
   /** `given`: the stamp that it comes with. */
-  #takeLate(write: Promotion & { readonly isOffer?: boolean }, given: Stamp): ReceiptRecord {
+  #takeLate(write: Promotion, given: Stamp, stampOf: typeof finalStamp): ReceiptRecord {
     const { header, region } = this.#parts;
     const { key } = write;
     const { dot } = write.op;
     if (!header.replicaRegions.has(dot.replica)) header.replicaRegions.set(dot.replica, region);
     const current = this.read(key);
-    const stamp = finalStamp(write, given, { current, known: header });
+    const stamp = stampOf(write, given, { current, known: header });
     if (stamp === null) {
       header.takenAway.note(key, write.op.body, header.context);
       header.context.add(dot);
@@ -262,16 +263,30 @@ export class Values {
 
   /**
    * A write of an evicted region that nobody else had: like a promotion, without a receipt here. Its stamp was clamped where it
-   * was written; a third region may have it under that (I9).
+   * was written; a third region may have it under that (I9). `isOld`: its log had ended before this eviction.
    */
-  offer({ key, op: offered }: Effect): void {
+  offer({ key, op: offered }: Effect, isOld: boolean): void {
+    const { header } = this.#parts;
     const current = this.read(key);
     const op = this.notTaken(offered, { key, current });
     if (op === null) return this.settle(offered.dot);
-    const overwrites = op.body.type === 'register' && op.body.replaces !== null;
-    const isForgotten = current === null && compareStamps(op.stamp, this.#parts.header.collected) <= 0;
+    const isForgotten = current === null && compareStamps(op.stamp, header.collected) <= 0;
     const late = isForgotten ? { ...op, body: withoutKey(op.body) } : op;
-    this.#takeLate({ key, op: late, base: overwrites ? stampZero : null, isOffer: true }, op.stamp);
+    const buried = isOld ? header.collected : this.graves.stampOf(key);
+    this.#takeLate({ key, op: late, base: null }, op.stamp, ({ op: one }, _, known) =>
+      offeredStamp(one, { ...known, buried }),
+    );
+  }
+
+  /** True if what was offered takes no effect in the state that was adopted since: a later delete is forgotten there (I11). */
+  buries(key: string, op: Operation): boolean {
+    const { header } = this.#parts;
+    const buried = this.graves.stampOf(key);
+    if (this.read(key) !== null || !concernsRegister(op) || compareStamps(op.stamp, buried) > 0) return false;
+    header.takenAway.note(key, op.body, header.context);
+    header.context.add(op.dot);
+    if (op.body.type !== 'delete') this.#losers.write(op, { key, reason: 'superseded', winnerStamp: buried });
+    return true;
   }
 
   /** An acknowledged write that takes no effect is kept in the ledger, from where it can be restored (I12). */
@@ -359,7 +374,7 @@ export class Values {
     const { header, leases } = this.#parts;
     const current = this.read(key);
     const incoming = bytes === null ? null : decodeValue(new ByteReader(bytes));
-    if (current !== null) this.#keepUnsent(key, current.value, { value: incoming, context });
+    if (current !== null) this.#losers.keepUnsent(key, current.value, { value: incoming, context });
     if (incoming === null) {
       if (current === null) return;
       if (current.lease !== null) leases.detach(current.lease, key);
@@ -375,31 +390,6 @@ export class Values {
         number: ++header.exchangedTombstones,
         clusterMs: header.clusterMs,
       });
-  }
-
-  /**
-   * Entries that were not kept cannot be offered: they were cut for size, or written before any other region was known, or are
-   * of a third region. What re-seeding takes away that the other side has never had goes to this region's ledger (I12).
-   */
-  #keepUnsent(key: string, current: Value, given: Given): void {
-    const { header, region } = this.#parts;
-    const { reseeding } = header;
-    if (reseeding === null || !holdsUnseen(key, current, given)) return;
-    const { value: incoming } = given;
-    // A delete, too: what it took away comes back.
-    const loser = visiblePart(current) ?? current.parts[0];
-    if (loser === undefined || (incoming === null ? isTombstone(current) : sameDigest(key, current, incoming))) return;
-    const shown = incoming === null ? null : visiblePart(incoming);
-    this.#losers.add({
-      key,
-      reason: 'overwrote',
-      loser: { parts: [loser] },
-      loserStamp: valueStamp(current),
-      loserRegion: (loser.type === 'register' ? header.replicaRegions.get(loser.dot.replica) : null) ?? region,
-      winner: shown === null || shown.type === 'document' ? null : { parts: [shown] },
-      winnerStamp: incoming === null ? reseeding.outSince : valueStamp(incoming),
-      winnerRegion: reseeding.from,
-    });
   }
 
   /**

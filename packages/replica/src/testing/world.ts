@@ -412,6 +412,10 @@ export function swap(key: string, newValue: string | null, oldValue: string | nu
 }
 
 /** The value of an answer to a call on one key, as text. */
+export function versionIn(answer: Answer): string {
+  return answer.kind === 'key' ? (answer.version ?? '') : '';
+}
+
 export function valueOf(answer: Answer | undefined): string | null {
   if (answer?.kind !== 'key') throw new Error(`not a key answer: ${JSON.stringify(answer)}`);
   return answer.value === null ? null : utf8Decode(answer.value);

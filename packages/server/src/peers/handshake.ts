@@ -5,7 +5,7 @@ import { z } from 'zod';
  * Raised with every change of the hello, of the layout of peer frames, of the commands in the log, and of the records of the
  * applied state, which snapshots carry. Both sides must have the same one.
  */
-export const peerProtocolVersion = 6;
+export const peerProtocolVersion = 7;
 
 /** What the first frame of each side says, as JSON text; every later frame is binary. */
 export interface PeerHello {
