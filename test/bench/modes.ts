@@ -38,7 +38,7 @@ export async function quick(
     measureMs: seconds * 1_000,
     warmUpMs: warmUpSeconds * 1_000,
     rampStepMs: 10_000,
-    idleMs: 10_000,
+    idleMs: 20_000,
   });
   const own = ramps.find(({ system }) => system === 'skerry');
   const figures = figuresOf({ ...found.findings, ...(own === undefined ? {} : rampFindings(own)) });

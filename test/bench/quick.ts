@@ -92,6 +92,7 @@ async function besidePeers(options: QuickOptions, results: Results): Promise<voi
     }
     const skerry = running.find(({ system }) => system.id === 'skerry');
     if (skerry === undefined) throw new Error('the table of figures needs Skerry itself');
+    say('Waiting a minute until the nodes have settled…');
     results.findings.idle = idleFinding(await measureIdle(skerry, options.idleMs));
     for (const { workload, inFlight } of distinctLoads()) {
       const peers = comparisons.filter((one) => one.workload === workload && one.inFlight === inFlight);
@@ -186,7 +187,7 @@ function failedNote({ system, rounds }: Series): string {
 function idleFinding(percents: readonly number[]): Finding {
   return {
     value: Math.max(...percents),
-    note: `the busiest of ${percents.map((percent) => percent.toFixed(1)).join(', ')}`,
+    note: `the busiest of ${percents.map((percent) => percent.toFixed(1)).join(', ')}, a minute after the last call`,
   };
 }
 

@@ -152,3 +152,36 @@ it('I11: an offer brings back nothing that was replaced by what was deleted, if 
   world.run(30_000);
   for (const region of ['r1', 'r2']) expect([region, elements(world, region)]).toEqual([region, null]);
 });
+
+it('I12: an offered register is not lifted above what replaced it, where its key holds another type', () => {
+  const world = start([1, 1, 1, 1]);
+  // r2 hears of nothing, and makes the key as a set, later than all that follows.
+  only(world, 'r1r3', 'r1r4', 'r3r4');
+  world.ask('r1', set('k', 'd'));
+  world.until(() => ['r3', 'r4'].every((region) => valueOf(world.ask(region, get('k'))) === 'd'), 10_000, 'd');
+  only(world, 'r3r4');
+  const [l3, l4] = [header(world, 'r3').origin, header(world, 'r4').origin];
+  world.passes = (_from, to, m) => !(to === 'r3' && m.kind === 'entries' && m.origin === l4);
+  world.ask('r3', set('k', 'x'));
+  world.until(() => valueOf(world.ask('r4', get('k'))) === 'x', 10_000, 'r4 has x');
+  world.ask('r4', set('k', 'y'));
+  world.run(1_000);
+  world.ask('r2', addElement('k', 'e'));
+  only(world, 'r3r4', 'r1r2');
+  world.run(2_000);
+  evict(world, 'r1', 'r3', 'r4');
+  world.run(2_000);
+  only(world, 'r1r3');
+  world.until(() => header(world, 'r3').reseeding === null && header(world, 'r3').origin !== l3, 30_000, 'r3 is back');
+  only(world, 'r2r4');
+  world.until(() => header(world, 'r4').reseeding === null && header(world, 'r4').origin !== l4, 30_000, 'r4 is back');
+  world.passes = () => true;
+  world.heal();
+  world.until(() => world.isConverged(), 60_000, 'convergence');
+  world.run(5_000);
+  for (const region of world.regions) {
+    const [partition] = world.world(region).replica('n1').partitionsForTests;
+    const register = partition?.state.read('k')?.value.parts.find(({ type }) => type === 'register');
+    expect([region, register]).toMatchObject([region, { value: utf8Encode('y') }]);
+  }
+});

@@ -355,7 +355,7 @@ export class Exchange {
       this.#running = null;
       return;
     }
-    if (running.mode === 'merge') return this.#adopt(running, digests, digests.collected);
+    if (running.mode === 'merge') return this.#adopt(running, digests);
     if (running.graves !== null) return this.#ask();
     // What the other side collected since the beginning is in no page: while this region was out, nobody waited for it.
     running.closing = true;
@@ -363,7 +363,7 @@ export class Exchange {
     this.#ask();
   }
 
-  #close(running: Running, { collected, reseededFor }: Digests): void {
+  #close(running: Running, { collected, buried, reseededFor }: Digests): void {
     const { digests, mode } = running;
     if (digests === null) return;
     if (compareStamps(reseededFor, digests.reseededFor) !== 0) {
@@ -376,10 +376,14 @@ export class Exchange {
       this.#running = null;
       return this.begin(running.with, mode);
     }
-    this.#adopt(running, digests, stampMax(collected, digests.collected));
+    this.#adopt(running, {
+      ...digests,
+      collected: stampMax(collected, digests.collected),
+      buried: stampMax(buried, digests.buried),
+    });
   }
 
-  #adopt(running: Running, digests: Digests, collected: Stamp): void {
+  #adopt(running: Running, digests: Digests): void {
     this.#running = null;
     // Behind the merges in the same log: whoever applies this has applied them.
     const adopt = commandBytes({
@@ -387,7 +391,7 @@ export class Exchange {
       origins: digests.positions,
       context: digests.context,
       takenAway: digests.takenAway,
-      collected,
+      collected: digests.collected,
       buried: digests.buried,
       replaces: running.mode !== 'merge',
       out: digests.out,

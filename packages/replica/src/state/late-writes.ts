@@ -6,7 +6,6 @@ import {
   type Operation,
   type OperationBody,
   type Stamp,
-  type Value,
 } from '@skerry/crdt';
 import type { StateHeader } from './header.ts';
 import type { KeyRecord } from './key-record.ts';
@@ -34,10 +33,11 @@ export function finalStamp(
     return stampAfter(known.collected, 0, clamped.replica);
   }
   const currentStamp = valueStamp(current.value);
+  if (compareStamps(clamped, currentStamp) > 0) return clamped;
   // A write that saw the current value comes after it, even if a leader has put their stamps the other way round.
   const sawCurrent =
     base !== null && (equalStamps(base, currentStamp) || (current.given !== null && equalStamps(base, current.given)));
-  return afterCurrent(op, clamped, { current: current.value, sawCurrent });
+  return sawCurrent || replacesRegister(op, current.value) ? stampAfter(currentStamp, 0, clamped.replica) : clamped;
 }
 
 /**
@@ -48,21 +48,18 @@ export function offeredStamp(
   op: Operation,
   { current, known, buried }: { readonly current: KeyRecord | null; readonly known: Known; readonly buried: Stamp },
 ): Stamp | null {
-  if (current !== null) return afterCurrent(op, op.stamp, { current: current.value, sawCurrent: false });
+  if (isBuried(op, current, buried)) return null;
+  if (current !== null || op.body.type !== 'delete') return op.stamp;
   // What it takes away has not been here yet, and may come to others, who have to hear of it.
-  if (op.body.type === 'delete' && takesUnseen(op.body, known.context)) return op.stamp;
-  if (concernsRegister(op)) return compareStamps(op.stamp, buried) > 0 ? op.stamp : null;
-  return op.body.type === 'delete' && compareStamps(op.stamp, known.collected) <= 0 ? null : op.stamp;
+  if (takesUnseen(op.body, known.context)) return op.stamp;
+  return compareStamps(op.stamp, concernsRegister(op) ? buried : known.collected) > 0 ? op.stamp : null;
 }
 
-function afterCurrent(
-  op: Operation,
-  stamp: Stamp,
-  { current, sawCurrent }: { readonly current: Value; readonly sawCurrent: boolean },
-): Stamp {
-  const currentStamp = valueStamp(current);
-  if (compareStamps(stamp, currentStamp) > 0) return stamp;
-  return sawCurrent || replacesRegister(op, current) ? stampAfter(currentStamp, 0, stamp.replica) : stamp;
+/** It sets a register that a later delete took away which is forgotten here, be there a tombstone of an earlier one again. */
+export function isBuried(op: Operation, current: KeyRecord | null, buried: Stamp): boolean {
+  const register = current?.value.parts.find(({ type }) => type === 'register');
+  const isLiving = register?.type === 'register' && register.value !== null;
+  return op.body.type === 'register' && op.body.value !== null && !isLiving && compareStamps(op.stamp, buried) <= 0;
 }
 
 /**

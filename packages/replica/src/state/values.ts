@@ -35,10 +35,10 @@ import { Graves } from './graves.ts';
 import type { StateHeader } from './header.ts';
 import { givenOf, type KeyRecord } from './key-record.ts';
 import { KeyRecords } from './key-records.ts';
-import { finalStamp, leftHere, offeredStamp, withoutKey } from './late-writes.ts';
+import { finalStamp, isBuried, leftHere, offeredStamp, withoutKey } from './late-writes.ts';
 import type { Leases } from './leases.ts';
 import { isOwn, Losers, type ConflictCount } from './losers.ts';
-import { concernsRegister, isRegister, sameParts, sameRegister } from './same.ts';
+import { isRegister, sameParts, sameRegister } from './same.ts';
 import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
 import { originOf, originState, RegionLog } from './region-log.ts';
@@ -282,10 +282,10 @@ export class Values {
   buries(key: string, op: Operation): boolean {
     const { header } = this.#parts;
     const buried = this.graves.stampOf(key);
-    if (this.read(key) !== null || !concernsRegister(op) || compareStamps(op.stamp, buried) > 0) return false;
+    if (!isBuried(op, this.read(key), buried)) return false;
     header.takenAway.note(key, op.body, header.context);
     header.context.add(op.dot);
-    if (op.body.type !== 'delete') this.#losers.write(op, { key, reason: 'superseded', winnerStamp: buried });
+    this.#losers.write(op, { key, reason: 'superseded', winnerStamp: buried });
     return true;
   }
 
