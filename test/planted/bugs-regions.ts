@@ -46,6 +46,18 @@ export const regionBugs: readonly PlantedBug[] = [
     bench: simulator,
   },
   {
+    name: 'grave-left-out',
+    what: 'A delete that is forgotten while a region is out leaves nothing: what that region offers is taken for the later one.',
+    edits: [
+      {
+        file: 'packages/replica/src/state/regions.ts',
+        find: 'if (isAnyOut) graves.add(key, value);',
+        replace: 'if (isAnyOut && key === null) graves.add(key, value);',
+      },
+    ],
+    bench: simulator,
+  },
+  {
     name: 'set-forgets-its-context',
     what: 'The add-wins set keeps its elements and forgets which adds were removed.',
     edits: [
