@@ -6,7 +6,7 @@ import type { StateHeader } from './header.ts';
 import { decodeRegionEntry, encodeEntryList, type Effect } from './region-entry.ts';
 import { originState, type OriginPosition, type OriginState } from './region-log.ts';
 import type { RegionOut, RegionRecord, RegionReport } from './region-record.ts';
-import type { Positions } from './tombstones.ts';
+import { laterPositions, type Positions } from './tombstones.ts';
 import type { Values } from './values.ts';
 
 /** Records of a log that one command drops at most. */
@@ -446,8 +446,5 @@ function withoutPositions(report: RegionReport | null): RegionReport | null {
 /** Positions never fall, whatever order reports come in. */
 function laterOf(known: RegionReport | null, report: RegionReport): RegionReport {
   if (known === null || known.origin !== report.origin) return report;
-  const positions = new Map(known.positions);
-  for (const [origin, sequence] of report.positions)
-    positions.set(origin, Math.max(sequence, positions.get(origin) ?? 0));
-  return { ...report, positions };
+  return { ...report, positions: laterPositions(known.positions, report.positions) };
 }

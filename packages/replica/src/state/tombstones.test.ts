@@ -37,9 +37,13 @@ class Deleted {
   }
 
   /** One that entry `sequence` of `origin` made. */
-  add(key: string, value: Value, at: { readonly origin: ReplicaId; readonly sequence: number }): void {
+  add(
+    key: string,
+    value: Value,
+    { positions, ...at }: { readonly origin: ReplicaId; readonly sequence: number; readonly positions?: Positions },
+  ): void {
     this.records.put(key, { value, lease: null, given: null });
-    this.tombstones.add(key, value, { ...at, clusterMs: 0 });
+    this.tombstones.add(key, value, { ...at, clusterMs: 0, positions: () => positions ?? new Map() });
   }
 
   /** As after a restart: from the storage alone. */
@@ -109,5 +113,20 @@ describe('a tombstone of a set that was deleted twice', () => {
     expect(deleted.left('k')).toEqual(['k']);
     deleted.tombstones.collect(new Map([[waitedFor, 1]]), { untilMs: 10, limit: 10 }, () => {});
     expect(deleted.left('k')).toEqual([]);
+  });
+
+  it('waits for all that was applied before it, as others of these entries took away the rest (I11)', () => {
+    const deleted = new Deleted();
+    const at = { origin: reached, sequence: 5 };
+    const positions = new Map([[reached, 4] as const, [waitedFor, 1] as const]);
+    deleted.add('k', deletedSet([observed(1)], 8), { ...at, positions });
+    deleted.add('later', deletedSet([observed(2)], 9), { ...at, positions: new Map([[reached, 4]]) });
+    expect(deleted.tombstones.isAnyDue(stable, 10)).toBe(false);
+    deleted.tombstones.collect(stable, { untilMs: 10, limit: 10 }, () => {});
+    expect(deleted.left('k', 'later')).toEqual(['k', 'later']);
+    const later = new Map([...stable, [waitedFor, 1] as const]);
+    expect(deleted.tombstones.isAnyDue(later, 10)).toBe(true);
+    deleted.tombstones.collect(later, { untilMs: 10, limit: 10 }, () => {});
+    expect(deleted.left('k', 'later')).toEqual([]);
   });
 });

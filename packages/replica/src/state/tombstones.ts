@@ -13,6 +13,7 @@ import {
 import type { StateKeys } from '../keys.ts';
 import type { StagedStore } from '../staged-store.ts';
 import type { KeyRecords } from './key-records.ts';
+import { decodePositions, encodePositions } from './region-record.ts';
 
 /** A position in each origin's log. */
 export type Positions = ReadonlyMap<ReplicaId, number>;
@@ -46,16 +47,23 @@ export class Tombstones {
     this.#records = records;
   }
 
-  /** `value` has become a tombstone by entry `sequence` of `origin`, or stayed one. */
+  /**
+   * `value` has become a tombstone by entry `sequence` of `origin`, or stayed one. What other entries took away of a set, say, it
+   * does not name, so then it waits for `positions`, too: for all that was applied here before (a register has its last delete alone).
+   */
   add(
     key: string,
     value: Value,
-    at: { readonly origin: ReplicaId; readonly sequence: number; readonly clusterMs: number },
+    at: {
+      readonly origin: ReplicaId;
+      readonly sequence: number;
+      readonly clusterMs: number;
+      readonly positions: () => Positions;
+    },
   ): void {
-    this.#store.defer(
-      this.#keys.tombstone(at.origin, at.sequence, key),
-      beginRecord(new ByteWriter(32), value, at.clusterMs).finish(),
-    );
+    const isRegister = value.parts.length === 1 && value.parts[0]?.type === 'register';
+    const record = encodeRecord(value, at.clusterMs, isRegister ? new Map() : at.positions());
+    this.#store.defer(this.#keys.tombstone(at.origin, at.sequence, key), record);
   }
 
   /** It came by state exchange with a region that had applied `positions`. `number` makes the record unique. */
@@ -64,9 +72,8 @@ export class Tombstones {
     value: Value,
     at: { readonly positions: Positions; readonly number: number; readonly clusterMs: number },
   ): void {
-    const writer = beginRecord(new ByteWriter(64), value, at.clusterMs).varint(at.positions.size);
-    for (const [origin, sequence] of at.positions) writer.u48(origin).varint(sequence);
-    this.#store.defer(this.#keys.tombstone(exchanged, at.number, key), writer.finish());
+    const record = encodeRecord(value, at.clusterMs, at.positions);
+    this.#store.defer(this.#keys.tombstone(exchanged, at.number, key), record);
     if (this.#runs !== null) prolong(this.#runs, at.number, at.positions);
   }
 
@@ -84,19 +91,19 @@ export class Tombstones {
     for (const { from, to, run } of this.#ranges(stable)) {
       const range = { from, to, limit: run === null ? limit : exchangedLeft };
       for (const { key: indexKey, value: record } of range.limit === 0 ? [] : [...this.#store.scan(range)]) {
-        const reader = new ByteReader(record.slice());
-        if (reader.u48() > untilMs) break;
+        const tombstone = decodeRecord(record);
+        // Those that come after it wait for as much.
+        if (!isDue(tombstone, stable, untilMs)) break;
         this.#store.deferDelete(indexKey);
         if (run !== null) {
           exchangedLeft--;
           run.first = numberOf(indexKey, from) + 1;
         }
-        const stamp = decodeStamp(reader);
         const key = indexKey.slice(from.length);
-        const value = this.#drop(key, stamp, reader.u32());
+        const value = this.#drop(key, tombstone);
         if (value === null) continue;
         dropped(key, value);
-        highest = highest === null ? stamp : stampMax(highest, stamp);
+        highest = stampMax(highest ?? tombstone.stamp, tombstone.stamp);
       }
     }
     this.#runs = this.#runs?.filter(({ first, last }) => first <= last) ?? null;
@@ -107,7 +114,7 @@ export class Tombstones {
   isAnyDue(stable: Positions, untilMs: number): boolean {
     for (const { from, to } of this.#ranges(stable))
       for (const { value: record } of this.#store.scan({ from, to, limit: 1 }))
-        if (new ByteReader(record.slice()).u48() <= untilMs) return true;
+        if (isDue(decodeRecord(record), stable, untilMs)) return true;
     return false;
   }
 
@@ -115,8 +122,7 @@ export class Tombstones {
   *#ranges(stable: Positions): Generator<{ readonly from: string; readonly to: string; readonly run: Run | null }> {
     const { tombstone } = this.#keys;
     for (const run of this.#exchangedRuns()) {
-      const isStable = Array.from(run.positions).every(([origin, sequence]) => (stable.get(origin) ?? 0) >= sequence);
-      if (isStable)
+      if (isReached(run.positions, stable))
         yield { from: tombstone(exchanged, run.first, ''), to: tombstone(exchanged, run.last + 1, ''), run };
     }
     for (const [origin, sequence] of stable)
@@ -128,12 +134,7 @@ export class Tombstones {
     const runs: Run[] = [];
     const from = this.#keys.tombstone(exchanged, 0, '');
     for (const { key, value } of this.#store.scan({ from, to: this.#keys.tombstone(exchanged, 2 ** 47, '') })) {
-      const reader = new ByteReader(value.slice());
-      reader.u48();
-      decodeStamp(reader);
-      reader.u32();
-      const positions = new Map<ReplicaId, number>();
-      for (let left = reader.count(); left > 0; left--) positions.set(replicaId(reader.u48()), reader.varint());
+      const { positions } = decodeRecord(value);
       prolong(runs, numberOf(key, from), positions);
     }
     return (this.#runs = runs);
@@ -143,7 +144,7 @@ export class Tombstones {
    * The tombstone, unless the key was written or deleted again since: by a delete with an earlier stamp, too, which took away what
    * others may still have.
    */
-  #drop(key: string, stamp: Stamp, sum: number): Value | null {
+  #drop(key: string, { stamp, sum }: TombstoneRecord): Value | null {
     const value = this.#records.read(key)?.value ?? null;
     if (value === null || !isTombstone(value)) return null;
     if (compareStamps(valueStamp(value), stamp) !== 0 || sumOf(value) !== sum) return null;
@@ -152,10 +153,45 @@ export class Tombstones {
   }
 }
 
-/** What every record of a tombstone begins with. */
-function beginRecord(writer: ByteWriter, value: Value, clusterMs: number): ByteWriter {
-  encodeStamp(writer.u48(clusterMs), valueStamp(value));
-  return writer.u32(sumOf(value));
+interface TombstoneRecord {
+  readonly clusterMs: number;
+  readonly stamp: Stamp;
+  /** Of the value. */
+  readonly sum: number;
+  /** Waits for these. */
+  readonly positions: Positions;
+}
+
+function encodeRecord(value: Value, clusterMs: number, positions: Positions): Uint8Array {
+  const writer = new ByteWriter(64).u48(clusterMs);
+  encodeStamp(writer, valueStamp(value));
+  encodePositions(writer.u32(sumOf(value)), positions);
+  return writer.finish();
+}
+
+function decodeRecord(bytes: Uint8Array): TombstoneRecord {
+  const reader = new ByteReader(bytes.slice());
+  return {
+    clusterMs: reader.u48(),
+    stamp: decodeStamp(reader),
+    sum: reader.u32(),
+    positions: decodePositions(reader),
+  };
+}
+
+function isDue({ clusterMs, positions }: TombstoneRecord, stable: Positions, untilMs: number): boolean {
+  return clusterMs <= untilMs && isReached(positions, stable);
+}
+
+/** Of each log the later position. */
+export function laterPositions(a: Positions, b: Positions): Map<ReplicaId, number> {
+  const later = new Map(a);
+  for (const [origin, sequence] of b) later.set(origin, Math.max(sequence, later.get(origin) ?? 0));
+  return later;
+}
+
+function isReached(positions: Positions, stable: Positions): boolean {
+  return Array.from(positions).every(([origin, sequence]) => (stable.get(origin) ?? 0) >= sequence);
 }
 
 function sumOf(value: Value): number {

@@ -43,7 +43,7 @@ import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
 import { originOf, originState, RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
-import { Tombstones, type Positions } from './tombstones.ts';
+import { laterPositions, Tombstones, type Positions } from './tombstones.ts';
 
 /** The readings that every command of a batch shares. */
 export interface Reading {
@@ -358,8 +358,9 @@ export class Values {
       current,
     );
     if (!isTombstone(state)) return;
+    // What was taken away here before is in it, too.
     this.tombstones.addExchanged(key, state, {
-      positions,
+      positions: laterPositions(positions, this.#positions()),
       number: ++header.exchangedTombstones,
       clusterMs: header.clusterMs,
     });
@@ -432,7 +433,12 @@ export class Values {
       { value, lease: stays ? current.lease : lease, given: givenOf(value, { op, given, current }) },
       current,
     );
-    if (isTombstone(value)) this.tombstones.add(key, value, { ...at, clusterMs: header.clusterMs });
+    if (isTombstone(value))
+      this.tombstones.add(key, value, {
+        ...at,
+        clusterMs: header.clusterMs,
+        positions: () => this.#positions(),
+      });
     return { value, changed: true, discarded: merged.discarded };
   }
 
@@ -475,6 +481,13 @@ export class Values {
       header.origins.set(header.origin, own);
     }
     return own;
+  }
+
+  /** All that is applied here, what the commands of this batch wrote included. */
+  #positions(): Positions {
+    const { header } = this.#parts;
+    const positions = new Map(Array.from(header.origins, ([origin, { applied }]) => [origin, applied] as const));
+    return positions.set(header.origin, this.#ownPlace().sequence - 1);
   }
 
   /** Of the entry that the command at hand makes. */
