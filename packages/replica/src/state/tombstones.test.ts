@@ -121,12 +121,21 @@ describe('a tombstone of a set that was deleted twice', () => {
     const positions = new Map([[reached, 4] as const, [waitedFor, 1] as const]);
     deleted.add('k', deletedSet([observed(1)], 8), { ...at, positions });
     deleted.add('later', deletedSet([observed(2)], 9), { ...at, positions: new Map([[reached, 4]]) });
-    expect(deleted.tombstones.isAnyDue(stable, 10)).toBe(false);
-    deleted.tombstones.collect(stable, { untilMs: 10, limit: 10 }, () => {});
+    const before = new Map([...stable, [waitedFor, 0] as const]);
+    expect(deleted.tombstones.isAnyDue(before, 10)).toBe(false);
+    deleted.tombstones.collect(before, { untilMs: 10, limit: 10 }, () => {});
     expect(deleted.left('k', 'later')).toEqual(['k', 'later']);
     const later = new Map([...stable, [waitedFor, 1] as const]);
     expect(deleted.tombstones.isAnyDue(later, 10)).toBe(true);
     deleted.tombstones.collect(later, { untilMs: 10, limit: 10 }, () => {});
     expect(deleted.left('k', 'later')).toEqual([]);
+  });
+
+  it('does not wait for a log that went with the state when the region was re-seeded', () => {
+    const deleted = new Deleted();
+    const positions = new Map([[reached, 4] as const, [replicaId(7), 3] as const]);
+    deleted.add('k', deletedSet([observed(1)], 8), { origin: reached, sequence: 5, positions });
+    deleted.tombstones.collect(stable, { untilMs: 10, limit: 10 }, () => {});
+    expect(deleted.left('k')).toEqual([]);
   });
 });

@@ -179,8 +179,13 @@ function decodeRecord(bytes: Uint8Array): TombstoneRecord {
   };
 }
 
+/**
+ * Of a record that an entry made. A log that is not known any more was known when it was made: this region was re-seeded since, by
+ * one that has nothing of that log, and what it took away here is gone with the state.
+ */
 function isDue({ clusterMs, positions }: TombstoneRecord, stable: Positions, untilMs: number): boolean {
-  return clusterMs <= untilMs && isReached(positions, stable);
+  if (clusterMs > untilMs) return false;
+  return Array.from(positions).every(([origin, sequence]) => (stable.get(origin) ?? sequence) >= sequence);
 }
 
 /** Of each log the later position. */
