@@ -150,6 +150,25 @@ export function mergeDocuments(
   };
 }
 
+/**
+ * `part` as it arrives where the dots in `applied` have been and `state` is what is left of the document: a generation of which
+ * the first chunk was here, and no chunk is any more, was ended by a delete, be it forgotten. `gone`: chunks that build on one.
+ */
+export function arrivingDocument(
+  part: DocumentState,
+  { state, applied }: { state: DocumentState | null; applied: CausalContext },
+): { part: DocumentState; gone: readonly DotEntry<DocumentChunk>[] } {
+  const living = CausalContext.of(state === null ? [] : observedGenerations(state));
+  const isEnded = (dot: Dot): boolean => applied.has(dot) && !living.has(dot);
+  const gone = sortedEntries(part.chunks).filter(({ payload }) => payload.generations.some(isEnded));
+  if (gone.length === 0) return { part, gone };
+  const entries = new Map(part.chunks.entries);
+  for (const { dot } of gone) entries.delete(dotToText(dot));
+  const endedGenerations = part.endedGenerations.clone();
+  for (const { payload } of gone) for (const dot of payload.generations) if (isEnded(dot)) endedGenerations.add(dot);
+  return { part: { ...part, chunks: { entries, context: part.chunks.context }, endedGenerations }, gone };
+}
+
 /** A value that holds one chunk alone, as the conflict ledger keeps it. */
 export function loneChunk({ dot, payload }: DotEntry<DocumentChunk>, stamp: Stamp): DocumentState {
   return documentDelta({ type: 'document', chunk: payload, replaces: [] }, dot, stamp);

@@ -85,3 +85,4 @@ export type { FlagState } from './flag.ts';
 export type { DocumentState } from './document.ts';
 export { loadDocumentEngine, type DocumentEdit, type DocumentEngine, type TextEdits } from './document-engine.ts';
 export { valueDigest, type Digest } from './digest.ts';
+export { withoutSeen } from './without-seen.ts';

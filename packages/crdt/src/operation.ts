@@ -11,7 +11,15 @@ import {
   type CounterState,
 } from './counter.ts';
 import { decodeDelete, deleteDelta, encodeDelete, type DeleteOperation } from './delete.ts';
-import { decodeDocumentOperation, documentDelta, encodeDocumentOperation, type DocumentOperation } from './document.ts';
+import {
+  arrivingDocument,
+  decodeDocumentOperation,
+  documentDelta,
+  encodeDocumentOperation,
+  loneChunk,
+  type DocumentOperation,
+  type DocumentState,
+} from './document.ts';
 import { decodeDot, encodeDot, type Dot } from './dot.ts';
 import { decodeFlagOperation, encodeFlagOperation, flagDelta, type FlagOperation } from './flag.ts';
 import {
@@ -52,12 +60,14 @@ export interface Operation {
  * what it does not know yet from what it has forgotten.
  */
 export function applyOperation(state: Value | null, op: Operation, applied: CausalContext | null = null): MergeResult {
-  const delta = applied === null ? operationDelta(op) : arriving(operationDelta(op), { state, applied });
-  if (state === null) return { state: delta, discarded: [] };
+  const { delta, discarded } =
+    applied === null ? { delta: operationDelta(op), discarded: [] } : arriving(operationDelta(op), { state, applied });
+  if (state === null) return { state: delta, discarded };
   const merged = mergeValues(state, delta);
-  return op.body.type === 'multiRegister' && op.body.evicts.length > 0
-    ? { state: merged.state, discarded: [...merged.discarded, ...evictions(state, merged.state, op.body)] }
-    : merged;
+  const evicted =
+    op.body.type === 'multiRegister' && op.body.evicts.length > 0 ? evictions(state, merged.state, op.body) : [];
+  if (discarded.length + evicted.length === 0) return merged;
+  return { state: merged.state, discarded: [...discarded, ...merged.discarded, ...evicted] };
 }
 
 /** The smallest state that holds the operation's effect. */
@@ -82,10 +92,23 @@ export function operationDelta({ body, dot, stamp }: Operation): Value {
   }
 }
 
-function arriving(delta: Value, at: { state: Value | null; applied: CausalContext }): Value {
-  if (!delta.parts.some(({ type }) => type === 'counter')) return delta;
-  const known = { state: counterOf(at.state), applied: at.applied };
-  return { parts: delta.parts.map((part) => (part.type === 'counter' ? arrivingDelta(part, known) : part)) };
+/** What is left of the delta where these dots have been, and chunks of documents that were deleted. */
+function arriving(
+  delta: Value,
+  { state, applied }: { state: Value | null; applied: CausalContext },
+): { delta: Value; discarded: readonly Discarded[] } {
+  if (!delta.parts.some(({ type }) => type === 'counter' || type === 'document')) return { delta, discarded: [] };
+  const discarded: Discarded[] = [];
+  const parts = delta.parts.map((part) => {
+    if (part.type === 'counter') return arrivingDelta(part, { state: counterOf(state), applied });
+    if (part.type !== 'document') return part;
+    const { part: left, gone } = arrivingDocument(part, { state: documentOf(state), applied });
+    const stamp = partStamp(part);
+    for (const entry of gone)
+      discarded.push({ reason: 'documentDeleted', loser: loneChunk(entry, stamp), stamp, winnerStamp: stamp });
+    return left;
+  });
+  return { delta: { parts }, discarded };
 }
 
 /** The operation as it is promoted where the committed value is `state`, which its writer may have seen more than. */
@@ -103,6 +126,10 @@ export function generationOf(value: Value | null, increment: Dot): number | null
 
 function counterOf(value: Value | null): CounterState | null {
   return value?.parts.find((part): part is CounterState => part.type === 'counter') ?? null;
+}
+
+function documentOf(value: Value | null): DocumentState | null {
+  return value?.parts.find((part): part is DocumentState => part.type === 'document') ?? null;
 }
 
 function evictions(before: Value, after: Value, body: MultiRegisterOperation): readonly Discarded[] {

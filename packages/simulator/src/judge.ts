@@ -206,7 +206,7 @@ export function historyIn(world: World, journal: Journal, evicted: ReadonlySet<R
 function arrivalsIn({ index, observer }: World, journal: Journal, { evictions }: { evictions: boolean }): Arrival[] {
   const keys = new Set(journal.entries.map(({ input }) => input.key));
   const seen = new Set<string>();
-  const last = new Map<string, { readonly version: string; readonly isNull: boolean }>();
+  const last = new Map<string, { readonly version: string; readonly isNull: boolean; readonly highest: string }>();
   // What an evicted region offers is a late write elsewhere: it may get another stamp, and comes back with that.
   const values = new Set<string>();
   const isMadeAnew = ({ key, value }: Committed): boolean => {
@@ -223,14 +223,16 @@ function arrivalsIn({ index, observer }: World, journal: Journal, { evictions }:
     const isNull = value === null;
     // A tombstone that was taken over once more changes nothing. A value that re-seeding took away goes under its own version.
     if (before?.version === version && before.isNull === isNull) return [];
-    last.set(key, { version, isNull });
+    const highest = before === undefined || version > before.highest ? version : before.highest;
+    last.set(key, { version, isNull, highest });
     // Its own once more: a region that was re-seeded gets back what it had sent.
     const name = `${key} ${version}`;
     const isOwn = home === index && !seen.has(name) && !isMadeAnew(change);
     seen.add(name);
     if (isOwn || !keys.has(key)) return [];
-    // A delete of an evicted region that comes late, to where a later tombstone was collected: nothing was there, nor is.
-    const isOverNothing = evictions && isNull && before?.isNull === true && version < before.version;
+    // A delete of an evicted region that comes late, to where a later tombstone was collected: nothing was there, nor is. Several
+    // such may come, each later than the one before.
+    const isOverNothing = evictions && isNull && before?.isNull === true && version < before.highest;
     return [isOverNothing ? { ...change, version: undefined } : change];
   });
 }

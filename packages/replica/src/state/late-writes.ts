@@ -1,11 +1,13 @@
 import {
   compareStamps,
   equalStamps,
+  isTombstone,
   stampAfter,
   valueStamp,
   type Operation,
   type OperationBody,
   type Stamp,
+  type Value,
 } from '@skerry/crdt';
 import type { StateHeader } from './header.ts';
 import type { KeyRecord } from './key-record.ts';
@@ -28,7 +30,8 @@ export function finalStamp(
     if (compareStamps(clamped, known.collected) > 0) return clamped;
     // What it takes away has not been here yet, and may come to others, who have to hear of it.
     if (op.body.type === 'delete' && takesUnseen(op.body, known.context)) return clamped;
-    const overwrote = isRegister(op) && base !== null && baseDeleted !== true;
+    // A document that it changes was there, too: without it there is nothing to change.
+    const overwrote = (isRegister(op) || op.body.type === 'document') && base !== null && baseDeleted !== true;
     if (op.body.type === 'delete' || overwrote) return null;
     return stampAfter(known.collected, 0, clamped.replica);
   }
@@ -82,7 +85,20 @@ export function leftHere(
 }
 
 /**
- * Of a write that is offered where its key was deleted and forgotten. One that only takes away makes no key there, as it would
+ * What other regions have to hear of a late write that took effect here. Where it met no value, and left none, only what it takes
+ * away, of others still unseen: they may have forgotten the delete that beat it. null: nothing.
+ */
+export function effectOf(
+  op: Operation,
+  { current, value, known }: { readonly current: KeyRecord | null; readonly value: Value; readonly known: Known },
+): Operation | null {
+  const isDead = (current === null || isTombstone(current.value)) && isTombstone(value);
+  if (!isDead || op.body.type === 'delete') return op;
+  return takesUnseen(op.body, known.context) ? { ...op, body: withoutKey(op.body) } : null;
+}
+
+/**
+ * Of a write that comes where its key was deleted and forgotten. One that only takes away makes no key there, as it would
  * not if the tombstone were still in place.
  */
 export function withoutKey(body: OperationBody): OperationBody {

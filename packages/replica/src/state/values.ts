@@ -13,8 +13,10 @@ import {
   stampAfter,
   stampMax,
   stampToText,
+  stampZero,
   valueStamp,
   visiblePart,
+  withoutSeen,
   WrongTypeError,
   defaultLimits,
   type CausalContext,
@@ -35,23 +37,16 @@ import { Graves } from './graves.ts';
 import type { StateHeader } from './header.ts';
 import { givenOf, type KeyRecord } from './key-record.ts';
 import { KeyRecords } from './key-records.ts';
-import { finalStamp, isBuried, leftHere, offeredStamp, withoutKey } from './late-writes.ts';
+import { effectOf, finalStamp, isBuried, leftHere, offeredStamp, withoutKey } from './late-writes.ts';
 import type { Leases } from './leases.ts';
 import { isOwn, Losers, type ConflictCount } from './losers.ts';
 import { isRegister, sameParts, sameRegister } from './same.ts';
+import type { Reading } from './reading.ts';
 import type { ReceiptRecord } from './receipts.ts';
 import { EntryListWriter, type Effect, type RegionEntry } from './region-entry.ts';
 import { originOf, originState, RegionLog } from './region-log.ts';
 import { copyWasReplaced, observing } from './second-copy.ts';
 import { laterPositions, Tombstones, type Positions } from './tombstones.ts';
-
-/** The readings that every command of a batch shares. */
-export interface Reading {
-  readonly wallMs: number;
-  readonly clampMs: number;
-  readonly replica: ReplicaId;
-  readonly valueBytesMax: number;
-}
 
 export type WriteEnd = { readonly stamp: Stamp } | { readonly error: 'WRONG_TYPE' | 'LIMIT_EXCEEDED' };
 
@@ -210,12 +205,18 @@ export class Values {
   }
 
   /** `given`: the stamp that it comes with. */
-  #takeLate(write: Promotion, given: Stamp, stampOf: typeof finalStamp): ReceiptRecord {
+  #takeLate(late: Promotion, given: Stamp, stampOf: typeof finalStamp): ReceiptRecord {
     const { header, region } = this.#parts;
-    const { key } = write;
-    const { dot } = write.op;
+    const { key } = late;
+    const { dot } = late.op;
     if (!header.replicaRegions.has(dot.replica)) header.replicaRegions.set(dot.replica, region);
     const current = this.read(key);
+    const { base, baseDeleted = false } = late;
+    const isForgotten = current === null && compareStamps(given, header.collected) <= 0;
+    const write =
+      isForgotten && base !== null && !baseDeleted
+        ? { ...late, op: { ...late.op, body: withoutKey(late.op.body) } }
+        : late;
     const stamp = stampOf(write, given, { current, known: header });
     if (stamp === null) {
       header.takenAway.note(key, write.op.body, header.context);
@@ -234,8 +235,9 @@ export class Values {
       given: write.op.stamp,
     });
     // What lost here changes nothing anywhere, and may meet no tombstone any more elsewhere.
-    if (changed) this.#effects.push({ key, op });
-    else this.#settled.push(dot);
+    const effect = changed ? effectOf(op, { current, value, known: header }) : null;
+    if (effect === null) this.#settled.push(dot);
+    else this.#effects.push({ key, op: effect });
     const lost = discarded.some(({ loser, reason }) =>
       reason === 'otherType' ? loser.type === op.body.type : isOwn(loser, op),
     );
@@ -270,10 +272,8 @@ export class Values {
     const current = this.read(key);
     const op = this.notTaken(offered, { key, current });
     if (op === null) return this.settle(offered.dot);
-    const isForgotten = current === null && compareStamps(op.stamp, header.collected) <= 0;
-    const late = isForgotten ? { ...op, body: withoutKey(op.body) } : op;
     const buried = isOld ? header.collected : this.graves.stampOf(key);
-    this.#takeLate({ key, op: late, base: null }, op.stamp, ({ op: one }, _, known) =>
+    this.#takeLate({ key, op, base: stampZero }, op.stamp, ({ op: one }, _, known) =>
       offeredStamp(one, { ...known, buried }),
     );
   }
@@ -342,8 +342,11 @@ export class Values {
     { region, positions }: { region: RegionId; positions: Positions },
   ): void {
     const { header } = this.#parts;
-    const incoming = decodeValue(new ByteReader(bytes));
     const current = this.read(key);
+    const given = decodeValue(new ByteReader(bytes));
+    const known = { mine: current?.value ?? null, seen: header.context, collected: header.collected };
+    // A region that is restored may have deleted what nobody else hears of: it takes that anew, or they would stay apart.
+    const incoming = header.reseeding === null ? withoutSeen(given, known) : given;
     const { state, discarded } =
       current === null ? { state: incoming, discarded: [] } : mergeValues(current.value, incoming);
     this.#losers.record(discarded, { key, value: state, region, own: false });
