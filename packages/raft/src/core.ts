@@ -77,8 +77,9 @@ export class RaftCore {
   persistedAtTick = 0;
   stepDownReason: string | null = null;
 
-  /** Term or vote differ from what was last handed out to persist. */
+  /** Term or vote differ from what was last handed out to persist, or a configuration is in force beyond its commit index. */
   hardStateDue = false;
+  /** The commit index that was last handed out to persist. */
   commitPersisted: LogIndex;
   configDue = false;
   softReported: SoftState;

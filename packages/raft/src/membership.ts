@@ -16,6 +16,9 @@ import type { ConfigChange, ConfigState, Entry, ProposeRefusal } from './types.t
  * - whoever holds the entry that leaves a joint configuration also knows that the one that entered it is
  *   committed, over restarts too: the commit index is persisted with the entries;
  * - a node does not campaign while it knows of a committed configuration that is not in force with it.
+ * What came into force is remembered over a restart: that it is committed is persisted at once, not with the next
+ * entry, which in a quiet group may never come. Otherwise whoever starts again after the end of a joint configuration
+ * would ask its outgoing voters again, of whom a majority may have been lost since.
  */
 
 /** Why the leader cannot propose a configuration change now; null if it can. */
@@ -37,6 +40,7 @@ export function applyConfigEntry(core: RaftCore, entry: Entry): void {
   if (core.role === 'leader') replicate(core);
   core.config = config;
   core.configDue = true;
+  if (core.commitPersisted < entry.index) core.hardStateDue = true;
   if (core.role !== 'leader') return;
   const members = new Set(membersOf(config));
   for (const id of core.peers.keys()) if (!members.has(id)) core.peers.delete(id);

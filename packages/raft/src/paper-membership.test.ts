@@ -1,7 +1,7 @@
 import { nodeId } from '@skerry/base';
 import { describe, expect, it } from 'vitest';
 import { enterChange, leaveJoint, simpleConfig } from './config-change.ts';
-import type { MemberChange } from './index.ts';
+import { logIndex, type MemberChange } from './index.ts';
 import { Group, logOf } from './testing/group.ts';
 import { testTicks } from './testing/test-node.ts';
 
@@ -164,6 +164,35 @@ describe('joint consensus (§6)', () => {
     group.settle();
     for (const node of group.nodes.values()) node.restart();
     for (const node of group.nodes.values()) expect(node.raft.status().config.voters).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  /** Found by the simulator, seed 361943290. */
+  it('a joint configuration that was left stays left when those who saw it start again, and an outgoing voter is lost', () => {
+    const group = new Group({ voters: ['a', 'b'], learners: ['c'] });
+    group.elect('a').raft.proposeConfig(changes('+c'));
+    // Nothing is proposed after it, so no entry carries the commit index to the disks.
+    group.settle();
+    for (const node of group.nodes.values())
+      expect(node.raft.status().config).toMatchObject({ voters: ['a', 'b', 'c'], votersOutgoing: [] });
+    group.node('a').crash();
+    group.node('b').restart();
+    group.node('c').restart();
+    group.tick(5 * testTicks.electionTicksMax);
+    expect(group.leader()?.raft.status().config).toMatchObject({ voters: ['a', 'b', 'c'], votersOutgoing: [] });
+  });
+
+  it('a configuration that is on disk is not written again by the restart that takes it from the log', () => {
+    const group = new Group({ spares: ['d'] });
+    group.elect('a').raft.proposeConfig(changes('+d'));
+    group.settle();
+    const node = group.node('b');
+    // The owner stores applied state in its own time: here, not yet.
+    node.storage.applied = logIndex(0);
+    node.storage.config = simpleConfig(['a', 'b', 'c'].map(nodeId));
+    node.restart();
+    node.run();
+    expect(node.raft.status().config.voters).toEqual(['a', 'b', 'c', 'd']);
+    expect(node.outputs.some(({ persist }) => persist !== null)).toBe(false);
   });
 });
 
