@@ -194,11 +194,12 @@ export class Admin {
     return null;
   }
 
-  /** Whoever removed a node will switch it off: not before the groups of this node have let go of it. */
+  /** Whoever removed a node will switch it off: not before the groups of this node have let go of it, on disk too. */
   #hasLeft(node: NodeId): boolean {
     if (this.#directory.some((member) => member.node === node)) return false;
     return (
-      node === this.#turn.options.node || this.#partitions.every(({ config }) => !membersOf(config).includes(node))
+      node === this.#turn.options.node ||
+      this.#partitions.every(({ config, isConfigDurable }) => isConfigDurable && !membersOf(config).includes(node))
     );
   }
 

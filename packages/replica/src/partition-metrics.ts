@@ -12,7 +12,10 @@ export function partitionMetrics(
     reads_waiting: sum(({ readsWaiting }) => readsWaiting),
     leader_partitions: sum(({ isLeader }) => (isLeader ? 1 : 0)),
     partitions_without_leader: sum(({ leader }) => (leader === null ? 1 : 0)),
-    joint_configurations: sum(({ config }) => (config.votersOutgoing.length > 0 ? 1 : 0)),
+    // Those that a restart would find, too: it would need a majority of the outgoing voters.
+    joint_configurations: sum(({ config, isConfigDurable }) =>
+      config.votersOutgoing.length > 0 || !isConfigDurable ? 1 : 0,
+    ),
     raft_log_bytes: sum(({ logBytes }) => logBytes),
     applied_entries_total: sum(({ state }) => state.applied),
     conflicts_total: sum(({ state }) => state.header.conflicts.next),

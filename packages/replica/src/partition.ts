@@ -63,6 +63,8 @@ export class Partition {
   isLeader = false;
   currentTerm = 0;
   config: ConfigState;
+  /** True if a restart would find `config`, and not the one before it. */
+  isConfigDurable = true;
   readonly #reads: Reads;
   readonly #proposals: Proposals;
   readonly #sender: SnapshotSender;
@@ -401,6 +403,10 @@ export class Partition {
 
   #setConfig(config: ConfigState): void {
     this.config = config;
+    this.isConfigDurable = false;
+    this.turn.whenDurable(() => {
+      if (this.config === config) this.isConfigDurable = true;
+    });
     this.#events.onTopology(this);
   }
 
