@@ -1,5 +1,5 @@
 import { randomChance, randomPick, replicaId, type NodeId, type SeededRandom } from '@skerry/base';
-import type { ControlOperation, MemberSpec } from '@skerry/replica';
+import type { ControlOperation, MemberSpec, Replica } from '@skerry/replica';
 import { ask } from './clients/asking.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
@@ -67,7 +67,8 @@ export class MemberFaults {
     }
     // In the middle of a change the old members decide, too, and may be so few that none can be missed.
     for (const name of members) {
-      if (machines.get(name)?.replica?.metrics()['joint_configurations'] !== 0) return false;
+      const replica = machines.get(name)?.replica ?? null;
+      if (replica === null || isChanging(replica)) return false;
     }
     for (let partition = 0; partition < plan.partitionCount; partition++) {
       const here = states.map((state) => state?.partitions[partition]);
@@ -81,11 +82,14 @@ export class MemberFaults {
 
   /**
    * A removed node is switched off and its disk emptied when all members have said for a while that it has left all
-   * groups: one that restarts before its disk has the new configuration needs the old members to go on.
+   * groups, and that their disks know: one that restarts before that needs the old members to go on.
    */
   #retire(machine: Machine, goneForMs: number): void {
     const { machines, members, queue, trace } = this.#world;
-    const knownBy = [...members].filter((name) => machines.get(name)?.incarnations.lists(machine.name) !== false);
+    const knownBy = [...members].filter((name) => {
+      const one = machines.get(name);
+      return one?.incarnations.lists(machine.name) !== false || (one.replica !== null && isChanging(one.replica));
+    });
     const isGone = knownBy.length === 0;
     trace.line(
       `${machine.name} is to be switched off, ${isGone ? 'has left' : `still known by ${knownBy.join(', ')}`}`,
@@ -116,6 +120,11 @@ export class MemberFaults {
       },
     });
   }
+}
+
+/** Some group is in a joint configuration, or would be after a restart: the disk has not the end of it yet. */
+function isChanging(replica: Replica): boolean {
+  return replica.metrics()['joint_configurations'] !== 0;
 }
 
 function specOf(machine: Machine): MemberSpec {
