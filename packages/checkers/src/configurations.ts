@@ -29,6 +29,10 @@ export class LinearizedSet {
     this.#hash ^= this.#keys[index] as number;
   }
 
+  has(index: number): boolean {
+    return (((this.#words[index >>> 5] as number) >>> (index & 31)) & 1) === 1;
+  }
+
   copy(): Uint32Array {
     return this.#words.slice();
   }

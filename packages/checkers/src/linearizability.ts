@@ -3,6 +3,7 @@ import { ConfigurationCache, LinearizedSet } from './configurations.ts';
 import { entryList, lift, unlift, type Entry } from './entry-list.ts';
 import { Budget, type LimitReason, type Limits } from './limits.ts';
 import { outputOf, partitionOperations, type Model, type Operation } from './model.ts';
+import { VersionOrder, versionsOf } from './version-order.ts';
 
 /**
  * `ok` carries a witness, `violated` the furthest that any order got. `partition` names the object at fault.
@@ -79,6 +80,7 @@ class Search<State, Input, Output> {
   readonly #budget: Budget;
   readonly #end: Entry;
   readonly #linearized: LinearizedSet;
+  readonly #versionOrder: VersionOrder;
   readonly #cache: ConfigurationCache<State>;
   readonly #placed: Placed<State>[] = [];
   #state: State;
@@ -92,6 +94,7 @@ class Search<State, Input, Output> {
     this.#budget = budget;
     this.#end = entryList(operations);
     this.#linearized = new LinearizedSet(operations.length);
+    this.#versionOrder = new VersionOrder(versionsOf(model, operations), this.#linearized);
     this.#cache = new ConfigurationCache(model);
     this.#state = model.init();
     this.#required = operations.filter((operation) => operation.completion.kind === 'returned').length;
@@ -139,6 +142,11 @@ class Search<State, Input, Output> {
     const step = this.#model.step(this.#state, input, outputOf(operation));
     if (!step.ok) return 'next';
     const idle = this.#model.equal(step.state, this.#state);
+    const skipped = this.#versionOrder.skippedBy(entry.index);
+    if (skipped !== null) {
+      this.#note(skipped, entry.index);
+      return 'next';
+    }
     // Where it has no effect, an operation that need not have happened would only lose its chance to have one later.
     if (idle && completion.kind === 'unknown') return 'next';
     // A legal operation that has no effect, here or anywhere, may as well come first: in any order that goes on from
@@ -153,16 +161,23 @@ class Search<State, Input, Output> {
     this.#placed.push({ entry, stateBefore: this.#state, forced });
     this.#state = step.state;
     lift(entry);
+    this.#versionOrder.placed(entry.index);
     if (completion.kind === 'returned') this.#required--;
     return 'placed';
   }
 
   /** A return whose call is not placed: whatever comes after it is too late. */
   #block(entry: Entry): 'undo' {
-    if (this.#longest === null || this.#placed.length > this.#longest.indexes.length) {
-      this.#longest = { indexes: this.#placed.map((placed) => placed.entry.index), blocked: entry.index };
-    }
+    this.#note(entry.index);
     return 'undo';
+  }
+
+  /** Remembers how far this order got, `last` included, before nothing could explain `blocked`. */
+  #note(blocked: number, last?: number): void {
+    const length = this.#placed.length + (last === undefined ? 0 : 1);
+    if (this.#longest !== null && length <= this.#longest.indexes.length) return;
+    const indexes = this.#placed.map((placed) => placed.entry.index);
+    this.#longest = { indexes: last === undefined ? indexes : [...indexes, last], blocked };
   }
 
   /** Takes back the last choice; null if there was none left. */
@@ -171,6 +186,7 @@ class Search<State, Input, Output> {
       const last = this.#placed.pop();
       if (last === undefined) return null;
       this.#linearized.toggle(last.entry.index);
+      this.#versionOrder.takenBack(last.entry.index);
       this.#state = last.stateBefore;
       unlift(last.entry);
       if (this.#operation(last.entry.index).completion.kind === 'returned') this.#required++;

@@ -1,3 +1,5 @@
+import type { Version } from './version.ts';
+
 /**
  * What an object does when it is used by one caller at a time: the sequential specification against which a
  * concurrent history is judged (Herlihy & Wing 1990, section 2). A model is deterministic: state and input fix the
@@ -19,6 +21,11 @@ export interface Model<State, Input, Output> {
   hash(state: State): number;
   /** True if an operation with this output leaves every state as it is, wherever it takes effect. */
   readOnly(input: Input, output: Output): boolean;
+  /**
+   * The version that the answer carried, if the model holds operations to rising ones: after a legal step with version v,
+   * no step with a lower version is legal, nor ever will be. Undefined if the answer had none.
+   */
+  versionOf(output: Output): Version | undefined;
   /** One line for people: `set(a, "1")`, `get(a) -> "1"`. */
   describe(input: Input, output: Output | null): string;
   /**

@@ -48,6 +48,8 @@ export function keyValueModel(options: { readonly initial: string | null } = { i
     equal: (a, b) => a.value === b.value && a.version === b.version && a.above === b.above,
     hash: (state) => hashOf(state.value) ^ Math.imul(hashOf(state.version), 31) ^ Math.imul(hashOf(state.above), 17),
     readOnly: (_input, output) => output.outcome !== 'applied',
+    // Each step with a version leaves the key at that version, and what the key is at, or above, never sinks.
+    versionOf: (output) => output.version,
     describe: describeKeyValue,
     droppable: (operation, rest) => isDroppable(effectOf(operation), rest.map(effectOf)),
   };

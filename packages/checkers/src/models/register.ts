@@ -23,6 +23,7 @@ export const registerModel: Model<string | null, RegisterInput, RegisterOutput> 
   equal: (a, b) => a === b,
   hash: (state) => (state === null ? 0 : hashText(state)),
   readOnly: (_input, output) => output.outcome !== 'applied',
+  versionOf: () => undefined,
   describe(input, output) {
     switch (input.op) {
       case 'read':
