@@ -1,4 +1,5 @@
 import { assert } from '@skerry/base';
+import { Choices } from './choices.ts';
 import { ConfigurationCache, LinearizedSet } from './configurations.ts';
 import { entryList, lift, unlift, type Entry } from './entry-list.ts';
 import { Budget, type LimitReason, type Limits } from './limits.ts';
@@ -81,6 +82,7 @@ class Search<State, Input, Output> {
   readonly #end: Entry;
   readonly #linearized: LinearizedSet;
   readonly #versionOrder: VersionOrder;
+  readonly #choices: Choices;
   readonly #cache: ConfigurationCache<State>;
   readonly #placed: Placed<State>[] = [];
   #state: State;
@@ -95,6 +97,7 @@ class Search<State, Input, Output> {
     this.#end = entryList(operations);
     this.#linearized = new LinearizedSet(operations.length);
     this.#versionOrder = new VersionOrder(versionsOf(model, operations), this.#linearized);
+    this.#choices = new Choices(model, operations);
     this.#cache = new ConfigurationCache(model);
     this.#state = model.init();
     this.#required = operations.filter((operation) => operation.completion.kind === 'returned').length;
@@ -142,6 +145,7 @@ class Search<State, Input, Output> {
     const step = this.#model.step(this.#state, input, outputOf(operation));
     if (!step.ok) return 'next';
     const idle = this.#model.equal(step.state, this.#state);
+    if (this.#choices.isNeedless(entry.index, this.#end.next)) return 'next';
     const skipped = this.#versionOrder.skippedBy(entry.index);
     if (skipped !== null) {
       this.#note(skipped, entry.index);

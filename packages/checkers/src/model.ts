@@ -26,6 +26,8 @@ export interface Model<State, Input, Output> {
    * no step with a lower version is legal, nor ever will be. Undefined if the answer had none.
    */
   versionOf(output: Output): Version | undefined;
+  /** Holds wherever the operation takes effect; null is an answer that nobody saw. */
+  effect(input: Input, output: Output | null): Effect;
   /** One line for people: `set(a, "1")`, `get(a) -> "1"`. */
   describe(input: Input, output: Output | null): string;
   /**
@@ -36,6 +38,14 @@ export interface Model<State, Input, Output> {
 }
 
 export type Step<State> = { readonly ok: true; readonly state: State } | { readonly ok: false };
+
+/** What an operation needs of the value of its object and does to it. */
+export interface Effect {
+  /** The value that it must find; `any` if what it finds matters in a way that no one value names. */
+  readonly observes: { readonly value: string | null } | 'any' | 'nothing';
+  /** The value that it leaves; `any` if that depends on what it finds (an append); `nothing` if it leaves what it finds. */
+  readonly leaves: { readonly value: string | null } | 'any' | 'nothing';
+}
 
 /** A step that the specification does not allow. */
 export const illegal: { readonly ok: false } = { ok: false };

@@ -1,12 +1,4 @@
-import { returnAt, type Operation } from '../model.ts';
-
-/** What an operation on a register needs of the value and does to it: all that {@link isDroppable} has to know. */
-export interface Effect {
-  /** The value that it must find; `any` if what it finds matters in a way that no one value names. */
-  readonly observes: { readonly value: string | null } | 'any' | 'nothing';
-  /** The value that it leaves; `any` if that depends on what it finds (an append); `nothing` if it leaves what it finds. */
-  readonly leaves: { readonly value: string | null } | 'any' | 'nothing';
-}
+import { returnAt, type Effect, type Operation } from '../model.ts';
 
 export interface TimedEffect extends Effect {
   readonly callAt: number;

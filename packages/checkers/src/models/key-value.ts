@@ -1,5 +1,5 @@
 import { hashText } from '@skerry/base';
-import { illegal, outputOf, type Model, type Operation, type Step } from '../model.ts';
+import { illegal, outputOf, type Effect, type Model, type Operation, type Step } from '../model.ts';
 import { compareVersions, type Version } from '../version.ts';
 import { isDroppable, timed, type TimedEffect } from './effects.ts';
 import { registerEffect, registerStep, show, type RegisterInput } from './register.ts';
@@ -50,6 +50,7 @@ export function keyValueModel(options: { readonly initial: string | null } = { i
     readOnly: (_input, output) => output.outcome !== 'applied',
     // Each step with a version leaves the key at that version, and what the key is at, or above, never sinks.
     versionOf: (output) => output.version,
+    effect: keyValueEffect,
     describe: describeKeyValue,
     droppable: (operation, rest) => isDroppable(effectOf(operation), rest.map(effectOf)),
   };
@@ -100,9 +101,12 @@ function registerInput(input: Exclude<KeyValueInput, { op: 'append' }>): Registe
 }
 
 function effectOf(operation: Operation<KeyValueInput, KeyValueOutput>): TimedEffect {
-  const { input } = operation;
-  if (input.op === 'append') return timed(operation, { observes: 'any', leaves: 'any' });
-  return timed(operation, registerEffect(registerInput(input), outputOf(operation)));
+  return timed(operation, keyValueEffect(operation.input, outputOf(operation)));
+}
+
+function keyValueEffect(input: KeyValueInput, output: KeyValueOutput | null): Effect {
+  if (input.op === 'append') return { observes: 'any', leaves: 'any' };
+  return registerEffect(registerInput(input), output);
 }
 
 /** One line: `get("a") -> "1" @7`. */

@@ -1,6 +1,6 @@
 import { hashText } from '@skerry/base';
-import { illegal, outputOf, type Model, type Operation, type Step } from '../model.ts';
-import { isDroppable, timed, type Effect, type TimedEffect } from './effects.ts';
+import { illegal, outputOf, type Effect, type Model, type Operation, type Step } from '../model.ts';
+import { isDroppable, timed, type TimedEffect } from './effects.ts';
 
 /** Null is the empty register. */
 export type RegisterInput =
@@ -24,6 +24,7 @@ export const registerModel: Model<string | null, RegisterInput, RegisterOutput> 
   hash: (state) => (state === null ? 0 : hashText(state)),
   readOnly: (_input, output) => output.outcome !== 'applied',
   versionOf: () => undefined,
+  effect: registerEffect,
   describe(input, output) {
     switch (input.op) {
       case 'read':
