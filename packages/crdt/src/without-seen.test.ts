@@ -71,7 +71,11 @@ it('resets increments that were here, be they summed up, and keeps those that we
 it('ends generations of a document of which the first chunk was here and none is left', () => {
   const chunk = (sequence: number, generation: number): readonly [number, OperationBody] => [
     sequence,
-    { type: 'document', chunk: { bytes: new Uint8Array(1), operations: 1, generations: [dot(generation)] }, replaces: [] },
+    {
+      type: 'document',
+      chunk: { bytes: new Uint8Array(1), operations: 1, generations: [dot(generation)] },
+      replaces: [],
+    },
   ];
   const [, body] = chunk(3, 1);
   const late = { dot: dot(3), stamp: stamp(3), body };
