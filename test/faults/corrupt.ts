@@ -33,8 +33,9 @@ async function run(region: Region, { trials, say }: ScenarioContext): Promise<Re
     const node = region.nodes[trial % 3] as RegionNode;
     const writers = await Writers.start({ region, prefix, consistent: 6, quorumlessPerNode: 1, valueBytes });
     await until('500 writes', () => writers.acknowledged.length >= 500);
-    // Both after a crash and after a planned stop; what was acknowledged by it is on its disk or with the others.
+    // Both after a crash and after a planned stop. A quorum-less write that is on this disk alone goes with it.
     note(await writers.finish());
+    await region.settled();
     await (trial % 2 === 0 ? node.kill() : node.stop());
     const where = flip(join(node.dataFolder, 'data.mdb'), trial);
     const survivors = region.others(node);

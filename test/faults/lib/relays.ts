@@ -45,6 +45,8 @@ interface Line {
   readonly ends: () => { readonly says: string | null; readonly hears: string | null };
   passedBytes: number;
   lastMs: number;
+  /** Half of a piece was the last that passes: what comes before the connection is gone must not follow on that. */
+  isCut: boolean;
 }
 
 interface RelayOptions {
@@ -103,7 +105,7 @@ class Relay {
 
   #pass(from: Socket, to: Socket, ends: Line['ends']): void {
     this.#sockets.add(from);
-    const line: Line = { from, to, ends, passedBytes: 0, lastMs: 0 };
+    const line: Line = { from, to, ends, passedBytes: 0, lastMs: 0, isCut: false };
     const splitter = this.#isFramed ? new FrameSplitter() : null;
     from.on('data', (data) => {
       for (const piece of splitter?.push(data) ?? [{ bytes: data, isBinary: false }]) this.#forward(line, piece);
@@ -118,6 +120,7 @@ class Relay {
 
   #forward(line: Line, { bytes, isBinary }: Piece): void {
     const { from, to } = line;
+    if (line.isCut) return;
     const { says, hears } = line.ends();
     const { node, fault } = this.#current;
     const isHit = node === null || node === says || node === hears;
@@ -137,6 +140,7 @@ class Relay {
     }
     line.passedBytes += bytes.length;
     if (cutAfterBytes !== undefined && line.passedBytes > cutAfterBytes) {
+      line.isCut = true;
       to.write(bytes.subarray(0, Math.ceil(bytes.length / 2)), () => {
         from.destroy();
         to.destroy();
