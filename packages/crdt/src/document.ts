@@ -152,14 +152,17 @@ export function mergeDocuments(
 
 /**
  * `part` as it arrives where the dots in `applied` have been and `state` is what is left of the document: a generation of which
- * the first chunk was here, and no chunk is any more, was ended by a delete, be it forgotten. `gone`: chunks that build on one.
+ * the first chunk was here, and `state` does not know it, was ended by a delete that is forgotten, or that came with the state of
+ * another replica for which nothing of it was left. `gone`: chunks that build on one. (One that `state` knows without a chunk of it may
+ * have gone with a compaction that held another, which was ended: changes to it live.)
  */
 export function arrivingDocument(
   part: DocumentState,
   { state, applied }: { state: DocumentState | null; applied: CausalContext },
 ): { part: DocumentState; gone: readonly DotEntry<DocumentChunk>[] } {
   const living = CausalContext.of(state === null ? [] : observedGenerations(state));
-  const isEnded = (dot: Dot): boolean => applied.has(dot) && !living.has(dot);
+  const isEnded = (dot: Dot): boolean =>
+    applied.has(dot) && !living.has(dot) && state?.chunks.context.has(dot) !== true;
   const gone = sortedEntries(part.chunks).filter(({ payload }) => payload.generations.some(isEnded));
   if (gone.length === 0) return { part, gone };
   const entries = new Map(part.chunks.entries);

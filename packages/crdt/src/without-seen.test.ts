@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { CausalContext } from './context.ts';
 import { counterSum } from './counter.ts';
 import type { Dot } from './dot.ts';
-import { applyOperation, operationDelta, type OperationBody } from './operation.ts';
+import { applyOperation, operationDelta, type Operation, type OperationBody } from './operation.ts';
 import { stampZero, type Stamp } from './stamp.ts';
 import { mergeValues, visiblePart, type Value } from './value.ts';
 import { withoutSeen } from './without-seen.ts';
@@ -88,4 +88,29 @@ it('ends generations of a document of which the first chunk was here and none is
   }
   const given = withoutSeen(valueOf(chunk(1, 1), chunk(3, 1)), { mine: null, seen: seen(1), collected: stampZero });
   expect(visiblePart(given)).toBeNull();
+});
+
+it('does not end a generation of which the chunk went with a compaction that held a deleted one', () => {
+  const at = (sequence: number, body: OperationBody): Operation => ({
+    dot: dot(sequence),
+    stamp: stamp(sequence),
+    body,
+  });
+  const chunk = (generations: readonly number[], replaces: readonly number[] = []): OperationBody => ({
+    type: 'document',
+    chunk: { bytes: new Uint8Array(1), operations: 1, generations: generations.map(dot) },
+    replaces: replaces.map(dot),
+  });
+  const ended: OperationBody = {
+    type: 'delete',
+    parts: [{ type: 'document', observed: [dot(1)], generations: [dot(1)] }],
+  };
+  let state: Value | null = null;
+  const all = [at(1, chunk([1])), at(2, chunk([2])), at(3, chunk([1, 2], [1, 2])), at(4, ended)];
+  all.forEach((op, index) => {
+    ({ state } = applyOperation(state, op, seen(...all.slice(0, index).map((one) => one.dot.sequence))));
+  });
+  expect(state && visiblePart(state)).toBeNull();
+  const after = applyOperation(state, at(5, chunk([2])), seen(1, 2, 3, 4));
+  expect([visiblePart(after.state)?.type, after.discarded]).toEqual(['document', []]);
 });

@@ -53,7 +53,7 @@ describe('the handshake', () => {
   });
 
   test.each<[string, object | string, string, string]>([
-    ['another version', { linkProtocolVersion: 99, unheardOf: 1 }, 'region-2', 'PROTOCOL_VERSION: 99, here 4'],
+    ['another version', { linkProtocolVersion: 99, unheardOf: 1 }, 'region-2', 'PROTOCOL_VERSION: 99, here 5'],
     ['who looks for another region', {}, 'region-7', 'WRONG_REGION: a node of region-2 listens here'],
     ['a node of its own region', { region: 'region-2' }, 'region-2', 'WRONG_REGION: a node of region-2 listens here'],
     ['text', 'hello', 'region-2', 'MALFORMED_HELLO: no hello of a link'],
