@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 /** Commits of which builds are made, to meet this one. */
 export const commits = {
   /** The oldest one of this format of folders, and of this version of the peer protocol. */
-  sameNumbers: '23c95546e17eb12c0d850ca7b585efc9e029fe38',
+  sameNumbers: 'a076ef5c1297dbccf87852054c56b73b681ba9eb',
   /** Folders of format 2, and version 2 between peers. */
   formatTwo: '2f7715a1fc133ef750bb293d301096e209bc3b20',
 } as const;
