@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 // A server has deadlines from its first second on, and nearly all that it runs then it runs for the first time. Compiled at
 // once, without optimizing, that takes less than interpreted until it is found to be worth compiling. What of that has not
 // run for long is forgotten again: some 25 MiB in each process. What is young has half the room that V8 would give it, which
-// is 24 MiB less and costs no processor time.
+// is up to 24 MiB less; docs/benchmarks/budget.md says what it was seen to cost.
 if (process.argv[2] === 'server') {
   setFlagsFromString('--always-sparkplug');
   setFlagsFromString('--flush-baseline-code');
