@@ -83,6 +83,8 @@ export function factsOf(history: History): Facts {
 /**
  * True if what was `seen` is `write` or something later. Versions decide; where one is missing, it is enough that somebody
  * wrote what was seen with a version that is not known to be below. So without versions much passes: only I3 judges that.
+ * A quorum-less write that was fenced at another node is shown by the one that holds it until that hears of it; that it is
+ * in no log and no dump, I8 says.
  */
 export function coversWrite(seen: Seen, write: Seen & { readonly key: string }, writes: readonly WriteFact[]): boolean {
   // The write itself; a clamped stamp may by now be below the one it was accepted with.
@@ -93,7 +95,7 @@ export function coversWrite(seen: Seen, write: Seen & { readonly key: string }, 
     (other) =>
       other.key === write.key &&
       other.value === seen.value &&
-      other.outcome !== 'noEffect' &&
+      (other.outcome !== 'noEffect' || !other.consistent) &&
       (other.version === undefined || write.version === undefined || compareVersions(other.version, write.version) > 0),
   );
 }

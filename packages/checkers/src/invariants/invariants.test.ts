@@ -33,8 +33,8 @@ class Script {
     return this;
   }
 
-  notApplied(process: string, value: string | null): this {
-    this.recorder.invoke(process, writeOf(value)).fail();
+  notApplied(process: string, value: string | null, options: CallOptions = {}): this {
+    this.recorder.invoke(process, writeOf(value), options).fail();
     return this;
   }
 
@@ -152,6 +152,23 @@ describe('I6', () => {
     expect(checkOwnWrites(own().read('c2', '1', { ...local, version: '5' }).facts)).toEqual([]);
     expect(checkOwnWrites(own().read('c2', '2', { ...local, version: '6' }).facts)).toEqual([]);
     expect(checkOwnWrites(own().read('c2', null, { node: 'n2', consistent: false }).facts)).toEqual([]);
+  });
+
+  it('holds while the node shows a write that was fenced at another one, and of which it has not heard', () => {
+    const { recorder } = script().notApplied('c3', '2', { node: 'n1', consistent: false });
+    recorder.invoke('c1', writeOf('1'), { node: 'n1', consistent: false }).accepted();
+    recorder.invoke('c2', { op: 'get', key: 'k' }, local).ok({ outcome: 'read', value: '2', version: '6' });
+    expect(checkOwnWrites(factsOf(recorder.history()))).toEqual([]);
+  });
+
+  it('is violated when what the node shows was a consistent write without effect, or a fenced one that is older', () => {
+    const { recorder } = script().notApplied('c3', '2', { node: 'n1' });
+    recorder.invoke('c1', writeOf('1'), { node: 'n1', consistent: false }).accepted();
+    recorder.invoke('c2', { op: 'get', key: 'k' }, local).ok({ outcome: 'read', value: '2', version: '6' });
+    expect(checkOwnWrites(factsOf(recorder.history()))).toHaveLength(1);
+
+    const older = own().notApplied('c3', '2', { node: 'n1', consistent: false });
+    expect(checkOwnWrites(older.read('c2', '2', { ...local, version: '4' }).facts)).toHaveLength(1);
   });
 
   it('is violated when the node returns an older value or none', () => {
